@@ -1,0 +1,77 @@
+//! Commands that explain: the cluster log and the reasons of decisions.
+
+use super::spec::{command, record};
+use super::value::{Millis, Time};
+
+record! {
+    /// A line of the cluster log.
+    LogEntry as "ClusterLog", columns ["Time", "Node", "Level", "Text"], {
+        /// When, in UTC.
+        time "Time": Time,
+        /// On which node.
+        node "Node": String,
+        /// `ERR`, `WARN`, `INFO` or `DBG`.
+        level "Level": String,
+        /// `[NM]`, `[FM]`, `[RCM]`, `[DB]` …, the part that speaks.
+        component "Component": String,
+        /// The group it is about.
+        group "Group": Option<String>,
+        /// What happened.
+        text "Text": String,
+    }
+}
+
+record! {
+    /// A decision of the cluster and its cause.
+    WhyInfo as "ClusterWhy", columns ["Time", "Node", "Event", "Cause"], {
+        /// When, in UTC.
+        time "Time": Time,
+        /// The node that decided.
+        node "Node": String,
+        /// The group it is about.
+        group "Group": Option<String>,
+        /// The resource it is about.
+        resource "Resource": Option<String>,
+        /// What was done.
+        event "Event": String,
+        /// Why.
+        cause "Cause": String,
+        /// The group's epoch after it.
+        epoch "Epoch": Option<u64>,
+        /// Milliseconds since the first event of the same failover.
+        elapsed "ElapsedMs": Option<f64>,
+    }
+}
+
+command! {
+    /// Shows the cluster log of all nodes on one time line.
+    GetClusterLog = "Get-ClusterLog" => Vec<LogEntry>, at Client, risk None, aliases [],
+    {
+        /// Only these nodes.
+        nodes "Node": Vec<String>, completes Node;
+        /// Only the last so much.
+        time_span "TimeSpan": Option<Millis>;
+        /// Only lines about this group.
+        group "Group": Option<String>, completes Group;
+        /// Write the lines, in the classic format, into this file as well.
+        destination "Destination": Option<String>, completes File;
+    }
+    examples { "Get-ClusterLog -TimeSpan 5m" => "The last five minutes of every node." }
+}
+
+command! {
+    /// Explains a group or resource: why it is here, why it is not started, what happens if a node dies now.
+    GetClusterWhy = "Get-ClusterWhy" => Vec<WhyInfo>, at Agent, risk None, aliases ["why"],
+    {
+        /// A group or resource.
+        name "Name": String, position 0, pipeline value, completes Group;
+        /// How many of the last decisions (default 20).
+        last "Last": Option<u64>;
+        /// Instead: what would happen if this node died now.
+        if_node_dies "IfNodeDies": Option<String>, completes Node;
+    }
+    examples {
+        "Get-ClusterWhy VS1" => "Why VS1 is where it is.",
+        "Get-ClusterWhy VS1 -IfNodeDies n2" => "Where it would go.",
+    }
+}

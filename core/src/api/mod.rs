@@ -1,0 +1,82 @@
+//! The one surface: everything a person or a program can ask for.
+//!
+//! ```text
+//!  shell ─┐                                             ┌─ node agent ──── cluster
+//!  rhai  ─┼─ COMMANDS ─ Client ─ transport ─ wire ─ server
+//!  Python ┘   (spec)                                    └─ queue manager ─ queue, log
+//! ```
+//!
+//! A command is an argument struct, an output record and a spec, written once in the file of its
+//! noun. [`COMMANDS`] is the only list of them.
+
+pub mod client;
+pub mod host;
+pub mod spec;
+pub mod value;
+
+pub mod cluster;
+pub mod dependency;
+pub mod explain;
+pub mod feature;
+pub mod group;
+pub mod message;
+pub mod node;
+pub mod parameter;
+pub mod queue;
+pub mod resource;
+
+use spec::{Command, CommandSpec};
+
+/// Every command there is, by noun.
+pub const COMMANDS: &[&CommandSpec] = &[
+    cluster::NewCluster::SPEC,
+    cluster::GetCluster::SPEC,
+    cluster::StartCluster::SPEC,
+    cluster::StopCluster::SPEC,
+    cluster::RemoveCluster::SPEC,
+    node::AddClusterNode::SPEC,
+    node::GetClusterNode::SPEC,
+    node::StartClusterNode::SPEC,
+    node::StopClusterNode::SPEC,
+    group::AddClusterGroup::SPEC,
+    group::GetClusterGroup::SPEC,
+    group::RemoveClusterGroup::SPEC,
+    group::StartClusterGroup::SPEC,
+    group::StopClusterGroup::SPEC,
+    group::MoveClusterGroup::SPEC,
+    resource::AddClusterResource::SPEC,
+    resource::GetClusterResource::SPEC,
+    resource::RemoveClusterResource::SPEC,
+    resource::StartClusterResource::SPEC,
+    resource::StopClusterResource::SPEC,
+    resource::TestClusterResourceFailure::SPEC,
+    dependency::AddClusterResourceDependency::SPEC,
+    dependency::GetClusterResourceDependency::SPEC,
+    parameter::GetClusterParameter::SPEC,
+    parameter::SetClusterParameter::SPEC,
+    parameter::GetClusterOwnerNode::SPEC,
+    parameter::SetClusterOwnerNode::SPEC,
+    feature::InstallMsmqFeature::SPEC,
+    feature::UninstallMsmqFeature::SPEC,
+    feature::GetMsmqFeature::SPEC,
+    explain::GetClusterLog::SPEC,
+    explain::GetClusterWhy::SPEC,
+    queue::NewMsmqQueue::SPEC,
+    queue::GetMsmqQueue::SPEC,
+    queue::RemoveMsmqQueue::SPEC,
+    queue::ClearMsmqQueue::SPEC,
+    message::SendMsmqQueue::SPEC,
+    message::ReceiveMsmqQueue::SPEC,
+];
+
+/// The command that is spelled `name`, ignoring case; aliases count.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static CommandSpec> {
+    COMMANDS.iter().copied().find(|spec| {
+        spec.name.eq_ignore_ascii_case(name)
+            || spec
+                .aliases
+                .iter()
+                .any(|alias| alias.eq_ignore_ascii_case(name))
+    })
+}

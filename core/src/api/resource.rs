@@ -1,0 +1,120 @@
+//! Commands on resources.
+
+use super::spec::{command, record};
+use super::value::Millis;
+
+record! {
+    /// A resource: one thing that is brought online and taken offline.
+    ResourceInfo as "ClusterResource", columns ["Name", "State", "Group", "ResourceType"], {
+        /// The resource's name.
+        name "Name": String,
+        /// `Online`, `Offline`, `Failed`, `OnlinePending`, `OfflinePending` … (MS-CMRP 3.1.4.2.13).
+        state "State": String,
+        /// The group it is in.
+        group "Group": String,
+        /// Its type.
+        resource_type "ResourceType": String,
+        /// The node that owns its group.
+        owner_node "OwnerNode": Option<String>,
+        /// Whether it is meant to be online: 1 or 0.
+        persistent_state "PersistentState": u64,
+        /// The nodes that may own it; empty means all.
+        possible_owners "PossibleOwners": Vec<String>,
+        /// Restarts allowed within RestartPeriod before the group fails over.
+        restart_threshold "RestartThreshold": u64,
+        /// Milliseconds.
+        restart_period "RestartPeriod": u64,
+        /// Restarts counted within the running period.
+        restart_count "RestartCount": u64,
+        /// Why it is in this state.
+        status "StatusInformation": Option<String>,
+    }
+}
+
+command! {
+    /// Adds a resource to a group; it starts offline.
+    ///
+    /// Types: Physical Disk, IP Address, Network Name, MSMQ, Generic Application. Private properties
+    /// can be given at once with -Parameters as Name=Value, or later with Set-ClusterParameter.
+    AddClusterResource = "Add-ClusterResource" => ResourceInfo, at Agent, risk Low, aliases [],
+    {
+        /// The resource's name.
+        name "Name": String, position 0;
+        /// The group.
+        group "Group": String, position 1, pipeline property, completes Group;
+        /// The type.
+        resource_type "ResourceType": String, position 2, completes ResourceType, alias ["Type"];
+        /// Private properties: Name=Value.
+        parameters "Parameters": Vec<String>;
+        /// Resources it depends on.
+        depends_on "DependsOn": Vec<String>, completes Resource;
+        /// Restarts allowed within RestartPeriod (default 3).
+        restart_threshold "RestartThreshold": Option<u64>;
+        /// Milliseconds (default 900000).
+        restart_period "RestartPeriod": Option<Millis>;
+        /// Milliseconds before a restart (default 500; 0 restarts at once).
+        restart_delay "RestartDelay": Option<Millis>;
+    }
+    examples {
+        "Add-ClusterResource VS1-Disk VS1 'Physical Disk' -Parameters DiskPath=/srv/vs1" => "A folder as the disk.",
+        "Add-ClusterResource VS1-MSMQ VS1 MSMQ -DependsOn VS1-Disk,VS1-Name" => "The queue manager on it.",
+    }
+}
+
+command! {
+    /// Shows the resources.
+    GetClusterResource = "Get-ClusterResource" => Vec<ResourceInfo>, at Agent, risk None, aliases ["gcr"],
+    {
+        /// A name or a pattern with * and ?.
+        name "Name": Option<String>, position 0, pipeline value, completes Resource;
+        /// Only those of this group.
+        group "Group": Option<String>, pipeline property, completes Group;
+    }
+    examples { "Get-ClusterResource -Group VS1" => "The resources of VS1." }
+}
+
+command! {
+    /// Deletes a resource and those that depend on it, after taking them offline.
+    RemoveClusterResource = "Remove-ClusterResource" => ResourceInfo, at Agent, risk High, aliases [],
+    {
+        /// The resource's name.
+        name "Name": String, position 0, pipeline value, completes Resource;
+        /// Do not ask.
+        force "Force": bool;
+    }
+    examples { "Remove-ClusterResource VS1-MSMQ -Force" => "Deletes the resource; its messages stay on the disk." }
+}
+
+command! {
+    /// Brings a resource online, after the ones it depends on.
+    StartClusterResource = "Start-ClusterResource" => ResourceInfo, at Agent, risk Low, aliases [],
+    {
+        /// The resource's name.
+        name "Name": String, position 0, pipeline value, completes Resource;
+        /// How long to wait for it (default 30s; 0 returns at once).
+        wait "Wait": Option<Millis>;
+    }
+    examples { "Start-ClusterResource VS1-MSMQ" => "Brings the queue manager online with all it needs." }
+}
+
+command! {
+    /// Takes a resource offline, after the ones that depend on it.
+    StopClusterResource = "Stop-ClusterResource" => ResourceInfo, at Agent, risk Medium, aliases [],
+    {
+        /// The resource's name.
+        name "Name": String, position 0, pipeline value, completes Resource;
+        /// How long to wait for it (default 30s; 0 returns at once).
+        wait "Wait": Option<Millis>;
+    }
+    examples { "Stop-ClusterResource VS1-MSMQ" => "Takes the queue manager offline; it is not restarted." }
+}
+
+command! {
+    /// Makes a resource fail its health check, to rehearse what happens then.
+    TestClusterResourceFailure = "Test-ClusterResourceFailure" => ResourceInfo, at Agent, risk Medium, aliases [],
+    {
+        /// The resource's name.
+        name "Name": String, position 0, pipeline value, completes Resource;
+    }
+    examples { "Test-ClusterResourceFailure VS1-MSMQ" => "Restarts it, or moves the group past the threshold." }
+}

@@ -1,0 +1,114 @@
+//! The cluster database: a small, ordered, versioned key-value store with leases and guarded transactions.
+//!
+//! Everything that nodes agree on lies here. Each decision is a guarded transaction, never "read, then
+//! act" (DESIGN.md D1). Two backends: SQLite in a shared file (`sqlite`, the quorum disk of one machine)
+//! and memory (`memory`, for tests and simulation); etcd comes later behind the same trait.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::error::Result;
+
+/// What a call of the database will answer.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// A session's lease. Keys that were written with it vanish when it expires or is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseId(pub u64);
+
+/// One key with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, for example `owner/VS1`.
+    pub key: String,
+    /// The value, CBOR by convention.
+    pub value: Vec<u8>,
+    /// The revision that last wrote it: the fencing token of guards.
+    pub version: u64,
+    /// The lease it lives by, if it does.
+    pub lease: Option<LeaseId>,
+}
+
+/// All entries under a prefix at one revision, ordered by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// The database's revision when it was read.
+    pub revision: u64,
+    /// The entries.
+    pub entries: Vec<Entry>,
+}
+
+/// A condition of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The key.
+    pub key: String,
+    /// The version it must have; 0 means it must not exist.
+    pub version: u64,
+}
+
+/// A change of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Sets a key.
+    Put {
+        /// The key.
+        key: String,
+        /// The value.
+        value: Vec<u8>,
+        /// The lease it shall live by.
+        lease: Option<LeaseId>,
+    },
+    /// Removes a key; nothing happens if it does not exist.
+    Delete {
+        /// The key.
+        key: String,
+    },
+}
+
+/// Writes that happen together, and only if every guard holds at that moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// All must hold.
+    pub guards: Vec<Guard>,
+    /// Then all happen, at one new revision.
+    pub writes: Vec<Write>,
+}
+
+/// The outcome of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Every guard held; the writes are durable at this revision.
+    Done {
+        /// The new revision.
+        revision: u64,
+    },
+    /// A guard did not hold; nothing was written. A normal outcome: somebody else was first.
+    Refused,
+}
+
+/// The database. Cheap to clone behind an `Arc`; calls may be made from any task.
+pub trait Database: Send + Sync + 'static {
+    /// All keys that start with `prefix`. Keys of expired leases are not there.
+    fn read(&self, prefix: &str) -> Answer<Range>;
+
+    /// A guarded transaction.
+    fn commit(&self, transaction: Transaction) -> Answer<Commit>;
+
+    /// A new lease that expires `ttl` after its last renewal.
+    fn grant(&self, ttl: Duration) -> Answer<LeaseId>;
+
+    /// Renews a lease; false if it has expired or was revoked. An expired lease never comes back.
+    fn renew(&self, lease: LeaseId) -> Answer<bool>;
+
+    /// Ends a lease; its keys vanish.
+    fn revoke(&self, lease: LeaseId) -> Answer<()>;
+
+    /// A receiver that changes whenever something may have changed, also by another process or by the
+    /// expiry of a lease. It carries the last revision seen; a spurious change is allowed, a lost one is not.
+    fn watch(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// Where it lies, for people: `sqlite:///srv/lab/quorum/cluster.db`.
+    fn location(&self) -> String;
+}

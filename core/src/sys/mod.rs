@@ -1,0 +1,7 @@
+//! The outside world, behind small traits: the only place that touches files, sockets, processes and clocks.
+//!
+//! Each trait has a real implementation and a fake one that tests control.
+
+pub mod clock;
+pub mod disk;
+pub mod network;

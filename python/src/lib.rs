@@ -1,0 +1,1 @@
+//! Marks the native module.
