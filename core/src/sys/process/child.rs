@@ -137,6 +137,13 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Sends SIGCONT, so that a stopped child sees the end of its control pipe.
+    pub fn resume(&self) {
+        let _ = pidfd_send_signal(&self.process, Signal::CONT);
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
