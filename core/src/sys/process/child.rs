@@ -115,6 +115,16 @@ impl Child {
         self.control.take()
     }
 
+    /// Takes the status lines out, so that another task can read them.
+    pub fn take_status(&mut self) -> mpsc::Receiver<String> {
+        std::mem::replace(&mut self.status, mpsc::channel(1).1)
+    }
+
+    /// Takes the lines of standard error out, so that another task can read them.
+    pub fn take_errors(&mut self) -> mpsc::Receiver<String> {
+        std::mem::replace(&mut self.errors, mpsc::channel(1).1)
+    }
+
     /// Completes when it has ended. Independent of the borrow: may be kept.
     pub fn exited(&self) -> impl Future<Output = Exit> + Send + 'static {
         let mut exit = self.exit.clone();
