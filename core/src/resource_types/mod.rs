@@ -31,6 +31,8 @@ mod network_name;
 mod physical_disk;
 mod queue_manager_status;
 pub mod rules;
+#[cfg(test)]
+mod stories;
 mod supervised;
 
 pub use fence::fence_process;
