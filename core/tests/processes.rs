@@ -2,6 +2,12 @@
 //!
 //! This program is both the test and, by its first argument, the processes that it starts.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test: without the harness clippy cannot know"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};

@@ -59,6 +59,7 @@ struct Exited {
 
 impl GenericApplication {
     async fn start(&mut self, context: &Context) -> Result<OnlineReport> {
+        self.end().await;
         let started = Instant::now();
         let spawn = spawn(context)?;
         let data = context.data.clone();

@@ -37,6 +37,7 @@ impl Drop for Guard {
 
 impl IpAddress {
     async fn bind(&mut self, context: &Context) -> Result<OnlineReport> {
+        self.release().await;
         let started = Instant::now();
         let address = address(context)?;
         let at = SocketAddr::new(address, PRESENCE_PORT);

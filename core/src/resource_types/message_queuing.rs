@@ -57,6 +57,7 @@ struct Signs {
 
 impl MessageQueuing {
     async fn start(&mut self, context: &Context) -> Result<OnlineReport> {
+        self.end().await;
         let started = Instant::now();
         let places = Places::find(context)?;
         let store = places.store.clone();

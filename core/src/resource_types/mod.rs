@@ -78,7 +78,10 @@ pub struct Context {
 
 /// Takes a line for the cluster log: level (`ERR`, `WARN`, `INFO`, `DBG`) and text.
 #[derive(Clone)]
-pub struct LogSink(pub Arc<dyn Fn(&str, String) + Send + Sync>);
+pub struct LogSink(pub Arc<TakeLine>);
+
+/// What a [`LogSink`] calls.
+pub type TakeLine = dyn Fn(&str, String) + Send + Sync;
 
 impl std::fmt::Debug for LogSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

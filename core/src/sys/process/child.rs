@@ -6,6 +6,7 @@
 //! belongs to the *thread* that spawned, so all children come from one thread that never ends.
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -208,8 +209,13 @@ fn spawner() -> &'static mpsc::Sender<Request> {
             .spawn(move || {
                 while let Some((spawn, handle, reply)) = requests.blocking_recv() {
                     let _inside = handle.enter();
+                    // tokio panics when its runtime is just being shut down; this thread serves
+                    // every runtime of the process and must live on.
+                    let started = catch_unwind(AssertUnwindSafe(|| start(&spawn)));
                     // A caller that has gone drops the child, which kills it.
-                    let _ = reply.send(start(&spawn));
+                    if let Ok(started) = started {
+                        let _ = reply.send(started);
+                    }
                 }
             });
         sender
