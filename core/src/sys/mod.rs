@@ -5,5 +5,7 @@
 pub mod clock;
 pub mod disk;
 pub mod file;
+pub mod folder;
 pub mod network;
+pub mod process;
 pub mod processes;
