@@ -11,6 +11,7 @@
 pub mod api;
 pub mod database;
 pub mod error;
+pub mod log;
 pub mod name;
 pub mod queue;
 pub mod resource_types;
