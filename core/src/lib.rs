@@ -12,6 +12,7 @@ pub mod api;
 pub mod database;
 pub mod drill;
 pub mod error;
+pub mod log;
 pub mod name;
 pub mod queue;
 pub mod resource_types;

@@ -6,6 +6,16 @@
 //!                 +--------> log (bytes, sync, epoch) -> Reply
 //! ```
 
-pub mod manager;
 pub mod message;
 pub mod request;
+
+mod codec;
+mod decide;
+mod entry;
+mod image;
+mod outcome;
+mod record;
+mod state;
+mod transaction;
+
+pub mod manager;

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod disk_fake;
 pub mod file;
 pub mod folder;
 pub mod network;
