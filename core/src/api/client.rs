@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::spec::Command;
 use super::value::{Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::request::{Reply, Request};
+
+pub use super::session::{Session, Ticket};
 
 /// What a client must be told; the core reads neither environment nor home.
 #[derive(Clone, Debug)]
@@ -87,41 +88,6 @@ impl Client {
 
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.
     pub fn close(&self) {}
-}
-
-/// A session with one queue manager: an identity, a sequence of requests, one connection at a time.
-#[derive(Clone)]
-pub struct Session {}
-
-impl Session {
-    /// Asks and waits.
-    ///
-    /// # Errors
-    /// Those of the request; `RemoteMachineNotAvailable` when the virtual server does not come back in time.
-    pub fn call(&self, request: Request) -> Result<Reply> {
-        self.submit(request).wait()
-    }
-
-    /// Asks without waiting; requests are executed in the order of their submission.
-    /// Blocks while too many are under way.
-    #[must_use]
-    pub fn submit(&self, request: Request) -> Ticket {
-        let _ = request;
-        Ticket {}
-    }
-}
-
-/// A request under way.
-pub struct Ticket {}
-
-impl Ticket {
-    /// Waits for the reply.
-    ///
-    /// # Errors
-    /// As [`Session::call`].
-    pub fn wait(self) -> Result<Reply> {
-        Err(pending())
-    }
 }
 
 fn pending() -> Error {
