@@ -15,4 +15,4 @@ mod slot;
 mod window;
 
 pub use handle::{Session, Ticket};
-pub(crate) use link::{Locate, Located, SessionOptions};
+pub(crate) use link::{Locate, Located, SessionOptions, connect};
