@@ -1,0 +1,1 @@
+//! The role `hamq supervise`: a foreign command with the guarantees of our own children.
