@@ -81,7 +81,12 @@ impl Agents {
     ///
     /// # Errors
     /// As [`Agents::run`].
-    pub async fn run_at(&self, agent: &AgentAddress, name: &str, arguments: &Value) -> Result<Value> {
+    pub async fn run_at(
+        &self,
+        agent: &AgentAddress,
+        name: &str,
+        arguments: &Value,
+    ) -> Result<Value> {
         match self.run_on(agent, name, arguments).await {
             Ok(outcome) => outcome,
             Err(Failed::Before(error) | Failed::While(error)) => Err(error),
@@ -138,7 +143,10 @@ impl Agents {
     }
 
     fn nobody_answers(&self, failures: &[Error]) -> Error {
-        let why: Vec<_> = failures.iter().map(|error| error.message.as_str()).collect();
+        let why: Vec<_> = failures
+            .iter()
+            .map(|error| error.message.as_str())
+            .collect();
         let text = match self.cluster.as_str() {
             "" => format!("no node answers: {}", why.join("; ")),
             name => format!("no node of the cluster {name} answers: {}", why.join("; ")),

@@ -6,7 +6,9 @@ use super::session::Session;
 use super::value::{Body, Time, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QueueName, QueuePath};
-use crate::queue::message::{Delivery, Message, MessageId, PRIORITY_DEFAULT, PRIORITY_MAX, Received};
+use crate::queue::message::{
+    Delivery, Message, MessageId, PRIORITY_DEFAULT, PRIORITY_MAX, Received,
+};
 use crate::queue::request::{QueueProperties, QueueStatus, Reply, Request, Select, Transaction};
 
 /// Messages of one Receive-MsmqQueue.
@@ -44,9 +46,15 @@ fn new_queue(sessions: &dyn Sessions, command: NewMsmqQueue) -> Result<QueueInfo
     let path = QueuePath::parse(&command.name)?;
     let label = command.label.unwrap_or_default();
     if label.chars().count() > QUEUE_LABEL_CHARS_MAX {
-        let text = format!("the label of {path} has {} characters", label.chars().count());
-        return Err(Error::new(ErrorKind::IllegalPropertyValue, text)
-            .hint(format!("a queue's label has at most {QUEUE_LABEL_CHARS_MAX}")));
+        let text = format!(
+            "the label of {path} has {} characters",
+            label.chars().count()
+        );
+        return Err(
+            Error::new(ErrorKind::IllegalPropertyValue, text).hint(format!(
+                "a queue's label has at most {QUEUE_LABEL_CHARS_MAX}"
+            )),
+        );
     }
     let request = Request::CreateQueue {
         queue: path.queue().as_str().to_owned(),
@@ -260,8 +268,9 @@ fn receive(sessions: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<Vec<Me
     let count = command.count.unwrap_or(1);
     if count == 0 || count > COUNT_MAX {
         let text = format!("-Count {count} is out of range");
-        return Err(Error::new(ErrorKind::InvalidParameter, text)
-            .hint(format!("use 1 to {COUNT_MAX}")));
+        return Err(
+            Error::new(ErrorKind::InvalidParameter, text).hint(format!("use 1 to {COUNT_MAX}"))
+        );
     }
     let session = sessions.session(path.computer())?;
     let wait = command.timeout.map_or(0, |timeout| timeout.0);
@@ -374,7 +383,11 @@ mod tests {
     fn get_queue_takes_a_computer_a_queue_or_a_pattern() {
         let parse = |text| {
             let wanted = Wanted::parse(text).unwrap();
-            (wanted.computer.clone(), wanted.pattern.clone(), wanted.is_pattern())
+            (
+                wanted.computer.clone(),
+                wanted.pattern.clone(),
+                wanted.is_pattern(),
+            )
         };
         assert_eq!(parse("VS1"), ("VS1".into(), "*".into(), true));
         assert_eq!(parse("VS1/private$/a"), ("VS1".into(), "a".into(), false));
@@ -395,7 +408,11 @@ mod tests {
         };
         let good = message(command(Some(7), Some(1))).unwrap();
         assert_eq!((good.priority, good.delivery), (7, Delivery::Express));
-        for bad in [command(Some(8), None), command(Some(256), None), command(None, Some(1 << 32))] {
+        for bad in [
+            command(Some(8), None),
+            command(Some(256), None),
+            command(None, Some(1 << 32)),
+        ] {
             let error = message(bad).unwrap_err();
             assert_eq!(error.kind, ErrorKind::IllegalPropertyValue);
         }
