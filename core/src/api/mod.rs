@@ -16,6 +16,7 @@ pub mod host;
 mod local_cluster;
 mod queue_commands;
 pub mod registry;
+pub mod role;
 pub mod server;
 pub mod session;
 pub mod spec;
