@@ -3,13 +3,32 @@
 //! It is blocking and thread-safe; inside, one small tokio runtime drives all its connections. Shell and
 //! Python know nothing of nodes: a virtual server is reached by its name.
 
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::spec::Command;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::agents::{AgentAddress, Agents, Fixed, Locator, Repeat, resolve};
+use super::arguments;
+use super::local_cluster::LocalClusters;
+use super::queue_commands::{self, Sessions};
+use super::registry::Registry;
+use super::session::SessionOptions;
+use super::spec::{Command, CommandSpec, Risk, RunsAt};
 use super::value::{Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::request::{Reply, Request};
+use crate::name::QueuePath;
+use crate::sys::network::AGENT_PORT;
+
+pub use super::session::{Session, Ticket};
+
+/// Queues whose nature is remembered; then all are forgotten.
+const NATURES_MAX: usize = 10_000;
 
 /// What a client must be told; the core reads neither environment nor home.
 #[derive(Clone, Debug)]
@@ -24,7 +43,35 @@ pub struct ClientOptions {
 
 /// A connection to a cluster. Clones share it.
 #[derive(Clone)]
-pub struct Client {}
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    options: ClientOptions,
+    registry: Registry,
+    runtime: Option<Runtime>,
+    chosen: Mutex<Option<Chosen>>,
+    sessions: Mutex<HashMap<String, Session>>,
+    natures: Mutex<HashMap<String, bool>>,
+    clusters: LocalClusters,
+    cancelled: watch::Sender<u64>,
+}
+
+/// The cluster that commands are for.
+#[derive(Clone, Debug)]
+enum Chosen {
+    /// One of the registry; its nodes are read again each time, because they may have changed.
+    Known(String),
+    /// One that was given by addresses.
+    Elsewhere(Agents),
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
 
 impl Client {
     /// A client that has not chosen a cluster yet.
@@ -32,8 +79,23 @@ impl Client {
     /// # Errors
     /// When its runtime cannot start.
     pub fn new(options: ClientOptions) -> Result<Self> {
-        let _ = options;
-        Ok(Self {})
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("hamq-client")
+            .enable_all()
+            .build()
+            .map_err(|e| Error::system("start the client's threads", &e))?;
+        let registry = Registry::new(&options.home);
+        Ok(Self(Arc::new(Inner {
+            clusters: LocalClusters::new(registry.clone(), options.program.clone()),
+            registry,
+            options,
+            runtime: Some(runtime),
+            chosen: Mutex::default(),
+            sessions: Mutex::default(),
+            natures: Mutex::default(),
+            cancelled: watch::Sender::new(0),
+        })))
     }
 
     /// Chooses the cluster that later commands are for: a name known in `home`, or `HOST[:PORT],…` of its nodes.
@@ -41,14 +103,36 @@ impl Client {
     /// # Errors
     /// `ClusterNotFound`.
     pub fn connect(&self, target: &str) -> Result<()> {
-        let _ = target;
-        Err(pending())
+        let unknown = match self.0.registry.find(target) {
+            Ok(entry) => {
+                self.choose(Chosen::Known(entry.name));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let looks_like_addresses = target.contains(['.', ':', ',']);
+        if !looks_like_addresses {
+            return Err(unknown);
+        }
+        let agents = self.block_on(async {
+            let mut agents = Agents {
+                cluster: String::new(),
+                nodes: addresses(target).await?,
+            };
+            agents.cluster = agents.greet().await?;
+            Ok(agents)
+        })?;
+        self.choose(Chosen::Elsewhere(agents));
+        Ok(())
     }
 
     /// The name of the chosen cluster. Without a choice, the only one known in `home` is taken.
     #[must_use]
     pub fn cluster(&self) -> Option<String> {
-        None
+        match self.chosen().ok()? {
+            Chosen::Known(name) => Some(name),
+            Chosen::Elsewhere(agents) => Some(agents.cluster),
+        }
     }
 
     /// Runs a command by name with a map of its parameters; one record or many come back as a list.
@@ -56,8 +140,13 @@ impl Client {
     /// # Errors
     /// Those of the command; `Usage` for an unknown one or a parameter that does not fit.
     pub fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
-        let _ = (name, arguments);
-        Err(pending())
+        let spec = super::find(name).ok_or_else(|| unknown_command(name))?;
+        let arguments = arguments::check(spec, arguments)?;
+        match spec.runs_at {
+            RunsAt::Client => self.run_here(spec, &arguments),
+            RunsAt::Agent => self.run_at_agent(spec, &arguments),
+            RunsAt::QueueManager => queue_commands::run(self, spec.name, &arguments),
+        }
     }
 
     /// Runs a typed command.
@@ -73,7 +162,13 @@ impl Client {
     }
 
     /// Ends every call of this client that is waiting, with `OperationCancelled`; from any thread (Ctrl-C).
-    pub fn cancel(&self) {}
+    pub fn cancel(&self) {
+        self.0.cancelled.send_modify(|count| *count += 1);
+        let sessions: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
+        for session in sessions {
+            session.cancel();
+        }
+    }
 
     /// A session with the queue manager of `computer` (a virtual server or node name, or `HOST:PORT`).
     /// It reconnects by itself through failovers.
@@ -81,8 +176,26 @@ impl Client {
     /// # Errors
     /// `ResolveAddress`.
     pub fn session(&self, computer: &str) -> Result<Session> {
-        let _ = computer;
-        Err(pending())
+        let chosen = match computer.contains(':') {
+            true => None,
+            false => Some(self.name_needs_cluster(computer)?),
+        };
+        let cluster = chosen.as_ref().map(Chosen::name).unwrap_or_default();
+        let key = format!("{cluster}\n{}", computer.to_lowercase());
+        if let Some(session) = lock(&self.0.sessions).get(&key) {
+            return Ok(session.clone());
+        }
+        let options = match &chosen {
+            Some(chosen) => self.located(computer, chosen)?,
+            None => self.fixed(computer)?,
+        };
+        let mut sessions = lock(&self.0.sessions);
+        if let Some(session) = sessions.get(&key) {
+            return Ok(session.clone());
+        }
+        let session = Session::start(self.runtime()?, options);
+        sessions.insert(key, session.clone());
+        Ok(session)
     }
 
     /// A session with an identity and a connection of its own, as an independent client would have.
@@ -95,44 +208,226 @@ impl Client {
     }
 
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.
-    pub fn close(&self) {}
-}
-
-/// A session with one queue manager: an identity, a sequence of requests, one connection at a time.
-#[derive(Clone)]
-pub struct Session {}
-
-impl Session {
-    /// Asks and waits.
-    ///
-    /// # Errors
-    /// Those of the request; `RemoteMachineNotAvailable` when the virtual server does not come back in time.
-    pub fn call(&self, request: Request) -> Result<Reply> {
-        self.submit(request).wait()
+    pub fn close(&self) {
+        lock(&self.0.sessions).clear();
+        if let Ok(runtime) = self.runtime() {
+            runtime.block_on(self.0.clusters.close());
+        }
     }
 
-    /// Asks without waiting; requests are executed in the order of their submission.
-    /// Blocks while too many are under way.
-    #[must_use]
-    pub fn submit(&self, request: Request) -> Ticket {
-        let _ = request;
-        Ticket {}
+    fn run_here(&self, spec: &CommandSpec, arguments: &Value) -> Result<Vec<Value>> {
+        let chosen = self.chosen();
+        let current = chosen.as_ref().map(Chosen::name);
+        let agents = match &chosen {
+            Ok(chosen) => chosen.agents(&self.0.registry),
+            Err(error) => Err(error.clone()),
+        };
+        let clusters = &self.0.clusters;
+        let output = self.block_on(clusters.run(spec.name, arguments, current, agents))?;
+        // Who makes or starts a cluster wants to work with it.
+        if matches!(spec.name, "New-Cluster" | "Start-Cluster")
+            && let Some(name) = arguments::text(arguments, "Name")
+        {
+            self.choose(Chosen::Known(name.to_owned()));
+        }
+        if spec.name == "Remove-Cluster" {
+            *lock(&self.0.chosen) = None;
+        }
+        Ok(output)
+    }
+
+    fn run_at_agent(&self, spec: &CommandSpec, arguments: &Value) -> Result<Vec<Value>> {
+        let agents = self.chosen()?.agents(&self.0.registry)?;
+        let repeat = match spec.risk {
+            Risk::None => Repeat::Allowed,
+            _ => Repeat::Forbidden,
+        };
+        let output = self.block_on(agents.run(spec.name, arguments, repeat))?;
+        Ok(match output {
+            Value::Array(records) => records,
+            record => vec![record],
+        })
+    }
+
+    /// The session of a computer that is given by its address.
+    fn fixed(&self, computer: &str) -> Result<SessionOptions> {
+        let found = self.block_on(async { lookup(computer).await })?;
+        Ok(SessionOptions {
+            wants: String::new(),
+            address: Some(found),
+            locate: Arc::new(Fixed(found)),
+            failover_timeout: self.0.options.failover_timeout,
+        })
+    }
+
+    /// The session of a computer that the cluster knows by name. One that is known but not online is
+    /// waited for by the session.
+    fn located(&self, computer: &str, chosen: &Chosen) -> Result<SessionOptions> {
+        let agents = chosen.agents(&self.0.registry)?;
+        let address = match self.block_on(resolve(&agents, computer)) {
+            Ok(address) => Some(address),
+            Err(error) if error.kind == ErrorKind::ResourceNotAvailable => None,
+            Err(error) => return Err(error),
+        };
+        let (registry, chosen) = (self.0.registry.clone(), chosen.clone());
+        let agents = move || chosen.agents(&registry).unwrap_or_else(|_| agents.clone());
+        Ok(SessionOptions {
+            wants: computer.to_owned(),
+            address,
+            locate: Arc::new(Locator {
+                agents: Arc::new(agents),
+                computer: computer.to_owned(),
+            }),
+            failover_timeout: self.0.options.failover_timeout,
+        })
+    }
+
+    fn name_needs_cluster(&self, computer: &str) -> Result<Chosen> {
+        if computer == "." {
+            let text = "there is no queue manager in this process that . could mean";
+            return Err(Error::new(ErrorKind::ResolveAddress, text)
+                .hint("write the virtual server's name, as in VS1/private$/queue"));
+        }
+        self.chosen()
+    }
+
+    /// The chosen cluster, or the only one there is.
+    fn chosen(&self) -> Result<Chosen> {
+        if let Some(chosen) = lock(&self.0.chosen).as_ref() {
+            return Ok(chosen.clone());
+        }
+        let all = self.0.registry.all()?;
+        let names: Vec<_> = all.iter().map(|entry| entry.name.as_str()).collect();
+        match names.as_slice() {
+            [only] => Ok(Chosen::Known((*only).to_owned())),
+            [] => Err(Error::new(
+                ErrorKind::ClusterNotFound,
+                "no cluster is known on this machine",
+            )
+            .hint("New-Cluster -Name lab -Node n1,n2,n3 -Local makes one")),
+            names => Err(
+                Error::new(ErrorKind::ClusterNotFound, "no cluster is chosen").hint(format!(
+                    "Connect-Cluster chooses one of {}",
+                    names.join(", ")
+                )),
+            ),
+        }
+    }
+
+    fn choose(&self, chosen: Chosen) {
+        *lock(&self.0.chosen) = Some(chosen);
+    }
+
+    fn runtime(&self) -> Result<&tokio::runtime::Handle> {
+        let runtime = self.0.runtime.as_ref().map(Runtime::handle);
+        runtime.ok_or_else(|| Error::new(ErrorKind::OperationCancelled, "the client was closed"))
+    }
+
+    /// Waits for `work`, unless the client is cancelled.
+    fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut cancelled = self.0.cancelled.subscribe();
+        self.runtime()?.block_on(async {
+            tokio::select! {
+                outcome = work => outcome,
+                _ = cancelled.changed() => {
+                    Err(Error::new(ErrorKind::OperationCancelled, "cancelled by its caller"))
+                }
+            }
+        })
     }
 }
 
-/// A request under way.
-pub struct Ticket {}
-
-impl Ticket {
-    /// Waits for the reply.
-    ///
-    /// # Errors
-    /// As [`Session::call`].
-    pub fn wait(self) -> Result<Reply> {
-        Err(pending())
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
     }
 }
 
-fn pending() -> Error {
-    Error::new(ErrorKind::Internal, "the api helper writes this")
+impl Sessions for Client {
+    fn session(&self, computer: &str) -> Result<Session> {
+        Self::session(self, computer)
+    }
+
+    fn nature(&self, path: &QueuePath) -> Option<bool> {
+        lock(&self.0.natures).get(&self.nature_key(path)).copied()
+    }
+
+    fn remember(&self, path: &QueuePath, transactional: Option<bool>) {
+        let key = self.nature_key(path);
+        let mut natures = lock(&self.0.natures);
+        if natures.len() >= NATURES_MAX {
+            natures.clear();
+        }
+        match transactional {
+            Some(transactional) => natures.insert(key, transactional),
+            None => natures.remove(&key),
+        };
+    }
+}
+
+impl Client {
+    fn nature_key(&self, path: &QueuePath) -> String {
+        let cluster = self.cluster().unwrap_or_default();
+        let computer = path.computer().to_lowercase();
+        format!("{cluster}\n{computer}\n{}", path.queue().key())
+    }
+}
+
+impl Chosen {
+    fn name(&self) -> String {
+        match self {
+            Self::Known(name) => name.clone(),
+            Self::Elsewhere(agents) => agents.cluster.clone(),
+        }
+    }
+
+    fn agents(&self, registry: &Registry) -> Result<Agents> {
+        match self {
+            Self::Known(name) => Ok(registry.find(name)?.agents()),
+            Self::Elsewhere(agents) => Ok(agents.clone()),
+        }
+    }
+}
+
+/// The nodes of `HOST[:PORT],…`.
+async fn addresses(target: &str) -> Result<Vec<AgentAddress>> {
+    let mut nodes = Vec::new();
+    for part in target.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let full = match part.rsplit_once(':') {
+            Some(_) => part.to_owned(),
+            None => format!("{part}:{AGENT_PORT}"),
+        };
+        nodes.push(AgentAddress {
+            node: part.to_owned(),
+            address: lookup(&full).await?,
+        });
+    }
+    Ok(nodes)
+}
+
+async fn lookup(host_and_port: &str) -> Result<SocketAddr> {
+    let unknown = || {
+        Error::new(
+            ErrorKind::ResolveAddress,
+            format!("{host_and_port} is no address"),
+        )
+        .hint("write HOST:PORT, as in 127.0.9.1:7801")
+    };
+    let found = tokio::net::lookup_host(host_and_port).await;
+    found.map_err(|_| unknown())?.next().ok_or_else(unknown)
+}
+
+fn unknown_command(name: &str) -> Error {
+    let known = super::COMMANDS
+        .iter()
+        .flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()));
+    let hint = match arguments::nearest(name, known) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "Get-Command lists all commands".to_owned(),
+    };
+    Error::new(ErrorKind::Usage, format!("there is no command {name}")).hint(hint)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

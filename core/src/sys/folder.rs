@@ -93,6 +93,65 @@ pub fn create_all(path: &Path) -> Result<()> {
         .map_err(|e| Error::system(format_args!("create the folder {}", path.display()), &e))
 }
 
+/// The names of what is in a folder, in no order; none if it does not exist.
+///
+/// # Errors
+/// What the system says.
+pub fn names(path: &Path) -> Result<Vec<String>> {
+    let failed = |e: &std::io::Error| Error::system(format_args!("list {}", path.display()), e);
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed(&e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| failed(&e))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    Ok(names)
+}
+
+/// Removes a folder with everything in it; nothing happens if it does not exist.
+///
+/// # Errors
+/// What the system says.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::system(format_args!("remove {}", path.display()), &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The path as it is from the root on, without touching the disk.
+///
+/// # Errors
+/// When it is empty or there is no current folder.
+pub fn absolute(path: &Path) -> Result<std::path::PathBuf> {
+    std::path::absolute(path)
+        .map_err(|e| Error::system(format_args!("use the path {}", path.display()), &e))
+}
+
+/// The last lines of a text file, up to `bytes_max`; empty if it cannot be read.
+#[must_use]
+pub fn tail(path: &Path, bytes_max: u64) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(path)?;
+        let from = file.metadata()?.len().saturating_sub(bytes_max);
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(bytes_max).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(match text.split_once('\n') {
+            Some((_, whole_lines)) if from > 0 => whole_lines.to_owned(),
+            _ => text,
+        })
+    };
+    read().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod disk_fake;
 pub mod file;
 pub mod folder;
+pub mod local_node;
 pub mod network;
 pub mod process;
 pub mod processes;

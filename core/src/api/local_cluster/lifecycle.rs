@@ -1,0 +1,192 @@
+//! Starting, stopping and removing clusters and nodes.
+
+use super::LocalClusters;
+use super::creation::{ports_are_free, start_all};
+use super::plan;
+use crate::api::agents::Agents;
+use crate::api::cluster::{ClusterInfo, RemoveCluster, StartCluster, StopCluster};
+use crate::api::node::{AddClusterNode, NodeInfo, StartClusterNode, StopClusterNode};
+use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::api::value::Value;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::folder;
+
+impl LocalClusters {
+    pub(super) async fn start(&self, command: &StartCluster) -> Result<ClusterInfo> {
+        let mut entry = self.registry.find(&command.name)?;
+        if entry.nodes.iter().all(NodeEntry::is_running) {
+            return Ok(self.info(&entry).await);
+        }
+        for node in entry.nodes.iter().filter(|node| !node.is_running()) {
+            ports_are_free(node.address)?;
+        }
+        // A cluster part of which still runs stays what it was: its nodes are not ours.
+        if !entry.nodes.iter().any(NodeEntry::is_running) {
+            entry.detached = command.detach;
+        }
+        let was_running: Vec<_> = entry.nodes.iter().map(NodeEntry::is_running).collect();
+        let started = start_all(&self.nodes, &mut entry, |entry| self.registry.save(entry)).await;
+        if let Err(error) = started {
+            for (node, was_running) in entry.nodes.iter().zip(was_running) {
+                if !was_running {
+                    self.nodes.kill(&entry.name, node);
+                }
+            }
+            return Err(error);
+        }
+        Ok(self.info(&entry).await)
+    }
+
+    pub(super) async fn stop(
+        &self,
+        command: StopCluster,
+        current: Result<String, &Error>,
+    ) -> Result<ClusterInfo> {
+        let name = match command.name {
+            Some(name) => name,
+            None => current.map_err(Clone::clone)?,
+        };
+        let entry = self.registry.find(&name)?;
+        self.stop_nodes(&entry).await;
+        Ok(self.info(&entry).await)
+    }
+
+    /// Stops all agents in order, then their processes; what does not answer is ended.
+    pub(super) async fn stop_nodes(&self, entry: &ClusterEntry) {
+        let agents = entry.agents();
+        let mut stops = tokio::task::JoinSet::new();
+        for agent in agents.nodes.clone() {
+            let agents = agents.clone();
+            stops.spawn(async move {
+                let all = Value::Map(vec![("All".into(), Value::Bool(true))]);
+                agents.run_at(&agent, "Stop-Agent", &all).await
+            });
+        }
+        while stops.join_next().await.is_some() {}
+        for node in &entry.nodes {
+            self.nodes.wait_until_down(entry, node).await;
+        }
+    }
+
+    pub(super) async fn remove(&self, command: &RemoveCluster) -> Result<ClusterInfo> {
+        let entry = self.registry.find(&command.name)?;
+        if let Some(node) = entry.nodes.iter().find(|node| node.is_running()) {
+            let text = format!("the cluster {} is up: node {} runs", entry.name, node.name);
+            return Err(Error::new(ErrorKind::InvalidState, text)
+                .hint(format!("Stop-Cluster {} first", entry.name)));
+        }
+        let info = self.info(&entry).await;
+        for node in &entry.nodes {
+            folder::remove_tree(&node.data)?;
+        }
+        if let Some(quorum) = entry.database.parent() {
+            folder::remove_tree(quorum)?;
+        }
+        // Only when nothing else lies in it: disks of virtual servers are not ours to delete.
+        if folder::names(&entry.path)?.is_empty() {
+            folder::remove_tree(&entry.path)?;
+        }
+        self.registry.remove(&entry.name)?;
+        Ok(info)
+    }
+
+    pub(super) async fn add_node(
+        &self,
+        command: &AddClusterNode,
+        current: Result<String, &Error>,
+    ) -> Result<NodeInfo> {
+        let mut entry = self.registry.find(&current.map_err(Clone::clone)?)?;
+        plan::check_node_name(&command.name)?;
+        if entry.node(&command.name).is_ok() {
+            let text = format!(
+                "the cluster {} has a node {} already",
+                entry.name, command.name
+            );
+            return Err(Error::new(ErrorKind::ObjectAlreadyExists, text)
+                .hint(format!("Start-ClusterNode {} starts it", command.name)));
+        }
+        let before = entry.clone();
+        entry.nodes.push(new_node(&entry, &command.name)?);
+        let added = start_all(&self.nodes, &mut entry, |entry| self.registry.save(entry)).await;
+        if let Err(error) = added {
+            if let Ok(node) = entry.node(&command.name) {
+                self.nodes.kill(&entry.name, node);
+                folder::remove_tree(&node.data)?;
+            }
+            self.registry.save(&before)?;
+            return Err(error);
+        }
+        self.node_info(&entry, &command.name).await
+    }
+
+    pub(super) async fn start_node(
+        &self,
+        command: &StartClusterNode,
+        current: Result<String, &Error>,
+    ) -> Result<NodeInfo> {
+        let mut entry = self.registry.find(&current.map_err(Clone::clone)?)?;
+        let node = entry.node(&command.name)?.clone();
+        if !node.is_running() {
+            ports_are_free(node.address)?;
+            let identity = self.nodes.start(&entry, &node)?;
+            for known in entry.nodes.iter_mut().filter(|n| n.name == node.name) {
+                known.process = Some(identity.clone());
+            }
+            self.registry.save(&entry)?;
+        }
+        if let Err(error) = self.nodes.wait_until_up(&entry, &node).await {
+            if !node.is_running() {
+                self.nodes.kill(&entry.name, entry.node(&node.name)?);
+            }
+            return Err(error);
+        }
+        self.node_info(&entry, &node.name).await
+    }
+
+    pub(super) async fn stop_node(
+        &self,
+        command: &StopClusterNode,
+        agents: &Agents,
+    ) -> Result<NodeInfo> {
+        let entry = self.registry.find(&agents.cluster)?;
+        let node = entry.node(&command.name)?.clone();
+        let before = self.node_info(&entry, &node.name).await;
+        if node.is_running() {
+            agents
+                .run_at(&node.agent(), "Stop-Agent", &Value::Map(Vec::new()))
+                .await?;
+            self.nodes.wait_until_down(&entry, &node).await;
+        }
+        match self.node_info(&entry, &node.name).await {
+            Ok(info) => Ok(info),
+            // It was the last node: nobody can be asked any more.
+            Err(_) => before.map(|info| NodeInfo {
+                state: "Down".to_owned(),
+                process_id: None,
+                ..info
+            }),
+        }
+    }
+}
+
+/// The entry of another node: the first address behind those that were ever given.
+fn new_node(entry: &ClusterEntry, name: &str) -> Result<NodeEntry> {
+    let subnet = plan::subnet(entry).unwrap_or((16, 0));
+    let free = (0..plan::NODES_MAX)
+        .map(|index| plan::node_address(subnet, index))
+        .find(|address| entry.nodes.iter().all(|node| node.address != *address));
+    let Some(address) = free else {
+        let text = format!("the cluster {} is full", entry.name);
+        return Err(Error::new(ErrorKind::InvalidRequest, text).hint(format!(
+            "a local cluster has at most {} nodes",
+            plan::NODES_MAX
+        )));
+    };
+    ports_are_free(address)?;
+    Ok(NodeEntry {
+        name: name.to_owned(),
+        address,
+        data: entry.path.join(name.to_lowercase()),
+        process: None,
+    })
+}

@@ -1,0 +1,96 @@
+//! Clusters whose nodes are processes of this machine.
+//!
+//! ```text
+//!  New-Cluster ─ plan (pure: names, subnet) ─ creation (files, database, processes; undone when it fails)
+//!  Start-/Stop-/Remove-Cluster, Add-/Start-/Stop-ClusterNode ─ lifecycle ─ nodes (the processes)
+//!  Get-Cluster, Get-ClusterLog ─ inquiry
+//! ```
+
+mod bootstrap;
+mod creation;
+mod inquiry;
+mod lifecycle;
+mod log_file;
+mod nodes;
+mod plan;
+
+use crate::api::agents::Agents;
+use crate::api::registry::Registry;
+use crate::api::value::{Value, from_value, to_value};
+use crate::error::{Error, ErrorKind, Result};
+use nodes::Nodes;
+
+/// Runs the commands of clusters on this machine, and holds the nodes it started.
+pub(super) struct LocalClusters {
+    registry: Registry,
+    nodes: Nodes,
+}
+
+impl LocalClusters {
+    /// `program` is how nodes are started.
+    pub(super) fn new(registry: Registry, program: Vec<std::path::PathBuf>) -> Self {
+        Self {
+            registry,
+            nodes: Nodes::new(program),
+        }
+    }
+
+    /// Runs a command. `current` is the cluster in use, `agents` are its nodes.
+    pub(super) async fn run(
+        &self,
+        name: &str,
+        arguments: &Value,
+        current: Result<String, &Error>,
+        agents: Result<Agents>,
+    ) -> Result<Vec<Value>> {
+        let one = |record: Result<Value>| Ok(vec![record?]);
+        match name {
+            "New-Cluster" => {
+                let info = self.create(from_value(arguments)?).await?;
+                one(to_value(&info))
+            }
+            "Get-Cluster" => self.show(&from_value(arguments)?, agents.ok()).await,
+            "Start-Cluster" => {
+                let info = self.start(&from_value(arguments)?).await?;
+                one(to_value(&info))
+            }
+            "Stop-Cluster" => {
+                let info = self.stop(from_value(arguments)?, current).await?;
+                one(to_value(&info))
+            }
+            "Remove-Cluster" => {
+                let info = self.remove(&from_value(arguments)?).await?;
+                one(to_value(&info))
+            }
+            "Add-ClusterNode" => {
+                let info = self.add_node(&from_value(arguments)?, current).await?;
+                one(to_value(&info))
+            }
+            "Start-ClusterNode" => {
+                let info = self.start_node(&from_value(arguments)?, current).await?;
+                one(to_value(&info))
+            }
+            "Stop-ClusterNode" => {
+                let info = self.stop_node(&from_value(arguments)?, &agents?).await?;
+                one(to_value(&info))
+            }
+            "Get-ClusterLog" => self.log(&from_value(arguments)?, current, &agents?).await,
+            other => Err(Error::new(
+                ErrorKind::Internal,
+                format!("{other} is listed as a command of the client, but not known to it"),
+            )),
+        }
+    }
+
+    /// Stops the clusters whose nodes this client holds.
+    pub(super) async fn close(&self) {
+        for cluster in self.nodes.held_clusters() {
+            if let Ok(Some(entry)) = self.registry.load(&cluster)
+                && !entry.detached
+            {
+                self.stop_nodes(&entry).await;
+            }
+        }
+        self.nodes.let_go_of_all().await;
+    }
+}

@@ -1,0 +1,244 @@
+//! What a new local cluster will be: checked names, defaults, addresses. Pure, except that `free_subnet` is
+//! told which ports are free.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use crate::api::cluster::NewCluster;
+use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::check_object_name;
+
+/// Nodes of a local cluster; their addresses end in 1 to 16, those above 100 are left for virtual servers.
+pub(super) const NODES_MAX: usize = 16;
+/// Heartbeat interval, in milliseconds.
+const SAME_SUBNET_DELAY_MS: u64 = 100;
+/// Missed heartbeats.
+const SAME_SUBNET_THRESHOLD: u64 = 15;
+/// The node lease, in milliseconds.
+const LEASE_TTL_MS: u64 = 2000;
+/// Subnets that are tried.
+const SUBNETS_TRIED_MAX: u16 = 4096;
+
+/// Checks everything about a new cluster that can be checked without touching anything.
+pub(super) fn check(command: &NewCluster) -> Result<()> {
+    if !command.local {
+        let text = "only clusters on this machine can be made by this version";
+        return Err(Error::new(ErrorKind::InvalidRequest, text)
+            .hint("add -Local: each node is a process with a loopback address of its own"));
+    }
+    check_object_name("cluster", &command.name)?;
+    if command.nodes.is_empty() || command.nodes.len() > NODES_MAX {
+        let text = format!("a cluster of {} nodes cannot be made", command.nodes.len());
+        return Err(Error::new(ErrorKind::InvalidParameter, text)
+            .hint(format!("name 1 to {NODES_MAX} nodes: -Node n1,n2,n3")));
+    }
+    for (index, node) in command.nodes.iter().enumerate() {
+        check_node_name(node)?;
+        if command.nodes[..index]
+            .iter()
+            .any(|n| n.eq_ignore_ascii_case(node))
+        {
+            let text = format!("node {node} is named twice");
+            return Err(Error::new(ErrorKind::ObjectAlreadyExists, text)
+                .hint("each node needs a name of its own"));
+        }
+    }
+    check_timing(command)?;
+    fencing(command).map(|_| ())
+}
+
+/// A node's name is also a folder and a word of its log.
+pub(super) fn check_node_name(node: &str) -> Result<()> {
+    check_object_name("node", node)?;
+    if node.starts_with('.') || node.contains(char::is_whitespace) || node == "quorum" {
+        let text = format!("{node:?} is no name for a node");
+        return Err(Error::new(ErrorKind::InvalidParameter, text)
+            .hint("use letters, digits and hyphens, as in n1"));
+    }
+    Ok(())
+}
+
+/// The entry of the new cluster, on the subnet `127.A.B`.
+pub(super) fn entry(
+    command: &NewCluster,
+    path: PathBuf,
+    subnet: (u8, u8),
+    now_ms: u64,
+) -> Result<ClusterEntry> {
+    let nodes = command
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(index, name)| NodeEntry {
+            name: name.clone(),
+            address: node_address(subnet, index),
+            data: path.join(name.to_lowercase()),
+            process: None,
+        });
+    Ok(ClusterEntry {
+        name: command.name.clone(),
+        nodes: nodes.collect(),
+        database: path.join("quorum").join("cluster.db"),
+        path,
+        same_subnet_delay: command
+            .same_subnet_delay
+            .map_or(SAME_SUBNET_DELAY_MS, |d| d.0),
+        same_subnet_threshold: command
+            .same_subnet_threshold
+            .unwrap_or(SAME_SUBNET_THRESHOLD),
+        lease_ttl: command.lease_ttl.map_or(LEASE_TTL_MS, |ttl| ttl.0),
+        fencing: fencing(command)?.to_owned(),
+        detached: command.detach,
+        created_ms: now_ms,
+    })
+}
+
+/// The address of the node with this index.
+pub(super) fn node_address((a, b): (u8, u8), index: usize) -> IpAddr {
+    let last = u8::try_from(index + 1).unwrap_or(u8::MAX);
+    IpAddr::V4(Ipv4Addr::new(127, a, b, last))
+}
+
+/// The subnet of a local cluster.
+pub(super) fn subnet(entry: &ClusterEntry) -> Option<(u8, u8)> {
+    match entry.nodes.first()?.address {
+        IpAddr::V4(address) => {
+            let [_, a, b, _] = address.octets();
+            Some((a, b))
+        }
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// A subnet that no known cluster uses and where every node's ports are free. `seed` chooses where the
+/// search begins, so that two searches at the same time do not meet.
+pub(super) fn free_subnet(
+    known: &[ClusterEntry],
+    nodes: usize,
+    seed: u16,
+    is_free: impl Fn(IpAddr) -> Result<()>,
+) -> Result<(u8, u8)> {
+    let used: Vec<_> = known.iter().filter_map(subnet).collect();
+    let mut last_refusal = None;
+    for step in 0..SUBNETS_TRIED_MAX {
+        let [high, low] = seed.wrapping_add(step).to_be_bytes();
+        // 127.16 to 127.239: clear of 127.0 and 127.1, which people use by hand
+        let candidate = (16 + high % 224, low);
+        if used.contains(&candidate) {
+            continue;
+        }
+        let addresses = (0..nodes).map(|index| node_address(candidate, index));
+        match addresses.map(&is_free).find(Result::is_err) {
+            None => return Ok(candidate),
+            Some(refusal) => last_refusal = refusal.err(),
+        }
+    }
+    Err(last_refusal.unwrap_or_else(|| {
+        Error::new(ErrorKind::AddressInUse, "no loopback subnet is free")
+            .hint("Remove-Cluster frees that of a cluster that is not needed any more")
+    }))
+}
+
+fn check_timing(command: &NewCluster) -> Result<()> {
+    let refuse = |what: &str, hint: &str| {
+        Err(Error::new(ErrorKind::InvalidParameter, what.to_owned()).hint(hint))
+    };
+    if command
+        .same_subnet_delay
+        .is_some_and(|d| !(10..=10_000).contains(&d.0))
+    {
+        return refuse("-SameSubnetDelay is out of range", "use 10ms to 10s");
+    }
+    if command
+        .same_subnet_threshold
+        .is_some_and(|t| !(2..=1000).contains(&t))
+    {
+        return refuse("-SameSubnetThreshold is out of range", "use 2 to 1000");
+    }
+    if command
+        .lease_ttl
+        .is_some_and(|ttl| !(200..=600_000).contains(&ttl.0))
+    {
+        return refuse("-LeaseTtl is out of range", "use 200ms to 10m");
+    }
+    Ok(())
+}
+
+fn fencing(command: &NewCluster) -> Result<&'static str> {
+    let given = command.fencing.as_deref().unwrap_or("Kill");
+    let known = ["Kill", "Storage"]
+        .into_iter()
+        .find(|f| f.eq_ignore_ascii_case(given));
+    known.ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidParameter,
+            format!("-Fencing {given} is none"),
+        )
+        .hint("use Kill or Storage")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::value::Millis;
+
+    fn command(nodes: &[&str]) -> NewCluster {
+        NewCluster {
+            name: "lab".into(),
+            nodes: nodes.iter().map(|n| (*n).to_owned()).collect(),
+            local: true,
+            detach: false,
+            path: None,
+            same_subnet_delay: None,
+            same_subnet_threshold: None,
+            lease_ttl: None,
+            fencing: None,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_refused() {
+        assert_eq!(check(&command(&["n1", "n2"])), Ok(()));
+        let mut far = command(&["n1"]);
+        far.local = false;
+        let mut odd = command(&["n1"]);
+        odd.fencing = Some("Hope".into());
+        let mut quick = command(&["n1"]);
+        quick.lease_ttl = Some(Millis(1));
+        for (command, kind) in [
+            (far, ErrorKind::InvalidRequest),
+            (odd, ErrorKind::InvalidParameter),
+            (quick, ErrorKind::InvalidParameter),
+            (command(&[]), ErrorKind::InvalidParameter),
+            (command(&["n1", "N1"]), ErrorKind::ObjectAlreadyExists),
+            (command(&["../n1"]), ErrorKind::InvalidParameter),
+            (command(&["quorum"]), ErrorKind::InvalidParameter),
+        ] {
+            let error = check(&command).unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+            assert!(error.hint.is_some());
+        }
+    }
+
+    #[test]
+    fn a_subnet_that_is_known_or_busy_is_passed_over() {
+        let known = entry(&command(&["n1"]), "/x".into(), (16, 0), 0).unwrap();
+        let busy: IpAddr = "127.16.1.2".parse().unwrap();
+        let found = free_subnet(&[known], 3, 0, |address| {
+            if address == busy {
+                return Err(Error::new(ErrorKind::AddressInUse, "busy"));
+            }
+            Ok(())
+        });
+        assert_eq!(found, Ok((16, 2)));
+    }
+
+    #[test]
+    fn when_nothing_is_free_the_reason_is_passed_on() {
+        let refused = |_| Err(Error::new(ErrorKind::AddressInUse, "port 7800 by nginx"));
+        let error = free_subnet(&[], 1, 9, refused).unwrap_err();
+        assert_eq!(error.message, "port 7800 by nginx");
+    }
+}

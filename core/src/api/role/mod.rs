@@ -1,0 +1,13 @@
+//! What a process of this program can be beside the shell: a queue manager or a node.
+//!
+//! ```text
+//!  hamq queue-manager ─ control (lines on stdin and stdout) ─ Manager ─ serve_queue_manager
+//!  hamq node ────────── lifeline (stdin) ──────────────────── Agent ─── serve_commands
+//! ```
+
+mod control;
+mod node;
+mod queue_manager;
+
+pub use node::{NodeOptions, run_node};
+pub use queue_manager::{QueueManagerOptions, run_queue_manager};

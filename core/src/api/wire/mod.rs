@@ -1,0 +1,25 @@
+//! The framed protocol between clients and the servers of HAMQ: node agents and queue managers.
+//!
+//! ```text
+//!  client                                server
+//!    | Hello {version, client, role, wants} |
+//!    |------------------------------------->|
+//!    |        Welcome {version, name, epoch}|   or Refused(Error), then the end
+//!    |<-------------------------------------|
+//!    | Request / Command, numbered          |   many at a time
+//!    |------------------------------------->|
+//!    |       Reply / CommandReply, numbered |   in any order
+//!    |<-------------------------------------|
+//! ```
+//!
+//! `frame` knows bytes and trusts none of them; `handshake` and `payload` know what is inside;
+//! `incoming` cuts a stream into frames. docs/wire.md draws every byte.
+
+pub mod frame;
+pub mod handshake;
+pub mod incoming;
+pub mod payload;
+
+pub use frame::{Frame, FrameError, Kind};
+pub use handshake::{Hello, Role, VERSION, Welcome};
+pub use incoming::Incoming;
