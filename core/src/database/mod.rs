@@ -3,12 +3,33 @@
 //! Everything that nodes agree on lies here. Each decision is a guarded transaction, never "read, then
 //! act" (DESIGN.md D1). Two backends: SQLite in a shared file (`sqlite`, the quorum disk of one machine)
 //! and memory (`memory`, for tests and simulation); etcd comes later behind the same trait.
+//!
+//! ```text
+//!  agent ── read/commit/grant/renew/revoke ──> Database ──> sqlite::store (one file, many processes)
+//!        <───────────── watch ───────────────          └─> memory        (one process)
+//! ```
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+
+pub mod memory;
+pub mod sqlite;
+
+#[cfg(test)]
+mod conformance;
+
+pub use memory::MemoryDatabase;
+pub use sqlite::SqliteDatabase;
+
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Largest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Most guards, and most writes, of one transaction.
+pub const TRANSACTION_ITEMS_MAX: usize = 1024;
 
 /// What a call of the database will answer.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
@@ -84,7 +105,8 @@ pub enum Commit {
         /// The new revision.
         revision: u64,
     },
-    /// A guard did not hold; nothing was written. A normal outcome: somebody else was first.
+    /// A guard did not hold, or a lease that a write names has expired; nothing was written. A normal
+    /// outcome: somebody else was first, or we were too late.
     Refused,
 }
 
@@ -111,4 +133,32 @@ pub trait Database: Send + Sync + 'static {
 
     /// Where it lies, for people: `sqlite:///srv/lab/quorum/cluster.db`.
     fn location(&self) -> String;
+}
+
+/// Refuses a transaction that is larger than any honest one.
+fn check_bounds(transaction: &Transaction) -> Result<()> {
+    if transaction.guards.len().max(transaction.writes.len()) > TRANSACTION_ITEMS_MAX {
+        return Err(too_large(format!(
+            "a transaction of {} guards and {} writes exceeds {TRANSACTION_ITEMS_MAX}",
+            transaction.guards.len(),
+            transaction.writes.len()
+        )));
+    }
+    for write in &transaction.writes {
+        let (key, bytes) = match write {
+            Write::Put { key, value, .. } => (key, value.len()),
+            Write::Delete { key } => (key, 0),
+        };
+        if key.is_empty() || key.len() > KEY_BYTES_MAX || bytes > VALUE_BYTES_MAX {
+            return Err(too_large(format!(
+                "key {key:?} with a value of {bytes} bytes: a key has 1 to {KEY_BYTES_MAX} bytes, \
+                 a value at most {VALUE_BYTES_MAX}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn too_large(message: String) -> Error {
+    Error::new(ErrorKind::InvalidParameter, message).hint("write less in one transaction")
 }

@@ -4,4 +4,6 @@
 
 pub mod clock;
 pub mod disk;
+pub mod folder;
 pub mod network;
+pub mod process;

@@ -1,0 +1,23 @@
+//! Processes: who they are, how they are started and watched, and how they are ended for certain.
+//!
+//! ```text
+//!  agent ── spawn ──> Child (control pipe in, status lines out, exit event)
+//!                       └─ the child calls die_with_parent() first: no orphan, however the agent dies
+//!  supervise ───────> a foreign command with the same guarantees
+//!  ProcessIdentity ── kill_and_wait(): by pidfd, never a recycled pid
+//! ```
+
+mod child;
+mod command_line;
+mod identity;
+mod supervise;
+mod tree;
+
+pub use child::{Child, Exit, Spawn, die_with_parent, spawn};
+pub use command_line::split_command_line;
+pub use identity::{Presence, ProcessIdentity, boot_id};
+pub use supervise::{SuperviseOptions, supervise};
+pub use tree::kill_session;
+
+/// Environment variable by which a child learns the pid of its supervisor.
+pub const PARENT_VARIABLE: &str = "HAMQ_PARENT";
