@@ -28,5 +28,5 @@ pub mod placement;
 pub mod engine;
 // pub mod explain;
 
-// pub mod agent;
-// pub mod cluster_log;
+pub mod agent;
+pub mod cluster_log;

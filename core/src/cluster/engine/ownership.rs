@@ -6,7 +6,7 @@ use super::local::Local;
 use super::{Action, Engine, Evidence, FenceOutcome, Intent, Now, Outcome};
 use crate::cluster::failback;
 use crate::cluster::placement::{Reason, candidates, obstacle, storage_fenced};
-use crate::cluster::record::{Decision, Failure, Owner, Session, encode, fold, key};
+use crate::cluster::record::{Decision, Failure, Owner, encode, fold, key};
 use crate::database::{Transaction, Write};
 
 /// How far the fencing of a suspected node has come.

@@ -78,7 +78,11 @@ impl SuperviseOptions {
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy().into_owned();
-            let mut value = || arguments.next().ok_or_else(|| usage(&format!("{text} needs a value")));
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or_else(|| usage(&format!("{text} needs a value")))
+            };
             match text.as_str() {
                 "--name" => options.name = Some(value()?.to_string_lossy().into_owned()),
                 "--directory" => options.directory = Some(value()?.into()),
@@ -134,7 +138,10 @@ fn watch_command(options: &SuperviseOptions) -> Result<Exit> {
         .spawn()
         .map_err(|e| Error::system("start the command's process", &e))?;
     let last_line = Arc::new(Mutex::new(String::new()));
-    let copier = child.stderr.take().map(|stderr| copy_errors(stderr, log, &last_line));
+    let copier = child
+        .stderr
+        .take()
+        .map(|stderr| copy_errors(stderr, log, &last_line));
     follow_control_pipe(Pid::from_child(&child));
     await_start(report)?;
     say(&json!({"started": {"pid": child.id()}}));
@@ -144,7 +151,10 @@ fn watch_command(options: &SuperviseOptions) -> Result<Exit> {
         // It ends with the last holder of the pipe, and those were just ended.
         let _ = copier.join();
     }
-    let last_line = last_line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let last_line = last_line
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let Exit { code, signal } = exit;
     say(&json!({"exited": {"code": code, "signal": signal, "last_line": last_line}}));
     Ok(exit)
@@ -153,7 +163,10 @@ fn watch_command(options: &SuperviseOptions) -> Result<Exit> {
 /// This program again, as the step that becomes the command.
 fn inner_command(options: &SuperviseOptions, log: &File, report: UnixStream) -> Result<Command> {
     let [program, leading @ ..] = options.program.as_slice() else {
-        return Err(Error::new(ErrorKind::Internal, "supervise does not know its own program"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "supervise does not know its own program",
+        ));
     };
     let output = log
         .try_clone()
@@ -205,7 +218,10 @@ fn copy_errors(
     std::thread::spawn(move || {
         let mut source = BufReader::new(source);
         let mut line = Vec::new();
-        while let Ok(1..) = (&mut source).take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+        while let Ok(1..) = (&mut source)
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)
+        {
             // A full disk loses the log, not the application.
             let _ = log.write_all(&line);
             let text = String::from_utf8_lossy(&line);

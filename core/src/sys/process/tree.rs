@@ -30,7 +30,11 @@ pub fn kill_session(leader: &ProcessIdentity) -> bool {
         // The kernel does not hand out a pid while a session goes by it. If another process has it
         // now, the session is over.
         let reused = ProcessIdentity::of(leader.pid).is_ok_and(|now| now != *leader);
-        if reused { Vec::new() } else { session(leader.pid) }
+        if reused {
+            Vec::new()
+        } else {
+            session(leader.pid)
+        }
     })
 }
 
