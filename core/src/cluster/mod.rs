@@ -24,9 +24,9 @@ pub mod failback;
 pub mod failover;
 pub mod placement;
 
-// pub mod configuration;
+pub mod configuration;
 pub mod engine;
-// pub mod explain;
+pub mod explain;
 
 pub mod agent;
 pub mod cluster_log;
