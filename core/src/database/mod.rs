@@ -19,6 +19,8 @@ pub mod memory;
 pub mod sqlite;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod conformance;
 
 pub use memory::MemoryDatabase;

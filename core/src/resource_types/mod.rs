@@ -3,6 +3,16 @@
 //! One file per type behind one trait. The names of the entry points are those of failover clustering
 //! (open, online, offline, terminate, looks alive, is alive, close). A type knows nothing of groups,
 //! owners or policies: the agent calls it in dependency order and tells it all it may know.
+//!
+//! ```text
+//!  agent ── online/offline/terminate/looks_alive/is_alive ──> PhysicalDisk        a folder, held by epoch
+//!        <── provides, steps, failed ──                        IpAddress           a loopback address
+//!                                                              NetworkName         a name
+//!                                                              MessageQueuing      a queue manager process
+//!                                                              GenericApplication  any command
+//! ```
+//!
+//! `rules` says what each type requires and accepts; it is data and touches nothing.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,7 +20,29 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+
+mod fence;
+mod generic_application;
+mod hold;
+mod ip_address;
+mod message_queuing;
+mod network_name;
+mod physical_disk;
+mod queue_manager_status;
+pub mod rules;
+#[cfg(test)]
+mod stories;
+mod supervised;
+
+pub use fence::fence_process;
+pub use generic_application::GenericApplication;
+pub use hold::{HOLD_FILE, Hold};
+pub use ip_address::IpAddress;
+pub use message_queuing::MessageQueuing;
+pub use network_name::NetworkName;
+pub use physical_disk::PhysicalDisk;
+pub use rules::{TYPES, TypeInfo};
 
 /// What an entry point will answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -46,7 +78,10 @@ pub struct Context {
 
 /// Takes a line for the cluster log: level (`ERR`, `WARN`, `INFO`, `DBG`) and text.
 #[derive(Clone)]
-pub struct LogSink(pub Arc<dyn Fn(&str, String) + Send + Sync>);
+pub struct LogSink(pub Arc<TakeLine>);
+
+/// What a [`LogSink`] calls.
+pub type TakeLine = dyn Fn(&str, String) + Send + Sync;
 
 impl std::fmt::Debug for LogSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -116,5 +151,98 @@ pub trait Resource: Send {
     /// relies on a deadline instead of a coherent file system passes it on (DESIGN.md D3b).
     fn lease_renewed(&mut self, until: std::time::Duration) {
         let _ = until;
+    }
+}
+
+/// A resource of the type that has this name or alias; none if there is no such type.
+#[must_use]
+pub fn create(type_name: &str) -> Option<Box<dyn Resource>> {
+    Some(match rules::find(type_name)?.name {
+        "Physical Disk" => Box::new(PhysicalDisk::default()),
+        "IP Address" => Box::new(IpAddress::default()),
+        "Network Name" => Box::new(NetworkName),
+        "MSMQ" => Box::new(MessageQueuing::default()),
+        "Generic Application" => Box::new(GenericApplication::default()),
+        _ => return None,
+    })
+}
+
+impl Context {
+    /// A private property, by its name in any case; none if it is unset or empty.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.trim().is_empty())
+    }
+
+    /// A private property that must be there.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with how to set it.
+    pub fn required(&self, name: &str) -> Result<&str> {
+        self.parameter(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidParameter,
+                format!("resource {:?} has no {name}", self.resource),
+            )
+            .hint(format!(
+                "Set-ClusterParameter {:?} -Name {name} -Value …",
+                self.resource
+            ))
+        })
+    }
+
+    /// A private property that is a number.
+    ///
+    /// # Errors
+    /// `InvalidParameter` when it is none.
+    pub fn number(&self, name: &str, default: u32) -> Result<u32> {
+        let Some(text) = self.parameter(name) else {
+            return Ok(default);
+        };
+        text.trim().parse().map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidParameter,
+                format!(
+                    "{name} of resource {:?} is {text:?}, not a number",
+                    self.resource
+                ),
+            )
+            .hint("give a whole number from 0 to 4294967295")
+        })
+    }
+
+    /// The complaint about a provider that is not below this resource.
+    #[must_use]
+    pub fn lacks(&self, provider: &str) -> Error {
+        Error::new(
+            ErrorKind::DependencyNotFound,
+            format!("resource {:?} depends on no {provider}", self.resource),
+        )
+        .hint(format!(
+            "Add-ClusterResourceDependency {:?} -Provider …",
+            self.resource
+        ))
+    }
+
+    /// Writes a line to the cluster log.
+    pub fn note(&self, level: &str, text: impl std::fmt::Display) {
+        (self.log.0)(level, format!("[{}] {text}", self.resource));
+    }
+}
+
+/// Runs file work where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(e) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("a task of a resource ended: {e}"),
+        )),
     }
 }

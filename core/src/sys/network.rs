@@ -23,6 +23,17 @@ const BACKLOG: u32 = 1024;
 /// # Errors
 /// `AddressInUse` naming the address and, where the system tells, who holds it.
 pub fn listen(address: SocketAddr) -> Result<TcpListener> {
+    listen_unnamed(address).map_err(|error| match error.kind {
+        ErrorKind::AddressInUse => in_use(address),
+        _ => error,
+    })
+}
+
+/// As [`listen`], without looking for the holder of a used address, which takes milliseconds.
+///
+/// # Errors
+/// What the system says.
+pub fn listen_unnamed(address: SocketAddr) -> Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
     } else {
@@ -34,13 +45,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener> {
         socket.bind(address)?;
         socket.listen(BACKLOG)
     });
-    listening.map_err(|e| {
-        let error = Error::system(format_args!("listen at {address}"), &e);
-        match error.kind {
-            ErrorKind::AddressInUse => in_use(address),
-            _ => error,
-        }
-    })
+    listening.map_err(|e| Error::system(format_args!("listen at {address}"), &e))
 }
 
 fn in_use(address: SocketAddr) -> Error {

@@ -6,6 +6,7 @@
 //! belongs to the *thread* that spawned, so all children come from one thread that never ends.
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -115,6 +116,16 @@ impl Child {
         self.control.take()
     }
 
+    /// Takes the status lines out, so that another task can read them.
+    pub fn take_status(&mut self) -> mpsc::Receiver<String> {
+        std::mem::replace(&mut self.status, mpsc::channel(1).1)
+    }
+
+    /// Takes the lines of standard error out, so that another task can read them.
+    pub fn take_errors(&mut self) -> mpsc::Receiver<String> {
+        std::mem::replace(&mut self.errors, mpsc::channel(1).1)
+    }
+
     /// Completes when it has ended. Independent of the borrow: may be kept.
     pub fn exited(&self) -> impl Future<Output = Exit> + Send + 'static {
         let mut exit = self.exit.clone();
@@ -198,8 +209,13 @@ fn spawner() -> &'static mpsc::Sender<Request> {
             .spawn(move || {
                 while let Some((spawn, handle, reply)) = requests.blocking_recv() {
                     let _inside = handle.enter();
+                    // tokio panics when its runtime is just being shut down; this thread serves
+                    // every runtime of the process and must live on.
+                    let started = catch_unwind(AssertUnwindSafe(|| start(&spawn)));
                     // A caller that has gone drops the child, which kills it.
-                    let _ = reply.send(start(&spawn));
+                    if let Ok(started) = started {
+                        let _ = reply.send(started);
+                    }
                 }
             });
         sender
