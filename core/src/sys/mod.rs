@@ -8,6 +8,7 @@ pub mod disk_fake;
 pub mod file;
 pub mod folder;
 pub mod local_node;
+pub mod log_file;
 pub mod network;
 pub mod process;
 pub mod processes;
