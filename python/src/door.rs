@@ -45,7 +45,7 @@ impl Door {
     /// Opens the store in the folder `path`, in this process.
     #[staticmethod]
     fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let opened = py.detach(|| Embedded::open(&path));
+        let opened = py.detach(move || Embedded::open(&path));
         let (embedded, _report) = opened.map_err(|error| raise(py, &error))?;
         Ok(Self::new(".".to_owned(), Link::Embedded(embedded)))
     }
@@ -103,7 +103,7 @@ impl Door {
     fn send<'py>(
         &self,
         py: Python<'py>,
-        queue: String,
+        queue: &str,
         outgoing: Outgoing,
         transaction: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -117,15 +117,19 @@ impl Door {
 
     /// Sends all, not waiting for one before the next; for each one the record or the exception, and
     /// whether it failed.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "extracted from a Python list, which yields owned items"
+    )]
     fn send_many<'py>(
         &self,
         py: Python<'py>,
-        queue: String,
+        queue: &str,
         outgoing: Vec<Outgoing>,
         transaction: Option<u64>,
     ) -> PyResult<Vec<(Bound<'py, PyAny>, bool)>> {
-        let results = self.send_all(py, &queue, &outgoing, transaction)?;
-        let path = self.path(py, &queue)?;
+        let results = self.send_all(py, queue, &outgoing, transaction)?;
+        let path = self.path(py, queue)?;
         let convert = |result: &Result<Reply>| sent_or_failed(py, &path, result);
         results.iter().map(convert).collect()
     }
@@ -134,18 +138,18 @@ impl Door {
     fn receive(
         &self,
         py: Python<'_>,
-        queue: String,
+        queue: &str,
         peek: bool,
         timeout_ms: Option<u64>,
         transaction: Option<u64>,
     ) -> PyResult<Message> {
-        let path = self.path(py, &queue)?;
+        let path = self.path(py, queue)?;
         let started = Instant::now();
         loop {
             let left = timeout_ms.map(|timeout| timeout.saturating_sub(elapsed_ms(started)));
             let slice = left.unwrap_or(u64::MAX).min(RECEIVE_SLICE_MS);
             let request = Request::Receive {
-                queue: queue.clone(),
+                queue: queue.to_owned(),
                 select: Select::First,
                 peek,
                 timeout_ms: slice,
