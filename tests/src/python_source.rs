@@ -299,14 +299,10 @@ fn method_docstring(
 
 /// A docstring of `help` and, after an empty line, `more`.
 fn docstring(out: &mut String, indent: usize, help: &[&str], more: &[String]) {
-    let escaped = |line: &str| {
-        line.trim_end()
-            .replace('\\', "\\\\")
-            .replace("\"\"\"", "'''")
-    };
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace("\"\"\"", "'''");
     let mut lines = Vec::new();
-    for line in help {
-        wrap(&mut lines, indent, &escaped(line.trim_start()));
+    for paragraph in paragraphs(help) {
+        wrap(&mut lines, indent, &escaped(&paragraph));
     }
     if !more.is_empty() {
         lines.push(String::new());

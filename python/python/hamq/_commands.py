@@ -36,8 +36,7 @@ class ClusterInfo:
     """
     fencing: str
     """`Kill`: a node that hangs on the same machine is ended before its groups are taken, as a
-    power
-    switch would; `Storage`: only the epoch in the message store keeps it out.
+    power switch would; `Storage`: only the epoch in the message store keeps it out.
     """
     create_time: str
     """The wall-clock time of its creation."""
@@ -434,12 +433,9 @@ class Commands(ABC):
         """Creates a cluster and starts its nodes.
 
         With -Local each node is a process on this machine with a loopback address, a data folder
-        and a
-        log of its own, around one quorum disk (an SQLite file). The nodes belong to the session
-        that
-        made them: they stop when it ends, however it ends. -Detach lets them outlive it;
-        Stop-Cluster
-        ends them then.
+        and a log of its own, around one quorum disk (an SQLite file). The nodes belong to the
+        session that made them: they stop when it ends, however it ends. -Detach lets them
+        outlive it; Stop-Cluster ends them then.
 
         The shell's ``New-Cluster``.
 
@@ -800,8 +796,8 @@ class Commands(ABC):
         """Adds a resource to a group; it starts offline.
 
         Types: Physical Disk, IP Address, Network Name, MSMQ, Generic Application. Private
-        properties
-        can be given at once with -Parameters as Name=Value, or later with Set-ClusterParameter.
+        properties can be given at once with -Parameters as Name=Value, or later with
+        Set-ClusterParameter.
 
         The shell's ``Add-ClusterResource``.
 
@@ -1088,8 +1084,7 @@ class Commands(ABC):
         """Installs Message Queuing on a node of the cluster.
 
         Each node of the cluster needs it, with the same subcomponents, before an MSMQ resource
-        can
-        come online there. The cluster must exist before. The node's own queue manager is not
+        can come online there. The cluster must exist before. The node's own queue manager is not
         started.
 
         The shell's ``Install-MsmqFeature``.

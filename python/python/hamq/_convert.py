@@ -6,6 +6,9 @@ from datetime import timedelta
 Duration = float | timedelta
 """A length of time: seconds, or a timedelta."""
 
+Outgoing = tuple[bytes, str, int, bool, str, int]
+"""A message to send: body, label, priority, express, correlation id, number for the application."""
+
 
 def milliseconds(value: Duration | None) -> int | None:
     """A length of time in whole milliseconds, rounded up; None stays None."""

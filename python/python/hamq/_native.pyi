@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
-Outgoing = tuple[bytes, str, int, bool, str, int]
+from ._convert import Outgoing
 
 __version__: str
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from . import _native
 from ._commands import MsmqQueueInfo, MsmqSentMessageInfo
-from ._convert import Duration, content, milliseconds
+from ._convert import Duration, Outgoing, content, milliseconds
 from .errors import BatchError, MqError, ReceiveTimeout, TransactionUsage
 
 Body = bytes | bytearray | memoryview | str
@@ -222,7 +222,7 @@ def _outgoing(
     express: bool = False,
     correlation_id: str = "",
     app_specific: int = 0,
-) -> _native.Outgoing:
+) -> Outgoing:
     """A message in the order in which the native half takes it apart."""
     if (body is None) == (json is None):
         raise TypeError("a message has either a body or json=...")
@@ -230,7 +230,7 @@ def _outgoing(
     return (data, label, priority, express, correlation_id, app_specific)
 
 
-def _item(message: Body | Mapping[str, Any]) -> _native.Outgoing:
+def _item(message: Body | Mapping[str, Any]) -> Outgoing:
     return _outgoing(**message) if isinstance(message, Mapping) else _outgoing(message)
 
 
