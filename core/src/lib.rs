@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod database;
+pub mod drill;
 pub mod error;
 pub mod name;
 pub mod queue;

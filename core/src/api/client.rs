@@ -85,6 +85,15 @@ impl Client {
         Err(pending())
     }
 
+    /// A session with an identity and a connection of its own, as an independent client would have.
+    ///
+    /// # Errors
+    /// `ResolveAddress`.
+    pub fn new_session(&self, computer: &str) -> Result<Session> {
+        let _ = computer;
+        Err(pending())
+    }
+
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.
     pub fn close(&self) {}
 }

@@ -16,6 +16,7 @@ pub mod value;
 
 pub mod cluster;
 pub mod dependency;
+pub mod drill;
 pub mod explain;
 pub mod feature;
 pub mod group;
@@ -67,6 +68,12 @@ pub const COMMANDS: &[&CommandSpec] = &[
     queue::ClearMsmqQueue::SPEC,
     message::SendMsmqQueue::SPEC,
     message::ReceiveMsmqQueue::SPEC,
+    drill::StartDrillWorkload::SPEC,
+    drill::GetDrillWorkload::SPEC,
+    drill::StopDrillWorkload::SPEC,
+    drill::InvokeDrillFault::SPEC,
+    drill::MeasureDrillFault::SPEC,
+    drill::WaitClusterGroup::SPEC,
 ];
 
 /// The command that is spelled `name`, ignoring case; aliases count.

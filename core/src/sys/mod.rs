@@ -4,4 +4,6 @@
 
 pub mod clock;
 pub mod disk;
+pub mod file;
 pub mod network;
+pub mod processes;

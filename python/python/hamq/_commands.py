@@ -410,6 +410,136 @@ class MsmqMessageInfo:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class DrillWorkloadInfo:
+    """A load that a drill keeps on a queue."""
+
+    queue: str
+    """The queue's path name."""
+    sent: int
+    """Messages handed to the virtual server."""
+    acknowledged: int
+    """Of these, the ones it acknowledged."""
+    received: int
+    """Messages taken out by a committed receive."""
+    waiting: int
+    """Acknowledged and not received yet."""
+    unknown: int
+    """Sends whose outcome the client could not learn in time."""
+    input: int
+    """Messages in the input file."""
+    last_error: str | None
+    """The last error a sender or consumer met, if any."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            queue=record["Queue"],
+            sent=record["Sent"],
+            acknowledged=record["Acknowledged"],
+            received=record["Received"],
+            waiting=record["Waiting"],
+            unknown=record["Unknown"],
+            input=record["Input"],
+            last_error=record["LastError"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillVerdictInfo:
+    """What a drill found after everything was received."""
+
+    sent: int
+    """Messages handed to the virtual server."""
+    acknowledged: int
+    """Of these, the ones it acknowledged."""
+    received: int
+    """Different messages received."""
+    lost: int
+    """Acknowledged and never received."""
+    duplicated: int
+    """Received more than once."""
+    out_of_order: int
+    """Received behind a later message of the same sender."""
+    altered: int
+    """Received with a content that nobody sent."""
+    unknown: int
+    """Sends whose outcome the client could not learn: they may or may not have arrived."""
+    seconds: float
+    """How long the load ran."""
+    passed: bool
+    """Whether nothing was lost, duplicated, out of order or altered."""
+    examples: list[str]
+    """One example of each kind of violation, for the search."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            sent=record["Sent"],
+            acknowledged=record["Acknowledged"],
+            received=record["Received"],
+            lost=record["Lost"],
+            duplicated=record["Duplicated"],
+            out_of_order=record["OutOfOrder"],
+            altered=record["Altered"],
+            unknown=record["Unknown"],
+            seconds=record["Seconds"],
+            passed=record["Passed"],
+            examples=record["Examples"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillFaultInfo:
+    """A fault that was made on purpose."""
+
+    kind: str
+    """`Kill`, `Freeze`, `KillQueueManager` or `Move`."""
+    group: str
+    """The group it was aimed at."""
+    node: str
+    """The node that owned it."""
+    target: str
+    """What was hit: `agent 4711, queue manager 4712`."""
+    time: str
+    """When, in UTC."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            kind=record["Kind"],
+            group=record["Group"],
+            node=record["Node"],
+            target=record["Target"],
+            time=record["Time"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillPhaseInfo:
+    """A step on the way from a fault to service."""
+
+    phase: str
+    """`detected`, `fenced`, `claimed`, `disk`, `address`, `replayed`, `ready`, `first send`, `first
+    receive`, `outage`.
+    """
+    elapsed_ms: float
+    """Milliseconds since the fault; for `outage` the longest time without a successful send."""
+    node: str
+    """The node that took the step; `client` for what a client saw."""
+    detail: str
+    """What the cluster recorded about it."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            phase=record["Phase"],
+            elapsed_ms=record["ElapsedMs"],
+            node=record["Node"],
+            detail=record["Detail"],
+        )
+
+
 class Commands(ABC):
     """Every command of the shell as a method."""
 
@@ -1365,6 +1495,155 @@ class Commands(ABC):
         )
         return [MsmqMessageInfo._of(record) for record in records]
 
+    def start_drill_workload(
+        self,
+        queue: str,
+        messages: str,
+        *,
+        senders: int | None = None,
+        consumers: int | None = None,
+        rate: int | None = None,
+        seed: int | None = None,
+    ) -> DrillWorkloadInfo:
+        """Puts a load on a transactional queue: senders and a consumer in this process, every
+        message accounted for.
+
+        The input is read from a file: JSON lines, CSV (each row becomes a JSON object) or plain
+        lines. Each sender sends its share over and over, in order, one message at a time.
+
+        The shell's ``Start-DrillWorkload``.
+
+        Args:
+            queue: The queue's path name.
+            messages: The input file.
+            senders: Senders (default 4).
+            consumers: Consumers (default 1); with more than one, order is not checked.
+            rate: Messages a second of each sender (default 250; 0 is as fast as it goes).
+            seed: Where in the input each sender starts.
+        """
+        records = self._call(
+            "Start-DrillWorkload",
+            {
+                "Queue": queue,
+                "Messages": messages,
+                "Senders": senders,
+                "Consumers": consumers,
+                "Rate": rate,
+                "Seed": seed,
+            },
+        )
+        return DrillWorkloadInfo._of(records[0])
+
+    def get_drill_workload(
+        self,
+    ) -> DrillWorkloadInfo:
+        """Shows how far the load is.
+
+        The shell's ``Get-DrillWorkload``.
+        """
+        records = self._call(
+            "Get-DrillWorkload",
+            {
+            },
+        )
+        return DrillWorkloadInfo._of(records[0])
+
+    def stop_drill_workload(
+        self,
+        *,
+        timeout: Duration | None = None,
+    ) -> DrillVerdictInfo:
+        """Ends the load, receives what is left in the queue and gives the verdict.
+
+        The shell's ``Stop-DrillWorkload``.
+
+        Args:
+            timeout: How long to wait for the queue to run empty (default 60s).
+        """
+        records = self._call(
+            "Stop-DrillWorkload",
+            {
+                "Timeout": milliseconds(timeout),
+            },
+        )
+        return DrillVerdictInfo._of(records[0])
+
+    def invoke_drill_fault(
+        self,
+        kind: str,
+        group: str,
+    ) -> DrillFaultInfo:
+        """Makes a fault on the node that owns a group of a cluster on this machine.
+
+        Kill: SIGKILL to its agent and queue manager. Freeze: SIGSTOP to both, until -Kind Thaw
+        or until the cluster ends them. KillQueueManager: SIGKILL to the queue manager alone.
+        Move: moves the group to the best other node, without waiting.
+
+        It interrupts service. The shell's ``Invoke-DrillFault``.
+
+        Args:
+            kind: The fault.
+            group: The group whose owner is hit.
+        """
+        records = self._call(
+            "Invoke-DrillFault",
+            {
+                "Kind": kind,
+                "Group": group,
+            },
+        )
+        return DrillFaultInfo._of(records[0])
+
+    def measure_drill_fault(
+        self,
+        *,
+        timeout: Duration | None = None,
+    ) -> list[DrillPhaseInfo]:
+        """Waits until the load gets through again after the last fault, and shows every step on the
+        way.
+
+        The shell's ``Measure-DrillFault``.
+
+        Args:
+            timeout: How long to wait (default 60s).
+        """
+        records = self._call(
+            "Measure-DrillFault",
+            {
+                "Timeout": milliseconds(timeout),
+            },
+        )
+        return [DrillPhaseInfo._of(record) for record in records]
+
+    def wait_cluster_group(
+        self,
+        name: str,
+        *,
+        state: str | None = None,
+        node: str | None = None,
+        timeout: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Waits until a group is in a state, or on a node.
+
+        The shell's ``Wait-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            state: The state (default Online).
+            node: The node that shall own it.
+            timeout: How long to wait (default 60s).
+        """
+        records = self._call(
+            "Wait-ClusterGroup",
+            {
+                "Name": name,
+                "State": state,
+                "Node": node,
+                "Timeout": milliseconds(timeout),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
 
 __all__ = [
     "ClusterGroupInfo",
@@ -1376,6 +1655,10 @@ __all__ = [
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
     "ClusterWhyInfo",
+    "DrillFaultInfo",
+    "DrillPhaseInfo",
+    "DrillVerdictInfo",
+    "DrillWorkloadInfo",
     "MsmqFeatureInfo",
     "MsmqMessageInfo",
     "MsmqQueueInfo",

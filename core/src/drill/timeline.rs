@@ -1,0 +1,129 @@
+//! From a fault to service: what clients saw, and the steps the cluster recorded. Pure.
+
+use std::time::Duration;
+
+use crate::api::drill::PhaseInfo;
+use crate::api::explain::WhyInfo;
+
+/// What got through since the last fault, on the boot clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    fault: Duration,
+    first_send: Option<Duration>,
+    first_receive: Option<Duration>,
+    last_send: Option<Duration>,
+    outage: Duration,
+}
+
+impl Marks {
+    /// A fault happened at `at`.
+    pub(super) const fn fault(&mut self, at: Duration) {
+        self.fault = at;
+        self.first_send = None;
+        self.first_receive = None;
+        self.outage = Duration::ZERO;
+    }
+
+    /// A send was acknowledged. Only one that started after the fault proves service: the reply to an
+    /// earlier one may have been on its way already.
+    pub(super) fn sent(&mut self, started: Duration, ended: Duration) {
+        if let Some(last) = self.last_send {
+            self.outage = self.outage.max(ended.saturating_sub(last.max(self.fault)));
+        }
+        self.last_send = Some(ended);
+        if started >= self.fault && self.first_send.is_none() {
+            self.first_send = Some(ended);
+        }
+    }
+
+    /// A receive committed that started after the fault.
+    pub(super) fn received(&mut self, started: Duration, ended: Duration) {
+        if started >= self.fault && self.first_receive.is_none() {
+            self.first_receive = Some(ended);
+        }
+    }
+
+    /// Whether both directions work again.
+    #[must_use]
+    pub const fn recovered(&self) -> bool {
+        self.first_send.is_some() && self.first_receive.is_some()
+    }
+}
+
+/// The steps in order: the cluster's decisions since the fault, then what the clients saw.
+///
+/// `fault_wall_ms` is the fault on the wall clock, which the decisions carry.
+pub(super) fn phases(marks: &Marks, fault_wall_ms: u64, decisions: &[WhyInfo]) -> Vec<PhaseInfo> {
+    let mut phases: Vec<_> = decisions
+        .iter()
+        .filter(|decision| decision.time.0 >= fault_wall_ms)
+        .map(|decision| PhaseInfo {
+            phase: decision.event.clone(),
+            elapsed_ms: millis(Duration::from_millis(decision.time.0 - fault_wall_ms)),
+            node: decision.node.clone(),
+            detail: decision.cause.clone(),
+        })
+        .collect();
+    phases.sort_by(|a, b| a.elapsed_ms.total_cmp(&b.elapsed_ms));
+    let seen = [
+        (
+            "first send",
+            marks.first_send.map(|at| at.saturating_sub(marks.fault)),
+        ),
+        (
+            "first receive",
+            marks.first_receive.map(|at| at.saturating_sub(marks.fault)),
+        ),
+        ("outage", Some(marks.outage)),
+    ];
+    for (phase, elapsed) in seen {
+        if let Some(elapsed) = elapsed {
+            phases.push(PhaseInfo {
+                phase: phase.to_owned(),
+                elapsed_ms: millis(elapsed),
+                node: "client".to_owned(),
+                detail: String::new(),
+            });
+        }
+    }
+    phases
+}
+
+/// Milliseconds with one decimal.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(value: u64) -> Duration {
+        Duration::from_millis(value)
+    }
+
+    #[test]
+    fn only_a_send_that_started_after_the_fault_proves_service() {
+        let mut marks = Marks::default();
+        marks.sent(ms(0), ms(1));
+        marks.fault(ms(10));
+        marks.sent(ms(9), ms(11));
+        assert_eq!(marks.first_send, None);
+        marks.sent(ms(12), ms(150));
+        marks.received(ms(20), ms(160));
+        assert!(marks.recovered());
+        let phases = phases(&marks, 0, &[]);
+        let found: Vec<_> = phases
+            .iter()
+            .map(|p| (p.phase.as_str(), p.elapsed_ms))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("first send", 140.0),
+                ("first receive", 150.0),
+                ("outage", 139.0)
+            ]
+        );
+    }
+}

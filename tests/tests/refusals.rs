@@ -1,0 +1,145 @@
+//! What an operator does wrong is refused with what, which one and what to do, and nothing is half done.
+
+use hamq_core::ErrorKind;
+use hamq_core::api::dependency::AddClusterResourceDependency;
+use hamq_core::api::feature::{InstallMsmqFeature, UninstallMsmqFeature};
+use hamq_core::api::group::{AddClusterGroup, MoveClusterGroup};
+use hamq_core::api::resource::{GetClusterResource, StartClusterResource};
+use hamq_tests::lab::{Lab, client};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
+
+fn install(node: &str) -> InstallMsmqFeature {
+    InstallMsmqFeature {
+        nodes: vec![node.into()],
+        features: Vec::new(),
+    }
+}
+
+#[test]
+fn message_queuing_is_not_installed_before_the_cluster_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = client(PROGRAM, folder.path()).unwrap();
+    let error = client.run(install("n1")).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ClusterNotFound, "{error}");
+    assert!(error.hint.unwrap().contains("New-Cluster"));
+}
+
+#[test]
+fn wrong_configurations_are_refused_and_leave_nothing() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    lab.add_virtual_server().unwrap();
+    let count = |lab: &Lab| {
+        lab.client
+            .run(GetClusterResource {
+                name: None,
+                group: None,
+            })
+            .unwrap()
+            .len()
+    };
+    let before = count(&lab);
+
+    let error = lab.client.run(install("n9")).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NodeNotFound, "{error}");
+
+    let error = lab
+        .add_resource("VS1-MSMQ2", "VS1", "MSMQ", &[], &[])
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidRequest, "{error}");
+    assert!(
+        error.message.contains("VS1-MSMQ"),
+        "it names the one there is: {error}"
+    );
+
+    let error = lab
+        .add_resource("X", "VS1", "Phisical Disk", &[], &[])
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ResourceTypeNotFound, "{error}");
+    assert!(error.hint.unwrap().contains("Physical Disk"));
+
+    let cycle = AddClusterResourceDependency {
+        resource: "VS1-Disk".into(),
+        provider: "VS1-MSMQ".into(),
+    };
+    assert_eq!(
+        lab.client.run(cycle).unwrap_err().kind,
+        ErrorKind::CircularDependency
+    );
+
+    let nowhere = MoveClusterGroup {
+        name: "VS1".into(),
+        node: Some("n7".into()),
+        wait: None,
+    };
+    assert_eq!(
+        lab.client.run(nowhere).unwrap_err().kind,
+        ErrorKind::NodeNotFound
+    );
+
+    let uninstall = UninstallMsmqFeature {
+        node: "n1".into(),
+        force: true,
+    };
+    let error = lab.client.run(uninstall).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidRequest, "{error}");
+
+    assert_eq!(count(&lab), before);
+    assert_eq!(lab.group("VS1").unwrap().state, "Online");
+}
+
+#[test]
+fn what_cannot_come_online_says_why() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    lab.add_virtual_server().unwrap();
+    lab.client
+        .run(AddClusterGroup {
+            name: "VS2".into(),
+            preferred_owners: Vec::new(),
+            auto_failback_type: None,
+            failover_threshold: None,
+            failover_period: None,
+        })
+        .unwrap();
+    let start = |name: &str| {
+        let wait = Some(hamq_core::api::value::Millis(20_000));
+        lab.client
+            .run(StartClusterResource {
+                name: name.into(),
+                wait,
+            })
+            .unwrap_err()
+    };
+
+    // A missing dependency.
+    lab.add_resource("VS2-MSMQ", "VS2", "MSMQ", &[], &[])
+        .unwrap();
+    let error = start("VS2-MSMQ");
+    assert_eq!(error.kind, ErrorKind::DependencyNotFound, "{error}");
+    assert!(error.hint.unwrap().contains("Add-ClusterResource"));
+
+    // An address that another virtual server has.
+    let address = format!("Address={}", lab.address(101).unwrap());
+    lab.add_resource("VS2-IP", "VS2", "IP Address", &[&address], &[])
+        .unwrap();
+    let error = start("VS2-IP");
+    assert!(
+        error.message.contains(&lab.address(101).unwrap()),
+        "{error}"
+    );
+
+    // A disk that another resource holds.
+    let disk = format!("DiskPath={}", lab.disk("vs1").display());
+    lab.add_resource("VS2-Disk", "VS2", "Physical Disk", &[&disk], &[])
+        .unwrap();
+    let error = start("VS2-Disk");
+    assert!(
+        error.message.contains("VS1-Disk"),
+        "it names the holder: {error}"
+    );
+    assert_eq!(
+        lab.group("VS1").unwrap().state,
+        "Online",
+        "the holder is not disturbed"
+    );
+}
