@@ -10,13 +10,23 @@ from typing import Any, Self
 from . import _native
 from ._commands import MsmqQueueInfo, MsmqSentMessageInfo
 from ._convert import Duration, Outgoing, content, milliseconds
-from .errors import BatchError, MqError, ReceiveTimeout, TransactionUsage
+from .errors import (
+    BatchError,
+    MqError,
+    QueueNotFound,
+    ReceiveTimeout,
+    TransactionAborted,
+    TransactionUsage,
+)
 
 Body = bytes | bytearray | memoryview | str
 """What is sent as it is; text in UTF-8."""
 
 _BATCH = 1024
 """How many messages of :meth:`Queue.send_many` are under way at a time."""
+
+_ATTEMPTS = 3
+"""How often :meth:`Queue.process` begins: once, and once more for each failover in its wait."""
 
 
 class Transaction:
@@ -65,7 +75,12 @@ class Transaction:
                 error.add_note(f"the abort of the transaction failed as well: {failed}")
 
     def __del__(self) -> None:
-        if getattr(self, "_id", None) is not None:
+        if hasattr(self, "_id"):  # it has begun
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Aborts it without waiting, if it has not ended."""
+        if self._id is not None:
             self._door.abandon(self._end())
 
     def _end(self) -> int:
@@ -179,8 +194,9 @@ class Queue:
         It leaves the queue when the block ends, and is back in its old place when an exception
         leaves the block or the process dies in it.
         """
-        with Transaction(self._door) as transaction:
-            yield self.receive(timeout, transaction=transaction)
+        transaction, message = self._begin_and_receive(timeout)
+        with transaction:
+            yield message
 
     def purge(self) -> MsmqQueueInfo:
         """Deletes all messages that no transaction holds."""
@@ -192,9 +208,7 @@ class Queue:
         for record in self._door.queues():
             if record["Name"].lower() == wanted:
                 return MsmqQueueInfo._of(record)
-        # The queue manager's own words for a queue that is not there.
-        self._door.receive(self._name, True, 0, None)
-        raise AssertionError("a queue that is not listed gave a message")
+        raise QueueNotFound(f"there is no queue {self.path}", "create it, or look for its name")
 
     def __len__(self) -> int:
         return self.info().message_count
@@ -204,6 +218,20 @@ class Queue:
 
     def __repr__(self) -> str:
         return f"<Queue {self.path}>"
+
+    def _begin_and_receive(
+        self, timeout: Duration | None
+    ) -> tuple[Transaction, _native.Message]:
+        """A transaction with a message in it; one that a failover ended meanwhile is begun again."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            transaction = Transaction(self._door)
+            try:
+                return transaction, self.receive(timeout, transaction=transaction)
+            except BaseException as error:
+                transaction._abandon()
+                if attempt == _ATTEMPTS or not isinstance(error, TransactionAborted):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     def _receive(
         self, peek: bool, timeout_ms: int | None, transaction: Transaction | None
