@@ -41,9 +41,8 @@ def test_what_is_sent_is_received_with_all_its_properties(manager: hamq.QueueMan
 def test_priority_goes_first_and_arrival_second(manager: hamq.QueueManager) -> None:
     manager.create_queue("q")
     queue = manager.queue("q")
-    queue.send_many(
-        [{"body": name, "priority": priority} for name, priority in [("c", 1), ("a", 7), ("d", 1), ("b", 7)]]
-    )
+    sent = [("c", 1), ("a", 7), ("d", 1), ("b", 7)]
+    queue.send_many({"body": name, "priority": priority} for name, priority in sent)
     assert [message.text for message in queue.consume(timeout=0)] == ["a", "b", "c", "d"]
 
 
@@ -77,7 +76,7 @@ def test_a_body_is_bytes_or_text_and_nothing_by_accident(manager: hamq.QueueMana
     queue = manager.queue("q")
     for bad in ({"body": {"id": 7}}, {"body": 7}, {}, {"body": "a", "json": 1}):
         with pytest.raises(TypeError):
-            queue.send(**bad)  # type: ignore[arg-type]
+            queue.send(**bad)
     assert queue.poll() is None
 
 
@@ -88,7 +87,7 @@ def test_nothing_to_receive_is_a_timeout_error(manager: hamq.QueueManager) -> No
         queue.receive(timeout=0.3)
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.code == 0xC00E001B
-    assert "private$\\q" in caught.value.message and "0.3" in caught.value.message.replace("300ms", "0.3")
+    assert "private$\\q" in caught.value.message and "300ms" in caught.value.message
     assert queue.poll() is None
 
 

@@ -32,7 +32,9 @@ def test_a_name_that_is_none_is_refused(manager: hamq.QueueManager, name: str) -
     assert caught.value.hint
 
 
-def test_properties_out_of_range_are_refused_and_nothing_is_sent(manager: hamq.QueueManager) -> None:
+def test_properties_out_of_range_are_refused_and_nothing_is_sent(
+    manager: hamq.QueueManager,
+) -> None:
     manager.create_queue("q")
     queue = manager.queue("q")
     with pytest.raises(hamq.IllegalPropertyValue):

@@ -163,12 +163,18 @@ fn method(command: &CommandSpec) -> String {
     method_docstring(&mut out, command, positional.iter().chain(&named).copied());
     push(&mut out, 8, "records = self._call(");
     push(&mut out, 12, &format!("\"{}\",", command.name));
-    push(&mut out, 12, "{");
+    if command.parameters.is_empty() {
+        push(&mut out, 12, "{},");
+    } else {
+        push(&mut out, 12, "{");
+    }
     for parameter in command.parameters {
         let value = argument(parameter);
         push(&mut out, 16, &format!("\"{}\": {value},", parameter.name));
     }
-    push(&mut out, 12, "},");
+    if !command.parameters.is_empty() {
+        push(&mut out, 12, "},");
+    }
     push(&mut out, 8, ")");
     let class = class_name(command.output);
     if command.many {

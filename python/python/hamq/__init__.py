@@ -22,11 +22,11 @@ Every failure is a subclass of :class:`hamq.MqError` with a message, a hint and 
 import os as _os
 
 from . import _native
-from ._commands import *  # noqa: F403  (the records; the list is its __all__)
+from ._commands import *
 from ._commands import __all__ as _records
 from ._native import Message
 from .cluster import Cluster, connect
-from .errors import *  # noqa: F403
+from .errors import *
 from .errors import __all__ as _errors
 from .manager import QueueManager
 from .queue import Queue, Transaction

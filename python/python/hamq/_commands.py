@@ -1543,8 +1543,7 @@ class Commands(ABC):
         """
         records = self._call(
             "Get-DrillWorkload",
-            {
-            },
+            {},
         )
         return DrillWorkloadInfo._of(records[0])
 

@@ -2,5 +2,5 @@
 
 import sys
 
-# -P: the current folder is not searched for modules, so that a file hamq.py in it is not run instead.
+# -P: the current folder is not searched for modules, so that a hamq.py in it is not run instead.
 PROGRAM = [sys.executable, "-P", "-m", "hamq"]

@@ -1,7 +1,8 @@
 """Exceptions: one class per kind of error, the same kinds as in the shell.
 
-Every one has ``message`` (what went wrong, and with which object), ``hint`` (what to do), ``kind`` (the
-class's name) and ``code`` (the number that MSMQ or the Cluster service gives to the same fault).
+Every one has ``message`` (what went wrong, and with which object), ``hint`` (what to do), ``kind``
+(the class's name) and ``code`` (the number that MSMQ or the Cluster service gives to the same
+fault).
 """
 
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ class InsufficientResources(MqError):
 
 
 class MessageStorageFailed(MqError):
-    """MQ_ERROR_MESSAGE_STORAGE_FAILED: the store failed a write or a sync and is closed for good."""
+    """MQ_ERROR_MESSAGE_STORAGE_FAILED: the store failed a write or a sync and is closed."""
 
     code = 0xC00E_002A
 
@@ -113,7 +114,7 @@ class TransactionUsage(MqError):
 
 
 class TransactionAborted(MqError):
-    """MQ_ERROR_TRANSACTION_SEQUENCE: the transaction is not in a state for this call, or is gone."""
+    """MQ_ERROR_TRANSACTION_SEQUENCE: the transaction is in no state for this call, or is gone."""
 
     code = 0xC00E_0051
 
@@ -155,7 +156,7 @@ class ResolveAddress(MqError):
 
 
 class Fenced(MqError):
-    """The store belongs to a newer epoch: another node has taken over. Never retried on this node."""
+    """The store belongs to a newer epoch: another process has taken over."""
 
     code = 0xC00E_0F01
 

@@ -138,7 +138,8 @@ class Queue:
     ) -> list[MsmqSentMessageInfo]:
         """Sends many messages without waiting for one before the next; they stay in order.
 
-        An item is a body, or a mapping of what :meth:`send` takes (``{"json": order, "label": "new"}``).
+        An item is a body, or a mapping of what :meth:`send` takes, for example
+        ``{"json": order, "label": "new"}``.
         When some fail, :class:`hamq.BatchError` has the result of each one.
         """
         results: list[MsmqSentMessageInfo | MqError] = []
@@ -219,10 +220,8 @@ class Queue:
     def __repr__(self) -> str:
         return f"<Queue {self.path}>"
 
-    def _begin_and_receive(
-        self, timeout: Duration | None
-    ) -> tuple[Transaction, _native.Message]:
-        """A transaction with a message in it; one that a failover ended meanwhile is begun again."""
+    def _begin_and_receive(self, timeout: Duration | None) -> tuple[Transaction, _native.Message]:
+        """A transaction with a message in it; begun again if a failover ended it meanwhile."""
         for attempt in range(1, _ATTEMPTS + 1):
             transaction = Transaction(self._door)
             try:
