@@ -153,9 +153,11 @@ def test_an_ended_transaction_and_one_of_another_manager_are_refused(
     for use in (tx.commit, tx.abort, lambda: queue.send("2", transaction=tx)):
         with pytest.raises(hamq.TransactionUsage):
             use()
-    with hamq.QueueManager.open(tmp_path / "other") as other, other.transaction() as foreign:
+    with hamq.QueueManager.open(tmp_path / "other") as other:
+        foreign = other.transaction()
         with pytest.raises(hamq.TransactionUsage, match="queue manager"):
             queue.send("3", transaction=foreign)
+        foreign.abort()
     assert [message.text for message in queue.consume(timeout=0)] == ["1"]
 
 
