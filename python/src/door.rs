@@ -84,8 +84,14 @@ impl Door {
     }
 
     fn delete_queue<'py>(&self, py: Python<'py>, queue: String) -> PyResult<Bound<'py, PyAny>> {
+        let record = self.queue_record(
+            py,
+            Request::DeleteQueue {
+                queue: queue.clone(),
+            },
+        )?;
         self.forget_nature(&queue);
-        self.queue_record(py, Request::DeleteQueue { queue })
+        Ok(record)
     }
 
     fn purge<'py>(&self, py: Python<'py>, queue: String) -> PyResult<Bound<'py, PyAny>> {
@@ -128,6 +134,7 @@ impl Door {
         outgoing: Vec<Outgoing>,
         transaction: Option<u64>,
     ) -> PyResult<Vec<(Bound<'py, PyAny>, bool)>> {
+        self.link.get(py)?; // before any lock, which a forked child may find taken for ever
         let results = self.send_all(py, queue, &outgoing, transaction)?;
         let path = self.path(py, queue)?;
         let convert = |result: &Result<Reply>| sent_or_failed(py, &path, result);

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -55,6 +57,30 @@ def test_a_transaction_over_two_queues(cluster: hamq.Cluster) -> None:
     with cluster.transaction("VS1") as tx:
         sink.send(source.receive(timeout=5, transaction=tx).body, transaction=tx)
     assert sink.receive(timeout=5).text == "1" and source.poll() is None
+
+
+def test_ctrl_c_ends_a_wait_and_the_connection_stays_usable(cluster: hamq.Cluster) -> None:
+    cluster.new_msmq_queue("VS1/private$/quiet")
+    script = (
+        "import hamq, sys\n"
+        "with hamq.connect('pytest', home=sys.argv[1]) as cluster:\n"
+        "    queue = cluster.queue('VS1/private$/quiet')\n"
+        "    assert queue.poll() is None\n"
+        "    print('waiting', flush=True)\n"
+        "    try:\n"
+        "        queue.receive()\n"
+        "    except KeyboardInterrupt:\n"
+        "        queue.send('after')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(cluster.home)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "waiting\n"
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) == 0
+    assert cluster.queue("VS1/private$/quiet").receive(timeout=5).text == "after"
+    assert {node.state for node in cluster.get_cluster_node()} == {"Up"}
 
 
 def test_errors_of_the_cluster_have_their_class(cluster: hamq.Cluster) -> None:

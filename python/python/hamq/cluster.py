@@ -42,8 +42,9 @@ class Cluster(Commands):
         home: str | PathLike[str] | None = None,
         failover_timeout: float = 30,
     ) -> None:
-        folder = Path(home) if home is not None else _home()
-        self._client = _native.Client(folder, PROGRAM, failover_timeout)
+        self.home: Path = Path(home) if home is not None else _home()
+        """Where the clusters of this machine are written down."""
+        self._client = _native.Client(self.home, PROGRAM, failover_timeout)
         self._doors: dict[str, _native.Door] = {}
         self._doors_lock = threading.Lock()
         if target is not None:
