@@ -83,14 +83,14 @@ impl Door {
         self.queue_record(py, Request::CreateQueue { queue, properties })
     }
 
-    fn delete_queue<'py>(&self, py: Python<'py>, queue: String) -> PyResult<Bound<'py, PyAny>> {
+    fn delete_queue<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
         let record = self.queue_record(
             py,
             Request::DeleteQueue {
-                queue: queue.clone(),
+                queue: queue.to_owned(),
             },
         )?;
-        self.forget_nature(&queue);
+        self.forget_nature(queue);
         Ok(record)
     }
 
