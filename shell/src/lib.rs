@@ -6,3 +6,13 @@ pub fn main(arguments: Vec<std::ffi::OsString>) -> std::process::ExitCode {
     let _ = arguments;
     std::process::ExitCode::SUCCESS
 }
+
+/// As [`main`], with the program that starts this command again when it is not this executable.
+#[must_use]
+pub fn main_with(
+    arguments: Vec<std::ffi::OsString>,
+    program: Vec<std::path::PathBuf>,
+) -> std::process::ExitCode {
+    let _ = program;
+    main(arguments)
+}

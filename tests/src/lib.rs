@@ -1,4 +1,6 @@
-//! What the tests of real processes share: a laboratory with a cluster in it.
+//! What the tests of real processes share: a laboratory with a cluster in it; and the generator of the
+//! Python package's typed methods.
 
 pub mod lab;
 pub mod process;
+pub mod python_source;

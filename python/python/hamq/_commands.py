@@ -1,0 +1,1665 @@
+"""The cluster commands as typed methods, their results as frozen records.
+
+Generated from the list of commands (core/src/api); do not edit. After a change there:
+``HAMQ_WRITE=1 cargo test -p hamq-tests --test python_package``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ._convert import Duration, content, milliseconds, texts
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInfo:
+    """A failover cluster."""
+
+    name: str
+    """The cluster's name."""
+    state: str
+    """`Up`, or `Down` when no node answers."""
+    nodes: list[str]
+    """Its nodes."""
+    groups: list[str]
+    """Its groups."""
+    quorum: str
+    """Where the cluster database lies."""
+    same_subnet_delay: int
+    """How often a node sends a heartbeat to each other node, in milliseconds."""
+    same_subnet_threshold: int
+    """How many heartbeats may be missed before a node counts as down."""
+    lease_ttl: int
+    """How long a node may go without renewing its lease before others may claim its groups, in
+    milliseconds.
+    """
+    fencing: str
+    """`Kill`: a node that hangs on the same machine is ended before its groups are taken, as a
+    power switch would; `Storage`: only the epoch in the message store keeps it out.
+    """
+    create_time: str
+    """The wall-clock time of its creation."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            state=record["State"],
+            nodes=record["Nodes"],
+            groups=record["Groups"],
+            quorum=record["Quorum"],
+            same_subnet_delay=record["SameSubnetDelay"],
+            same_subnet_threshold=record["SameSubnetThreshold"],
+            lease_ttl=record["LeaseTtl"],
+            fencing=record["Fencing"],
+            create_time=record["CreateTime"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNodeInfo:
+    """A node of the cluster."""
+
+    name: str
+    """The node's name."""
+    i_d: int
+    """Its number, given when it joined."""
+    state: str
+    """`Up`, `Down`, `Paused` or `Joining` (MS-CMRP 3.1.4.2.69)."""
+    address: str
+    """Where its agent listens."""
+    process_id: int | None
+    """The process number of its agent, where it runs."""
+    features: list[str]
+    """Installed subcomponents of Message Queuing."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            i_d=record["ID"],
+            state=record["State"],
+            address=record["Address"],
+            process_id=record["ProcessId"],
+            features=record["Features"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterGroupInfo:
+    """A group: resources that are always on one node together; with a Network Name, a virtual
+    server.
+    """
+
+    name: str
+    """The group's name."""
+    owner_node: str | None
+    """The node that owns it."""
+    state: str
+    """`Online`, `Offline`, `Failed`, `PartialOnline` or `Pending` (MS-CMRP 3.1.4.2.46)."""
+    epoch: int
+    """Raised by each change of owner; the storage refuses anyone with a lower one."""
+    persistent_state: int
+    """Whether it is meant to be online: 1 or 0."""
+    preferred_owners: list[str]
+    """In order of preference."""
+    auto_failback_type: int
+    """1: goes back to a preferred owner when that returns."""
+    failover_threshold: int
+    """Failovers allowed within FailoverPeriod; 4294967295 is one less than the number of nodes."""
+    failover_period: int
+    """Hours."""
+    status_information: str | None
+    """What is in the way, if anything is."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            owner_node=record["OwnerNode"],
+            state=record["State"],
+            epoch=record["Epoch"],
+            persistent_state=record["PersistentState"],
+            preferred_owners=record["PreferredOwners"],
+            auto_failback_type=record["AutoFailbackType"],
+            failover_threshold=record["FailoverThreshold"],
+            failover_period=record["FailoverPeriod"],
+            status_information=record["StatusInformation"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResourceInfo:
+    """A resource: one thing that is brought online and taken offline."""
+
+    name: str
+    """The resource's name."""
+    state: str
+    """`Online`, `Offline`, `Failed`, `OnlinePending`, `OfflinePending` … (MS-CMRP 3.1.4.2.13)."""
+    group: str
+    """The group it is in."""
+    resource_type: str
+    """Its type."""
+    owner_node: str | None
+    """The node that owns its group."""
+    persistent_state: int
+    """Whether it is meant to be online: 1 or 0."""
+    possible_owners: list[str]
+    """The nodes that may own it; empty means all."""
+    restart_threshold: int
+    """Restarts allowed within RestartPeriod before the group fails over."""
+    restart_period: int
+    """Milliseconds."""
+    restart_count: int
+    """Restarts counted within the running period."""
+    status_information: str | None
+    """Why it is in this state."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            state=record["State"],
+            group=record["Group"],
+            resource_type=record["ResourceType"],
+            owner_node=record["OwnerNode"],
+            persistent_state=record["PersistentState"],
+            possible_owners=record["PossibleOwners"],
+            restart_threshold=record["RestartThreshold"],
+            restart_period=record["RestartPeriod"],
+            restart_count=record["RestartCount"],
+            status_information=record["StatusInformation"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResourceDependencyInfo:
+    """What a resource depends on."""
+
+    resource: str
+    """The resource."""
+    dependency_expression: str
+    """`([Disk]) and ([Name])`; empty when it depends on nothing."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            resource=record["Resource"],
+            dependency_expression=record["DependencyExpression"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterParameterInfo:
+    """A private property of a resource."""
+
+    object: str
+    """The resource."""
+    name: str
+    """The property."""
+    value: str
+    """Its value as text."""
+    type: str
+    """`String` or `UInt32`."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            object=record["Object"],
+            name=record["Name"],
+            value=record["Value"],
+            type=record["Type"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOwnerNodeInfo:
+    """The nodes of a group (preferred, in order) or of a resource (possible)."""
+
+    cluster_object: str
+    """The group or resource."""
+    owner_nodes: list[str]
+    """The nodes."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            cluster_object=record["ClusterObject"],
+            owner_nodes=record["OwnerNodes"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqFeatureInfo:
+    """A subcomponent of Message Queuing on a node."""
+
+    node: str
+    """The node."""
+    feature: str
+    """`MSMQ-Server`, `MSMQ-Triggers`, `MSMQ-HTTP-Support`, `MSMQ-Routing`."""
+    install_state: str
+    """`Installed` or `Available`."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            node=record["Node"],
+            feature=record["Feature"],
+            install_state=record["InstallState"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLogInfo:
+    """A line of the cluster log."""
+
+    time: str
+    """When, in UTC."""
+    node: str
+    """On which node."""
+    level: str
+    """`ERR`, `WARN`, `INFO` or `DBG`."""
+    component: str
+    """`[NM]`, `[FM]`, `[RCM]`, `[DB]` …, the part that speaks."""
+    group: str | None
+    """The group it is about."""
+    text: str
+    """What happened."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            time=record["Time"],
+            node=record["Node"],
+            level=record["Level"],
+            component=record["Component"],
+            group=record["Group"],
+            text=record["Text"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWhyInfo:
+    """A decision of the cluster and its cause."""
+
+    time: str
+    """When, in UTC."""
+    node: str
+    """The node that decided."""
+    group: str | None
+    """The group it is about."""
+    resource: str | None
+    """The resource it is about."""
+    event: str
+    """What was done."""
+    cause: str
+    """Why."""
+    epoch: int | None
+    """The group's epoch after it."""
+    elapsed_ms: float | None
+    """Milliseconds since the first event of the same failover."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            time=record["Time"],
+            node=record["Node"],
+            group=record["Group"],
+            resource=record["Resource"],
+            event=record["Event"],
+            cause=record["Cause"],
+            epoch=record["Epoch"],
+            elapsed_ms=record["ElapsedMs"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqQueueInfo:
+    """A queue."""
+
+    name: str
+    """Its path name: `VS1\\private$\\orders`."""
+    transactional: bool
+    """Whether it takes only messages that are sent in a transaction."""
+    label: str
+    """A free text, up to 124 characters."""
+    message_count: int
+    """Messages that can be received now or are held by a transaction."""
+    bytes_in_queue: int
+    """Their bodies together."""
+    locked_count: int
+    """Messages held by transactions that are not finished."""
+    create_time: str
+    """When it was created."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            transactional=record["Transactional"],
+            label=record["Label"],
+            message_count=record["MessageCount"],
+            bytes_in_queue=record["BytesInQueue"],
+            locked_count=record["LockedCount"],
+            create_time=record["CreateTime"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqSentMessageInfo:
+    """What became of a sent message."""
+
+    queue: str
+    """The queue."""
+    id: str
+    """The id it was given."""
+    lookup_id: int
+    """Its place in the queue."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            queue=record["Queue"],
+            id=record["Id"],
+            lookup_id=record["LookupId"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqMessageInfo:
+    """A message as it was received or peeked."""
+
+    queue: str
+    """The queue it is or was in."""
+    label: str
+    """A free text, up to 249 characters."""
+    body: bytes
+    """The content: text where it is text, bytes otherwise."""
+    priority: int
+    """0 to 7; always 0 in a transactional queue."""
+    recoverable: bool
+    """Whether it survives a restart."""
+    id: str
+    """GUID of the queue manager and a number: unique for ever."""
+    correlation_id: str
+    """The id of the message this one answers; empty for none."""
+    lookup_id: int
+    """Its place in the queue: rises in order of priority and arrival."""
+    sent_time: str
+    """When it was sent."""
+    arrived_time: str
+    """When it arrived."""
+    app_specific: int
+    """A number for the application."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            queue=record["Queue"],
+            label=record["Label"],
+            body=content(record["Body"]),
+            priority=record["Priority"],
+            recoverable=record["Recoverable"],
+            id=record["Id"],
+            correlation_id=record["CorrelationId"],
+            lookup_id=record["LookupId"],
+            sent_time=record["SentTime"],
+            arrived_time=record["ArrivedTime"],
+            app_specific=record["AppSpecific"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillWorkloadInfo:
+    """A load that a drill keeps on a queue."""
+
+    queue: str
+    """The queue's path name."""
+    sent: int
+    """Messages handed to the virtual server."""
+    acknowledged: int
+    """Of these, the ones it acknowledged."""
+    received: int
+    """Messages taken out by a committed receive."""
+    waiting: int
+    """Acknowledged and not received yet."""
+    unknown: int
+    """Sends whose outcome the client could not learn in time."""
+    input: int
+    """Messages in the input file."""
+    last_error: str | None
+    """The last error a sender or consumer met, if any."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            queue=record["Queue"],
+            sent=record["Sent"],
+            acknowledged=record["Acknowledged"],
+            received=record["Received"],
+            waiting=record["Waiting"],
+            unknown=record["Unknown"],
+            input=record["Input"],
+            last_error=record["LastError"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillVerdictInfo:
+    """What a drill found after everything was received."""
+
+    sent: int
+    """Messages handed to the virtual server."""
+    acknowledged: int
+    """Of these, the ones it acknowledged."""
+    received: int
+    """Different messages received."""
+    lost: int
+    """Acknowledged and never received."""
+    duplicated: int
+    """Received more than once."""
+    out_of_order: int
+    """Received behind a later message of the same sender."""
+    altered: int
+    """Received with a content that nobody sent."""
+    unknown: int
+    """Sends whose outcome the client could not learn: they may or may not have arrived."""
+    seconds: float
+    """How long the load ran."""
+    passed: bool
+    """Whether nothing was lost, duplicated, out of order or altered."""
+    examples: list[str]
+    """One example of each kind of violation, for the search."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            sent=record["Sent"],
+            acknowledged=record["Acknowledged"],
+            received=record["Received"],
+            lost=record["Lost"],
+            duplicated=record["Duplicated"],
+            out_of_order=record["OutOfOrder"],
+            altered=record["Altered"],
+            unknown=record["Unknown"],
+            seconds=record["Seconds"],
+            passed=record["Passed"],
+            examples=record["Examples"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillFaultInfo:
+    """A fault that was made on purpose."""
+
+    kind: str
+    """`Kill`, `Freeze`, `KillQueueManager` or `Move`."""
+    group: str
+    """The group it was aimed at."""
+    node: str
+    """The node that owned it."""
+    target: str
+    """What was hit: `agent 4711, queue manager 4712`."""
+    time: str
+    """When, in UTC."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            kind=record["Kind"],
+            group=record["Group"],
+            node=record["Node"],
+            target=record["Target"],
+            time=record["Time"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillPhaseInfo:
+    """A step on the way from a fault to service."""
+
+    phase: str
+    """`detected`, `fenced`, `claimed`, `disk`, `address`, `replayed`, `ready`, `first send`, `first
+    receive`, `outage`.
+    """
+    elapsed_ms: float
+    """Milliseconds since the fault; for `outage` the longest time without a successful send."""
+    node: str
+    """The node that took the step; `client` for what a client saw."""
+    detail: str
+    """What the cluster recorded about it."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            phase=record["Phase"],
+            elapsed_ms=record["ElapsedMs"],
+            node=record["Node"],
+            detail=record["Detail"],
+        )
+
+
+class Commands(ABC):
+    """Every command of the shell as a method."""
+
+    @abstractmethod
+    def _call(self, command: str, arguments: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Runs a command to its records; arguments that are None were not given."""
+
+    def new_cluster(
+        self,
+        name: str,
+        node: str | Iterable[str] = (),
+        *,
+        local: bool = False,
+        detach: bool = False,
+        path: str | None = None,
+        same_subnet_delay: Duration | None = None,
+        same_subnet_threshold: int | None = None,
+        lease_ttl: Duration | None = None,
+        fencing: str | None = None,
+    ) -> ClusterInfo:
+        """Creates a cluster and starts its nodes.
+
+        With -Local each node is a process on this machine with a loopback address, a data folder
+        and a log of its own, around one quorum disk (an SQLite file). The nodes belong to the
+        session that made them: they stop when it ends, however it ends. -Detach lets them
+        outlive it; Stop-Cluster ends them then.
+
+        The shell's ``New-Cluster``.
+
+        Args:
+            name: The cluster's name.
+            node: The names of its nodes.
+            local: Make every node a process on this machine.
+            detach: Keep the nodes running after this session.
+            path: The folder for the quorum disk and the nodes' data; by default one under the
+                user's state folder.
+            same_subnet_delay: Heartbeat interval (default 100ms).
+            same_subnet_threshold: Missed heartbeats until a node counts as down (default 15).
+            lease_ttl: The node lease (default 2s).
+            fencing: How a hung node is kept from doing harm.
+        """
+        records = self._call(
+            "New-Cluster",
+            {
+                "Name": name,
+                "Node": texts(node),
+                "Local": local,
+                "Detach": detach,
+                "Path": path,
+                "SameSubnetDelay": milliseconds(same_subnet_delay),
+                "SameSubnetThreshold": same_subnet_threshold,
+                "LeaseTtl": milliseconds(lease_ttl),
+                "Fencing": fencing,
+            },
+        )
+        return ClusterInfo._of(records[0])
+
+    def get_cluster(
+        self,
+        name: str | None = None,
+    ) -> list[ClusterInfo]:
+        """Shows the cluster.
+
+        The shell's ``Get-Cluster``.
+
+        Args:
+            name: The cluster's name; by default every cluster known on this machine.
+        """
+        records = self._call(
+            "Get-Cluster",
+            {
+                "Name": name,
+            },
+        )
+        return [ClusterInfo._of(record) for record in records]
+
+    def start_cluster(
+        self,
+        name: str,
+        *,
+        detach: bool = False,
+    ) -> ClusterInfo:
+        """Starts the nodes of a cluster that was stopped.
+
+        The shell's ``Start-Cluster``.
+
+        Args:
+            name: The cluster's name.
+            detach: Keep the nodes running after this session.
+        """
+        records = self._call(
+            "Start-Cluster",
+            {
+                "Name": name,
+                "Detach": detach,
+            },
+        )
+        return ClusterInfo._of(records[0])
+
+    def stop_cluster(
+        self,
+        name: str | None = None,
+    ) -> ClusterInfo:
+        """Stops every node of the cluster; groups are taken offline first.
+
+        It interrupts service. The shell's ``Stop-Cluster``.
+
+        Args:
+            name: The cluster's name; by default the one in use.
+        """
+        records = self._call(
+            "Stop-Cluster",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterInfo._of(records[0])
+
+    def remove_cluster(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> ClusterInfo:
+        """Deletes a stopped cluster with its quorum disk and the data folders of its nodes.
+
+        Disks of virtual servers that lie outside the cluster's folder are left alone.
+
+        It destroys configuration or messages. The shell's ``Remove-Cluster``.
+
+        Args:
+            name: The cluster's name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Remove-Cluster",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return ClusterInfo._of(records[0])
+
+    def add_cluster_node(
+        self,
+        name: str,
+    ) -> ClusterNodeInfo:
+        """Adds a node to the cluster and starts it.
+
+        The shell's ``Add-ClusterNode``.
+
+        Args:
+            name: The node's name.
+        """
+        records = self._call(
+            "Add-ClusterNode",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def get_cluster_node(
+        self,
+        name: str | None = None,
+    ) -> list[ClusterNodeInfo]:
+        """Shows the nodes.
+
+        The shell's ``Get-ClusterNode``.
+
+        Args:
+            name: A name or a pattern with * and ?.
+        """
+        records = self._call(
+            "Get-ClusterNode",
+            {
+                "Name": name,
+            },
+        )
+        return [ClusterNodeInfo._of(record) for record in records]
+
+    def start_cluster_node(
+        self,
+        name: str,
+    ) -> ClusterNodeInfo:
+        """Starts the Cluster service of a node that is down.
+
+        The shell's ``Start-ClusterNode``.
+
+        Args:
+            name: The node's name.
+        """
+        records = self._call(
+            "Start-ClusterNode",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def stop_cluster_node(
+        self,
+        name: str,
+    ) -> ClusterNodeInfo:
+        """Stops the Cluster service of a node; its groups move to other nodes first.
+
+        It interrupts service. The shell's ``Stop-ClusterNode``.
+
+        Args:
+            name: The node's name.
+        """
+        records = self._call(
+            "Stop-ClusterNode",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def add_cluster_group(
+        self,
+        name: str,
+        *,
+        preferred_owners: str | Iterable[str] = (),
+        auto_failback_type: int | None = None,
+        failover_threshold: int | None = None,
+        failover_period: int | None = None,
+    ) -> ClusterGroupInfo:
+        """Creates an empty group.
+
+        The shell's ``Add-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            preferred_owners: The nodes in order of preference; they may also be set later with
+                Set-ClusterOwnerNode.
+            auto_failback_type: 1: goes back to a preferred owner when that returns (default 0).
+            failover_threshold: Failovers allowed within FailoverPeriod.
+            failover_period: Hours (default 6).
+        """
+        records = self._call(
+            "Add-ClusterGroup",
+            {
+                "Name": name,
+                "PreferredOwners": texts(preferred_owners),
+                "AutoFailbackType": auto_failback_type,
+                "FailoverThreshold": failover_threshold,
+                "FailoverPeriod": failover_period,
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def get_cluster_group(
+        self,
+        name: str | None = None,
+    ) -> list[ClusterGroupInfo]:
+        """Shows the groups.
+
+        The shell's ``Get-ClusterGroup``.
+
+        Args:
+            name: A name or a pattern with * and ?.
+        """
+        records = self._call(
+            "Get-ClusterGroup",
+            {
+                "Name": name,
+            },
+        )
+        return [ClusterGroupInfo._of(record) for record in records]
+
+    def remove_cluster_group(
+        self,
+        name: str,
+        *,
+        remove_resources: bool = False,
+        force: bool = False,
+    ) -> ClusterGroupInfo:
+        """Deletes a group.
+
+        It destroys configuration or messages. The shell's ``Remove-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            remove_resources: Delete its resources too, after taking them offline.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Remove-ClusterGroup",
+            {
+                "Name": name,
+                "RemoveResources": remove_resources,
+                "Force": force,
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def start_cluster_group(
+        self,
+        name: str,
+        *,
+        wait: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Brings every resource of a group online, providers first.
+
+        The shell's ``Start-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Start-ClusterGroup",
+            {
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def stop_cluster_group(
+        self,
+        name: str,
+        *,
+        wait: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Takes every resource of a group offline, dependents first.
+
+        It interrupts service. The shell's ``Stop-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Stop-ClusterGroup",
+            {
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def move_cluster_group(
+        self,
+        name: str,
+        node: str | None = None,
+        *,
+        wait: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Moves a group to another node: offline here in order, online there in order.
+
+        Nothing of the move stays behind in the configuration, also when it fails.
+
+        It interrupts service. The shell's ``Move-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            node: The target; by default the best other node.
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Move-ClusterGroup",
+            {
+                "Name": name,
+                "Node": node,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def add_cluster_resource(
+        self,
+        name: str,
+        group: str,
+        resource_type: str,
+        *,
+        parameters: str | Iterable[str] = (),
+        depends_on: str | Iterable[str] = (),
+        restart_threshold: int | None = None,
+        restart_period: Duration | None = None,
+        restart_delay: Duration | None = None,
+    ) -> ClusterResourceInfo:
+        """Adds a resource to a group; it starts offline.
+
+        Types: Physical Disk, IP Address, Network Name, MSMQ, Generic Application. Private
+        properties can be given at once with -Parameters as Name=Value, or later with
+        Set-ClusterParameter.
+
+        The shell's ``Add-ClusterResource``.
+
+        Args:
+            name: The resource's name.
+            group: The group.
+            resource_type: The type.
+            parameters: Private properties: Name=Value.
+            depends_on: Resources it depends on.
+            restart_threshold: Restarts allowed within RestartPeriod (default 3).
+            restart_period: Milliseconds (default 900000).
+            restart_delay: Milliseconds before a restart (default 500; 0 restarts at once).
+        """
+        records = self._call(
+            "Add-ClusterResource",
+            {
+                "Name": name,
+                "Group": group,
+                "ResourceType": resource_type,
+                "Parameters": texts(parameters),
+                "DependsOn": texts(depends_on),
+                "RestartThreshold": restart_threshold,
+                "RestartPeriod": milliseconds(restart_period),
+                "RestartDelay": milliseconds(restart_delay),
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def get_cluster_resource(
+        self,
+        name: str | None = None,
+        *,
+        group: str | None = None,
+    ) -> list[ClusterResourceInfo]:
+        """Shows the resources.
+
+        The shell's ``Get-ClusterResource``.
+
+        Args:
+            name: A name or a pattern with * and ?.
+            group: Only those of this group.
+        """
+        records = self._call(
+            "Get-ClusterResource",
+            {
+                "Name": name,
+                "Group": group,
+            },
+        )
+        return [ClusterResourceInfo._of(record) for record in records]
+
+    def remove_cluster_resource(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> ClusterResourceInfo:
+        """Deletes a resource and those that depend on it, after taking them offline.
+
+        It destroys configuration or messages. The shell's ``Remove-ClusterResource``.
+
+        Args:
+            name: The resource's name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Remove-ClusterResource",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def start_cluster_resource(
+        self,
+        name: str,
+        *,
+        wait: Duration | None = None,
+    ) -> ClusterResourceInfo:
+        """Brings a resource online, after the ones it depends on.
+
+        The shell's ``Start-ClusterResource``.
+
+        Args:
+            name: The resource's name.
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Start-ClusterResource",
+            {
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def stop_cluster_resource(
+        self,
+        name: str,
+        *,
+        wait: Duration | None = None,
+    ) -> ClusterResourceInfo:
+        """Takes a resource offline, after the ones that depend on it.
+
+        It interrupts service. The shell's ``Stop-ClusterResource``.
+
+        Args:
+            name: The resource's name.
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Stop-ClusterResource",
+            {
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def test_cluster_resource_failure(
+        self,
+        name: str,
+    ) -> ClusterResourceInfo:
+        """Makes a resource fail its health check, to rehearse what happens then.
+
+        It interrupts service. The shell's ``Test-ClusterResourceFailure``.
+
+        Args:
+            name: The resource's name.
+        """
+        records = self._call(
+            "Test-ClusterResourceFailure",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def add_cluster_resource_dependency(
+        self,
+        resource: str,
+        provider: str,
+    ) -> ClusterResourceDependencyInfo:
+        """Makes a resource depend on another of its group.
+
+        The shell's ``Add-ClusterResourceDependency``.
+
+        Args:
+            resource: The resource that needs the other.
+            provider: The resource it needs.
+        """
+        records = self._call(
+            "Add-ClusterResourceDependency",
+            {
+                "Resource": resource,
+                "Provider": provider,
+            },
+        )
+        return ClusterResourceDependencyInfo._of(records[0])
+
+    def get_cluster_resource_dependency(
+        self,
+        resource: str | None = None,
+    ) -> list[ClusterResourceDependencyInfo]:
+        """Shows what a resource depends on.
+
+        The shell's ``Get-ClusterResourceDependency``.
+
+        Args:
+            resource: A name or a pattern with * and ?; by default all resources.
+        """
+        records = self._call(
+            "Get-ClusterResourceDependency",
+            {
+                "Resource": resource,
+            },
+        )
+        return [ClusterResourceDependencyInfo._of(record) for record in records]
+
+    def get_cluster_parameter(
+        self,
+        resource: str,
+        name: str | None = None,
+    ) -> list[ClusterParameterInfo]:
+        """Shows the private properties of a resource.
+
+        The shell's ``Get-ClusterParameter``.
+
+        Args:
+            resource: The resource.
+            name: One property; by default all.
+        """
+        records = self._call(
+            "Get-ClusterParameter",
+            {
+                "Resource": resource,
+                "Name": name,
+            },
+        )
+        return [ClusterParameterInfo._of(record) for record in records]
+
+    def set_cluster_parameter(
+        self,
+        resource: str,
+        name: str,
+        value: Any,
+    ) -> ClusterParameterInfo:
+        """Sets a private property of a resource; it takes effect the next time the resource comes
+        online.
+
+        The shell's ``Set-ClusterParameter``.
+
+        Args:
+            resource: The resource.
+            name: The property.
+            value: Its new value.
+        """
+        records = self._call(
+            "Set-ClusterParameter",
+            {
+                "Resource": resource,
+                "Name": name,
+                "Value": value,
+            },
+        )
+        return ClusterParameterInfo._of(records[0])
+
+    def get_cluster_owner_node(
+        self,
+        *,
+        group: str | None = None,
+        resource: str | None = None,
+    ) -> list[ClusterOwnerNodeInfo]:
+        """Shows the preferred owners of groups, or the possible owners of resources.
+
+        The shell's ``Get-ClusterOwnerNode``.
+
+        Args:
+            group: A group.
+            resource: A resource.
+        """
+        records = self._call(
+            "Get-ClusterOwnerNode",
+            {
+                "Group": group,
+                "Resource": resource,
+            },
+        )
+        return [ClusterOwnerNodeInfo._of(record) for record in records]
+
+    def set_cluster_owner_node(
+        self,
+        *,
+        group: str | None = None,
+        resource: str | None = None,
+        owners: str | Iterable[str] = (),
+    ) -> ClusterOwnerNodeInfo:
+        """Sets the preferred owners of a group, or the possible owners of a resource.
+
+        The shell's ``Set-ClusterOwnerNode``.
+
+        Args:
+            group: A group: the nodes are preferred, in order.
+            resource: A resource: the nodes are the only ones that may own it.
+            owners: The nodes.
+        """
+        records = self._call(
+            "Set-ClusterOwnerNode",
+            {
+                "Group": group,
+                "Resource": resource,
+                "Owners": texts(owners),
+            },
+        )
+        return ClusterOwnerNodeInfo._of(records[0])
+
+    def install_msmq_feature(
+        self,
+        node: str | Iterable[str] = (),
+        *,
+        feature: str | Iterable[str] = (),
+    ) -> list[MsmqFeatureInfo]:
+        """Installs Message Queuing on a node of the cluster.
+
+        Each node of the cluster needs it, with the same subcomponents, before an MSMQ resource
+        can come online there. The cluster must exist before. The node's own queue manager is not
+        started.
+
+        The shell's ``Install-MsmqFeature``.
+
+        Args:
+            node: The nodes; by default all.
+            feature: The subcomponents (default MSMQ-Server).
+        """
+        records = self._call(
+            "Install-MsmqFeature",
+            {
+                "Node": texts(node),
+                "Feature": texts(feature),
+            },
+        )
+        return [MsmqFeatureInfo._of(record) for record in records]
+
+    def uninstall_msmq_feature(
+        self,
+        node: str,
+        *,
+        force: bool = False,
+    ) -> list[MsmqFeatureInfo]:
+        """Removes Message Queuing from a node.
+
+        Refused while an MSMQ resource could still come online there.
+
+        It destroys configuration or messages. The shell's ``Uninstall-MsmqFeature``.
+
+        Args:
+            node: The node.
+            force: Permanently delete the queues and messages of the node's own queue manager,
+                without asking.
+        """
+        records = self._call(
+            "Uninstall-MsmqFeature",
+            {
+                "Node": node,
+                "Force": force,
+            },
+        )
+        return [MsmqFeatureInfo._of(record) for record in records]
+
+    def get_msmq_feature(
+        self,
+        node: str | None = None,
+    ) -> list[MsmqFeatureInfo]:
+        """Shows what of Message Queuing is installed where.
+
+        The shell's ``Get-MsmqFeature``.
+
+        Args:
+            node: A node; by default all.
+        """
+        records = self._call(
+            "Get-MsmqFeature",
+            {
+                "Node": node,
+            },
+        )
+        return [MsmqFeatureInfo._of(record) for record in records]
+
+    def get_cluster_log(
+        self,
+        *,
+        node: str | Iterable[str] = (),
+        time_span: Duration | None = None,
+        group: str | None = None,
+        destination: str | None = None,
+    ) -> list[ClusterLogInfo]:
+        """Shows the cluster log of all nodes on one time line.
+
+        The shell's ``Get-ClusterLog``.
+
+        Args:
+            node: Only these nodes.
+            time_span: Only the last so much.
+            group: Only lines about this group.
+            destination: Write the lines, in the classic format, into this file as well.
+        """
+        records = self._call(
+            "Get-ClusterLog",
+            {
+                "Node": texts(node),
+                "TimeSpan": milliseconds(time_span),
+                "Group": group,
+                "Destination": destination,
+            },
+        )
+        return [ClusterLogInfo._of(record) for record in records]
+
+    def get_cluster_why(
+        self,
+        name: str,
+        *,
+        last: int | None = None,
+        if_node_dies: str | None = None,
+    ) -> list[ClusterWhyInfo]:
+        """Explains a group or resource: why it is here, why it is not started, what happens if a
+        node dies now.
+
+        The shell's ``Get-ClusterWhy``.
+
+        Args:
+            name: A group or resource.
+            last: How many of the last decisions (default 20).
+            if_node_dies: Instead: what would happen if this node died now.
+        """
+        records = self._call(
+            "Get-ClusterWhy",
+            {
+                "Name": name,
+                "Last": last,
+                "IfNodeDies": if_node_dies,
+            },
+        )
+        return [ClusterWhyInfo._of(record) for record in records]
+
+    def new_msmq_queue(
+        self,
+        name: str,
+        *,
+        transactional: bool = False,
+        label: str | None = None,
+    ) -> MsmqQueueInfo:
+        """Creates a private queue on a virtual server.
+
+        The shell's ``New-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            transactional: Take only messages that are sent in a transaction, each exactly once
+                and in order.
+            label: A free text, up to 124 characters.
+        """
+        records = self._call(
+            "New-MsmqQueue",
+            {
+                "Name": name,
+                "Transactional": transactional,
+                "Label": label,
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def get_msmq_queue(
+        self,
+        name: str,
+    ) -> list[MsmqQueueInfo]:
+        """Shows queues.
+
+        The shell's ``Get-MsmqQueue``.
+
+        Args:
+            name: A path name, whose last part may be a pattern with * and ?; VS1 alone means all
+                queues of VS1.
+        """
+        records = self._call(
+            "Get-MsmqQueue",
+            {
+                "Name": name,
+            },
+        )
+        return [MsmqQueueInfo._of(record) for record in records]
+
+    def remove_msmq_queue(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> MsmqQueueInfo:
+        """Deletes a queue and the messages in it.
+
+        It destroys configuration or messages. The shell's ``Remove-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Remove-MsmqQueue",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def clear_msmq_queue(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> MsmqQueueInfo:
+        """Deletes all messages of a queue.
+
+        It destroys configuration or messages. The shell's ``Clear-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Clear-MsmqQueue",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def send_msmq_queue(
+        self,
+        name: str,
+        body: bytes | str,
+        *,
+        label: str | None = None,
+        priority: int | None = None,
+        express: bool = False,
+        correlation_id: str | None = None,
+        app_specific: int | None = None,
+    ) -> MsmqSentMessageInfo:
+        """Sends a message; it is on disk when the command returns, unless -Express is given.
+
+        To a transactional queue it is sent as a transaction of its own.
+
+        The shell's ``Send-MsmqQueue``.
+
+        Args:
+            name: The queue's path name.
+            body: The content.
+            label: A free text, up to 249 characters.
+            priority: 0 to 7 (default 3).
+            express: Keep it in memory only: it is lost at a restart or failover.
+            correlation_id: The id of the message this one answers.
+            app_specific: A number for the application.
+        """
+        records = self._call(
+            "Send-MsmqQueue",
+            {
+                "Name": name,
+                "Body": body,
+                "Label": label,
+                "Priority": priority,
+                "Express": express,
+                "CorrelationId": correlation_id,
+                "AppSpecific": app_specific,
+            },
+        )
+        return MsmqSentMessageInfo._of(records[0])
+
+    def receive_msmq_queue(
+        self,
+        name: str,
+        *,
+        timeout: Duration | None = None,
+        peek: bool = False,
+        count: int | None = None,
+    ) -> list[MsmqMessageInfo]:
+        """Receives a message, or looks at it with -Peek.
+
+        The shell's ``Receive-MsmqQueue``.
+
+        Args:
+            name: The queue's path name.
+            timeout: How long to wait for one (default 0: fail at once when there is none).
+            peek: Leave it in the queue.
+            count: How many at most (default 1); the wait is for the first.
+        """
+        records = self._call(
+            "Receive-MsmqQueue",
+            {
+                "Name": name,
+                "Timeout": milliseconds(timeout),
+                "Peek": peek,
+                "Count": count,
+            },
+        )
+        return [MsmqMessageInfo._of(record) for record in records]
+
+    def start_drill_workload(
+        self,
+        queue: str,
+        messages: str,
+        *,
+        senders: int | None = None,
+        consumers: int | None = None,
+        rate: int | None = None,
+        seed: int | None = None,
+    ) -> DrillWorkloadInfo:
+        """Puts a load on a transactional queue: senders and a consumer in this process, every
+        message accounted for.
+
+        The input is read from a file: JSON lines, CSV (each row becomes a JSON object) or plain
+        lines. Each sender sends its share over and over, in order, one message at a time.
+
+        The shell's ``Start-DrillWorkload``.
+
+        Args:
+            queue: The queue's path name.
+            messages: The input file.
+            senders: Senders (default 4).
+            consumers: Consumers (default 1); with more than one, order is not checked.
+            rate: Messages a second of each sender (default 250; 0 is as fast as it goes).
+            seed: Where in the input each sender starts.
+        """
+        records = self._call(
+            "Start-DrillWorkload",
+            {
+                "Queue": queue,
+                "Messages": messages,
+                "Senders": senders,
+                "Consumers": consumers,
+                "Rate": rate,
+                "Seed": seed,
+            },
+        )
+        return DrillWorkloadInfo._of(records[0])
+
+    def get_drill_workload(
+        self,
+    ) -> DrillWorkloadInfo:
+        """Shows how far the load is.
+
+        The shell's ``Get-DrillWorkload``.
+        """
+        records = self._call(
+            "Get-DrillWorkload",
+            {},
+        )
+        return DrillWorkloadInfo._of(records[0])
+
+    def stop_drill_workload(
+        self,
+        *,
+        timeout: Duration | None = None,
+    ) -> DrillVerdictInfo:
+        """Ends the load, receives what is left in the queue and gives the verdict.
+
+        The shell's ``Stop-DrillWorkload``.
+
+        Args:
+            timeout: How long to wait for the queue to run empty (default 60s).
+        """
+        records = self._call(
+            "Stop-DrillWorkload",
+            {
+                "Timeout": milliseconds(timeout),
+            },
+        )
+        return DrillVerdictInfo._of(records[0])
+
+    def invoke_drill_fault(
+        self,
+        kind: str,
+        group: str,
+    ) -> DrillFaultInfo:
+        """Makes a fault on the node that owns a group of a cluster on this machine.
+
+        Kill: SIGKILL to its agent and queue manager. Freeze: SIGSTOP to both, until -Kind Thaw
+        or until the cluster ends them. KillQueueManager: SIGKILL to the queue manager alone.
+        Move: moves the group to the best other node, without waiting.
+
+        It interrupts service. The shell's ``Invoke-DrillFault``.
+
+        Args:
+            kind: The fault.
+            group: The group whose owner is hit.
+        """
+        records = self._call(
+            "Invoke-DrillFault",
+            {
+                "Kind": kind,
+                "Group": group,
+            },
+        )
+        return DrillFaultInfo._of(records[0])
+
+    def measure_drill_fault(
+        self,
+        *,
+        timeout: Duration | None = None,
+    ) -> list[DrillPhaseInfo]:
+        """Waits until the load gets through again after the last fault, and shows every step on the
+        way.
+
+        The shell's ``Measure-DrillFault``.
+
+        Args:
+            timeout: How long to wait (default 60s).
+        """
+        records = self._call(
+            "Measure-DrillFault",
+            {
+                "Timeout": milliseconds(timeout),
+            },
+        )
+        return [DrillPhaseInfo._of(record) for record in records]
+
+    def wait_cluster_group(
+        self,
+        name: str,
+        *,
+        state: str | None = None,
+        node: str | None = None,
+        timeout: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Waits until a group is in a state, or on a node.
+
+        The shell's ``Wait-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            state: The state (default Online).
+            node: The node that shall own it.
+            timeout: How long to wait (default 60s).
+        """
+        records = self._call(
+            "Wait-ClusterGroup",
+            {
+                "Name": name,
+                "State": state,
+                "Node": node,
+                "Timeout": milliseconds(timeout),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+
+__all__ = [
+    "ClusterGroupInfo",
+    "ClusterInfo",
+    "ClusterLogInfo",
+    "ClusterNodeInfo",
+    "ClusterOwnerNodeInfo",
+    "ClusterParameterInfo",
+    "ClusterResourceDependencyInfo",
+    "ClusterResourceInfo",
+    "ClusterWhyInfo",
+    "DrillFaultInfo",
+    "DrillPhaseInfo",
+    "DrillVerdictInfo",
+    "DrillWorkloadInfo",
+    "MsmqFeatureInfo",
+    "MsmqMessageInfo",
+    "MsmqQueueInfo",
+    "MsmqSentMessageInfo",
+]

@@ -1,0 +1,404 @@
+//! The door to one queue manager: queues, messages and transactions, the same in process and remote.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hamq_core::api::message::SentInfo;
+use hamq_core::api::queue::QueueInfo;
+use hamq_core::api::value::{Time, to_value};
+use hamq_core::name::{QueueName, QueuePath};
+use hamq_core::queue::message::MessageId;
+use hamq_core::queue::request::{
+    QueueProperties, QueueStatus, Reply, Request, Select, Transaction, TransactionId,
+};
+use hamq_core::{Error, ErrorKind, Result};
+use pyo3::prelude::*;
+
+use crate::call::Link;
+use crate::embedded::Embedded;
+use crate::error::{exception, internal, raise};
+use crate::fork::Live;
+use crate::message::{Message, Outgoing};
+use crate::value::to_python;
+
+/// Longest wait of one receive request. A longer wait is several requests: between two of them no
+/// message is under way, so that Ctrl-C takes none with it.
+const RECEIVE_SLICE_MS: u64 = 200;
+/// How many slices of a lane a receive request has to come back before Ctrl-C cuts it off: it does
+/// within its own slice unless the queue manager is failing over.
+const RECEIVE_PATIENCE: u32 = 20;
+
+/// The door to one queue manager.
+#[pyclass(frozen, module = "hamq._native")]
+pub(crate) struct Door {
+    computer: String,
+    link: Live<Link>,
+    /// Which queues are transactional, as far as it was asked for: their messages are sent as
+    /// transactions of their own where the sender has none.
+    natures: Mutex<HashMap<String, bool>>,
+}
+
+#[pymethods]
+impl Door {
+    /// Opens the store in the folder `path`, in this process.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let opened = py.detach(move || Embedded::open(&path));
+        let (embedded, _report) = opened.map_err(|error| raise(py, &error))?;
+        Ok(Self::new(".".to_owned(), Link::Embedded(embedded)))
+    }
+
+    /// The virtual server or node; `.` in process.
+    #[getter]
+    fn computer(&self) -> &str {
+        &self.computer
+    }
+
+    /// Computer and queue of a path name.
+    #[staticmethod]
+    fn parse_path(py: Python<'_>, path: &str) -> PyResult<(String, String)> {
+        let path = QueuePath::parse(path).map_err(|error| raise(py, &error))?;
+        Ok((path.computer().to_owned(), path.queue().to_string()))
+    }
+
+    /// The path name of a queue behind this door.
+    fn path(&self, py: Python<'_>, queue: &str) -> PyResult<String> {
+        let name = QueueName::parse(queue).map_err(|error| raise(py, &error))?;
+        Ok(QueuePath::new(self.computer.as_str(), name).to_string())
+    }
+
+    fn create_queue<'py>(
+        &self,
+        py: Python<'py>,
+        queue: String,
+        transactional: bool,
+        label: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let properties = QueueProperties {
+            transactional,
+            label,
+        };
+        self.queue_record(py, Request::CreateQueue { queue, properties })
+    }
+
+    fn delete_queue<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        let record = self.queue_record(
+            py,
+            Request::DeleteQueue {
+                queue: queue.to_owned(),
+            },
+        )?;
+        self.forget_nature(queue);
+        Ok(record)
+    }
+
+    fn purge<'py>(&self, py: Python<'py>, queue: String) -> PyResult<Bound<'py, PyAny>> {
+        self.queue_record(py, Request::PurgeQueue { queue })
+    }
+
+    /// All queues, in order of their names.
+    fn queues<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let queues = self.list(py)?;
+        let record = |status: &QueueStatus| self.status_record(py, status);
+        queues.iter().map(record).collect()
+    }
+
+    /// Sends one message.
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        outgoing: Outgoing,
+        transaction: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut results = self.send_many(py, queue, vec![outgoing], transaction)?;
+        match results.pop() {
+            Some((sent, false)) => Ok(sent),
+            Some((error, true)) => Err(PyErr::from_value(error)),
+            None => Err(raise(py, &internal("a send without an outcome"))),
+        }
+    }
+
+    /// Sends all, not waiting for one before the next; for each one the record or the exception, and
+    /// whether it failed.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "extracted from a Python list, which yields owned items"
+    )]
+    fn send_many<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        outgoing: Vec<Outgoing>,
+        transaction: Option<u64>,
+    ) -> PyResult<Vec<(Bound<'py, PyAny>, bool)>> {
+        self.link.get(py)?; // before any lock, which a forked child may find taken for ever
+        let results = self.send_all(py, queue, &outgoing, transaction)?;
+        let path = self.path(py, queue)?;
+        let convert = |result: &Result<Reply>| sent_or_failed(py, &path, result);
+        results.iter().map(convert).collect()
+    }
+
+    /// Receives or peeks; waits for ever without `timeout_ms`.
+    fn receive(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+        peek: bool,
+        timeout_ms: Option<u64>,
+        transaction: Option<u64>,
+    ) -> PyResult<Message> {
+        let path = self.path(py, queue)?;
+        let started = Instant::now();
+        loop {
+            let left = timeout_ms.map(|timeout| timeout.saturating_sub(elapsed_ms(started)));
+            let slice = left.unwrap_or(u64::MAX).min(RECEIVE_SLICE_MS);
+            let request = Request::Receive {
+                queue: queue.to_owned(),
+                select: Select::First,
+                peek,
+                timeout_ms: slice,
+                transaction: transaction.map_or(Transaction::None, within),
+            };
+            match self.link.get(py)?.call(py, RECEIVE_PATIENCE, request)? {
+                Ok(Reply::Message(received)) => return Ok(Message::new(py, path, &received)),
+                Ok(other) => return Err(unexpected(py, &other)),
+                Err(error) if error.kind != ErrorKind::ReceiveTimeout => {
+                    return Err(raise(py, &error));
+                }
+                Err(_) => {}
+            }
+            py.check_signals()?;
+            if timeout_ms.is_some_and(|timeout| elapsed_ms(started) >= timeout) {
+                return Err(raise(py, &nothing_arrived(&path, timeout_ms)));
+            }
+        }
+    }
+
+    /// Starts a transaction.
+    fn begin(&self, py: Python<'_>) -> PyResult<u64> {
+        match self.ask(py, Request::Begin)? {
+            Reply::Began(TransactionId(id)) => Ok(id),
+            other => Err(unexpected(py, &other)),
+        }
+    }
+
+    fn commit(&self, py: Python<'_>, transaction: u64) -> PyResult<()> {
+        let transaction = TransactionId(transaction);
+        self.ask(py, Request::Commit { transaction }).map(drop)
+    }
+
+    fn abort(&self, py: Python<'_>, transaction: u64) -> PyResult<()> {
+        let transaction = TransactionId(transaction);
+        self.ask(py, Request::Abort { transaction }).map(drop)
+    }
+
+    /// Aborts a transaction that nobody holds any more, without waiting for it.
+    fn abandon(&self, py: Python<'_>, transaction: u64) {
+        if let Some(link) = self.link.here() {
+            let transaction = TransactionId(transaction);
+            py.detach(|| link.tell(Request::Abort { transaction }));
+        }
+    }
+
+    /// Closes the store of an embedded queue manager; waits for it.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if let Link::Embedded(embedded) = self.link.get(py)? {
+            let closed = py.detach(|| embedded.close());
+            closed.map_err(|error| raise(py, &error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Door {
+    /// A door behind which is `link`.
+    pub(crate) fn new(computer: String, link: Link) -> Self {
+        Self {
+            computer,
+            link: Live::new(link),
+            natures: Mutex::default(),
+        }
+    }
+
+    fn ask(&self, py: Python<'_>, request: Request) -> PyResult<Reply> {
+        let reply = self.link.get(py)?.call(py, 0, request)?;
+        reply.map_err(|error| raise(py, &error))
+    }
+
+    fn list(&self, py: Python<'_>) -> PyResult<Vec<QueueStatus>> {
+        match self.ask(py, Request::ListQueues)? {
+            Reply::Queues(queues) => Ok(queues),
+            other => Err(unexpected(py, &other)),
+        }
+    }
+
+    fn queue_record<'py>(&self, py: Python<'py>, request: Request) -> PyResult<Bound<'py, PyAny>> {
+        match self.ask(py, request)? {
+            Reply::Queue(status) => self.status_record(py, &status),
+            other => Err(unexpected(py, &other)),
+        }
+    }
+
+    fn status_record<'py>(
+        &self,
+        py: Python<'py>,
+        status: &QueueStatus,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let info = QueueInfo {
+            name: self.path(py, &status.name)?,
+            transactional: status.properties.transactional,
+            label: status.properties.label.clone(),
+            message_count: status.message_count,
+            bytes_in_queue: status.bytes_in_queue,
+            locked_count: status.locked_count,
+            created: Time(status.created_ms),
+        };
+        let value = to_value(&info).map_err(|error| raise(py, &error))?;
+        to_python(py, &value)
+    }
+
+    /// The queue's nature may have changed since it was asked for (deleted and created again): then the
+    /// sends that were refused for it are tried once more.
+    fn send_all(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+        outgoing: &[Outgoing],
+        transaction: Option<u64>,
+    ) -> PyResult<Vec<Result<Reply>>> {
+        let messages: Vec<&Outgoing> = outgoing.iter().collect();
+        let mut results = self.send_once(py, queue, &messages, transaction)?;
+        let refused: Vec<usize> = (0..results.len())
+            .filter(|index| transaction.is_none() && refused_for_nature(&results[*index]))
+            .collect();
+        if refused.is_empty() {
+            return Ok(results);
+        }
+        self.forget_nature(queue);
+        let again: Vec<&Outgoing> = refused.iter().map(|index| &outgoing[*index]).collect();
+        let second = self.send_once(py, queue, &again, transaction)?;
+        for (index, result) in refused.into_iter().zip(second) {
+            results[index] = result;
+        }
+        Ok(results)
+    }
+
+    fn send_once(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+        outgoing: &[&Outgoing],
+        transaction: Option<u64>,
+    ) -> PyResult<Vec<Result<Reply>>> {
+        let transaction = match transaction {
+            Some(id) => within(id),
+            None if self.is_transactional(py, queue)? => Transaction::Single,
+            None => Transaction::None,
+        };
+        let requests = outgoing.iter().map(|outgoing| {
+            Ok(Request::Send {
+                queue: queue.to_owned(),
+                message: outgoing.message()?,
+                transaction,
+            })
+        });
+        let requests: Result<Vec<Request>> = requests.collect();
+        let requests = requests.map_err(|error| raise(py, &error))?;
+        self.link.get(py)?.call_all(py, requests)
+    }
+
+    fn is_transactional(&self, py: Python<'_>, queue: &str) -> PyResult<bool> {
+        let key = queue.to_ascii_lowercase();
+        if let Some(known) = self.natures().get(&key) {
+            return Ok(*known);
+        }
+        let queues = self.list(py)?;
+        let found = queues
+            .iter()
+            .find(|status| status.name.eq_ignore_ascii_case(queue));
+        // An unknown queue is left to the queue manager's own error.
+        let Some(status) = found else {
+            return Ok(false);
+        };
+        let transactional = status.properties.transactional;
+        self.natures().insert(key, transactional);
+        Ok(transactional)
+    }
+
+    fn forget_nature(&self, queue: &str) {
+        self.natures().remove(&queue.to_ascii_lowercase());
+    }
+
+    fn natures(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
+        self.natures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn within(id: u64) -> Transaction {
+    Transaction::In(TransactionId(id))
+}
+
+fn refused_for_nature(result: &Result<Reply>) -> bool {
+    matches!(result, Err(error) if error.kind == ErrorKind::TransactionUsage)
+}
+
+fn sent_or_failed<'py>(
+    py: Python<'py>,
+    path: &str,
+    result: &Result<Reply>,
+) -> PyResult<(Bound<'py, PyAny>, bool)> {
+    match result {
+        Ok(Reply::Sent { id, lookup_id }) => Ok((sent_record(py, path, *id, *lookup_id)?, false)),
+        Ok(other) => Ok((
+            unexpected(py, other)
+                .into_value(py)
+                .into_bound(py)
+                .into_any(),
+            true,
+        )),
+        Err(error) => Ok((exception(py, error)?, true)),
+    }
+}
+
+fn sent_record<'py>(
+    py: Python<'py>,
+    path: &str,
+    id: MessageId,
+    lookup_id: u64,
+) -> PyResult<Bound<'py, PyAny>> {
+    let info = SentInfo {
+        queue: path.to_owned(),
+        id: id.to_string(),
+        lookup_id,
+    };
+    let value = to_value(&info).map_err(|error| raise(py, &error))?;
+    to_python(py, &value)
+}
+
+fn unexpected(py: Python<'_>, reply: &Reply) -> PyErr {
+    let name = match reply {
+        Reply::Done => "Done",
+        Reply::Queue(_) => "Queue",
+        Reply::Queues(_) => "Queues",
+        Reply::Sent { .. } => "Sent",
+        Reply::Message(_) => "Message",
+        Reply::Began(_) => "Began",
+    };
+    let message = format!("the queue manager answered {name}, which does not fit the request");
+    raise(py, &internal(&message))
+}
+
+fn nothing_arrived(path: &str, timeout_ms: Option<u64>) -> Error {
+    let timeout = Duration::from_millis(timeout_ms.unwrap_or(u64::MAX));
+    Error::new(
+        ErrorKind::ReceiveTimeout,
+        format!("no message in {path} within {timeout:?}"),
+    )
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

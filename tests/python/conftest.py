@@ -1,0 +1,43 @@
+"""A store per test, and one cluster of three nodes on this machine for all tests that need one."""
+
+import ipaddress
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hamq
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[hamq.QueueManager]:
+    with hamq.QueueManager.open(tmp_path / "store") as manager:
+        yield manager
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[hamq.Cluster]:
+    """Three nodes, Message Queuing on each, and the virtual server VS1 on n1."""
+    with tempfile.TemporaryDirectory(prefix="hamq-") as folder:
+        home = Path(folder)
+        with hamq.connect(home=home / "state") as cluster:
+            cluster.new_cluster("pytest", ["n1", "n2", "n3"], local=True, path=str(home / "data"))
+            _make_virtual_server(cluster, home)
+            yield cluster
+            cluster.stop_cluster("pytest")
+
+
+def _make_virtual_server(cluster: hamq.Cluster, home: Path) -> None:
+    cluster.install_msmq_feature(["n1", "n2", "n3"])
+    first = cluster.get_cluster_node("n1")[0].address.rpartition(":")[0]
+    address = ipaddress.ip_address(first or cluster.get_cluster_node("n1")[0].address) + 100
+    disk = home / "disk"
+    cluster.add_cluster_group("VS1", preferred_owners=["n1", "n2", "n3"])
+    cluster.add_cluster_resource("VS1-IP", "VS1", "IP Address", parameters=f"Address={address}")
+    cluster.add_cluster_resource(
+        "VS1-Name", "VS1", "Network Name", parameters="Name=VS1", depends_on="VS1-IP"
+    )
+    cluster.add_cluster_resource("VS1-Disk", "VS1", "Physical Disk", parameters=f"DiskPath={disk}")
+    cluster.add_cluster_resource("VS1-MSMQ", "VS1", "MSMQ", depends_on=["VS1-Disk", "VS1-Name"])
+    cluster.start_cluster_group("VS1", wait=30)
