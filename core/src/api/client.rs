@@ -21,6 +21,7 @@ use super::registry::Registry;
 use super::session::SessionOptions;
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
 use super::value::{Value, from_value, to_value};
+use crate::drill::commands::Drill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::network::AGENT_PORT;
@@ -53,6 +54,7 @@ struct Inner {
     sessions: Mutex<HashMap<String, Session>>,
     natures: Mutex<HashMap<String, bool>>,
     clusters: LocalClusters,
+    drill: Drill,
     cancelled: watch::Sender<u64>,
 }
 
@@ -88,6 +90,7 @@ impl Client {
         let registry = Registry::new(&options.home);
         Ok(Self(Arc::new(Inner {
             clusters: LocalClusters::new(registry.clone(), options.program.clone()),
+            drill: Drill::default(),
             registry,
             options,
             runtime: Some(runtime),
@@ -176,19 +179,13 @@ impl Client {
     /// # Errors
     /// `ResolveAddress`.
     pub fn session(&self, computer: &str) -> Result<Session> {
-        let chosen = match computer.contains(':') {
-            true => None,
-            false => Some(self.name_needs_cluster(computer)?),
-        };
+        let chosen = self.cluster_for(computer)?;
         let cluster = chosen.as_ref().map(Chosen::name).unwrap_or_default();
         let key = format!("{cluster}\n{}", computer.to_lowercase());
         if let Some(session) = lock(&self.0.sessions).get(&key) {
             return Ok(session.clone());
         }
-        let options = match &chosen {
-            Some(chosen) => self.located(computer, chosen)?,
-            None => self.fixed(computer)?,
-        };
+        let options = self.session_options(computer, chosen.as_ref())?;
         let mut sessions = lock(&self.0.sessions);
         if let Some(session) = sessions.get(&key) {
             return Ok(session.clone());
@@ -203,12 +200,14 @@ impl Client {
     /// # Errors
     /// `ResolveAddress`.
     pub fn new_session(&self, computer: &str) -> Result<Session> {
-        let _ = computer;
-        Err(pending())
+        let chosen = self.cluster_for(computer)?;
+        let options = self.session_options(computer, chosen.as_ref())?;
+        Ok(Session::start(self.runtime()?, options))
     }
 
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.
     pub fn close(&self) {
+        self.0.drill.abandon();
         lock(&self.0.sessions).clear();
         if let Ok(runtime) = self.runtime() {
             runtime.block_on(self.0.clusters.close());
@@ -216,6 +215,9 @@ impl Client {
     }
 
     fn run_here(&self, spec: &CommandSpec, arguments: &Value) -> Result<Vec<Value>> {
+        if let Some(output) = self.0.drill.run(self, spec.name, arguments) {
+            return output;
+        }
         let chosen = self.chosen();
         let current = chosen.as_ref().map(Chosen::name);
         let agents = match &chosen {
@@ -247,6 +249,21 @@ impl Client {
             Value::Array(records) => records,
             record => vec![record],
         })
+    }
+
+    /// The cluster that knows `computer`; none for an address.
+    fn cluster_for(&self, computer: &str) -> Result<Option<Chosen>> {
+        match computer.contains(':') {
+            true => Ok(None),
+            false => self.name_needs_cluster(computer).map(Some),
+        }
+    }
+
+    fn session_options(&self, computer: &str, chosen: Option<&Chosen>) -> Result<SessionOptions> {
+        match chosen {
+            Some(chosen) => self.located(computer, chosen),
+            None => self.fixed(computer),
+        }
     }
 
     /// The session of a computer that is given by its address.

@@ -14,6 +14,10 @@ record! {
         nodes "Nodes": Vec<String>,
         /// Its groups.
         groups "Groups": Vec<String>,
+        /// Its folder on this machine; empty for a cluster elsewhere.
+        path "Path": String,
+        /// The first three numbers of its loopback addresses; .101 and up are free for virtual servers.
+        subnet "Subnet": String,
         /// Where the cluster database lies.
         quorum "Quorum": String,
         /// How often a node sends a heartbeat to each other node, in milliseconds.

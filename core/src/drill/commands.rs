@@ -18,7 +18,7 @@ use crate::api::drill::{
 use crate::api::explain::GetClusterWhy;
 use crate::api::group::{GetClusterGroup, GroupInfo, MoveClusterGroup};
 use crate::api::node::GetClusterNode;
-use crate::api::value::{Millis, Time};
+use crate::api::value::{Millis, Time, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::clock::{Clock, SystemClock};
@@ -51,6 +51,34 @@ struct Fault {
 }
 
 impl Drill {
+    /// Runs the command `name` if it belongs to a drill.
+    pub fn run(&self, client: &Client, name: &str, arguments: &Value) -> Option<Result<Vec<Value>>> {
+        Some(match name {
+            "Start-DrillWorkload" => {
+                one(from_value(arguments).and_then(|command| self.start(client, &command)))
+            }
+            "Get-DrillWorkload" => one(self.progress()),
+            "Stop-DrillWorkload" => one(from_value(arguments).and_then(|command| self.stop(&command))),
+            "Invoke-DrillFault" => {
+                one(from_value(arguments).and_then(|command| self.fault(client, &command)))
+            }
+            "Measure-DrillFault" => {
+                let phases = from_value(arguments).and_then(|command| self.measure(client, &command));
+                phases.and_then(|phases| phases.iter().map(to_value).collect())
+            }
+            "Wait-ClusterGroup" => {
+                one(from_value(arguments).and_then(|command| wait_for_group(client, &command)))
+            }
+            _ => return None,
+        })
+    }
+
+    /// Ends a load without a verdict: the client closes.
+    pub fn abandon(&self) {
+        let workload = self.lock().workload.take();
+        drop(workload);
+    }
+
     /// Puts a load on a queue.
     ///
     /// # Errors
@@ -294,6 +322,10 @@ pub fn wait_for_group(client: &Client, command: &WaitClusterGroup) -> Result<Gro
             _ => std::thread::sleep(LOOK_AGAIN),
         }
     }
+}
+
+fn one<T: serde::Serialize>(output: Result<T>) -> Result<Vec<Value>> {
+    Ok(vec![to_value(&output?)?])
 }
 
 fn still(command: &WaitClusterGroup, state: &str, info: &GroupInfo) -> Error {

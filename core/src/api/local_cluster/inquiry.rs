@@ -58,6 +58,8 @@ impl LocalClusters {
             state: if up { "Up" } else { "Down" }.to_owned(),
             nodes: entry.nodes.iter().map(|node| node.name.clone()).collect(),
             groups: names(&groups.unwrap_or(Value::Null)),
+            path: entry.path.display().to_string(),
+            subnet: entry.subnet(),
             quorum: format!("sqlite://{}", entry.database.display()),
             same_subnet_delay: entry.same_subnet_delay,
             same_subnet_threshold: entry.same_subnet_threshold,
