@@ -22,6 +22,7 @@ use super::{Answer, Commit, Database, LeaseId, Range, Transaction, check_bounds}
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 
+mod access;
 mod lock;
 mod store;
 mod watcher;
@@ -50,7 +51,7 @@ impl SqliteDatabase {
     /// `NotFound` without the folder, `StoreDamaged` when the file is something else, and what the
     /// system says.
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let path = store::locate(path.as_ref())?;
+        let path = access::locate(path.as_ref())?;
         let writing = Store::open(&path, Arc::clone(&clock))?;
         let reading = Store::open(&path, Arc::clone(&clock))?;
         let watching = Store::open(&path, clock)?;
