@@ -12,6 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// "HAMQ", in the header of the file.
 const APPLICATION_ID: i32 = 0x4841_4D51;
 const FORMAT_VERSION: i64 = 1;
+/// The log is copied into the file when it has this many pages.
+const CHECKPOINT_PAGES: i64 = 256;
 /// Longest wait for the write lock.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for SQLite's inner locks (recovery after a crash, checkpoint).
@@ -104,45 +106,41 @@ impl Access {
         Ok(access)
     }
 
-    /// Makes the tables, or checks that they are ours.
+    /// Makes the tables, or checks that they are ours; a foreign file is left as it is.
     fn prepare(&mut self) -> Result<()> {
         self.sql(|c| c.busy_timeout(INNER_WAIT_MAX))?;
+        let id = self.application_id()?;
+        if id != APPLICATION_ID && (id != 0 || self.has_foreign_tables()?) {
+            return Err(self.foreign("is the database of another program"));
+        }
         self.retry(|c| c.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))?;
         self.sql(|c| c.pragma_update(None, "synchronous", "FULL"))?;
-        self.sql(|c| c.pragma_update(None, "wal_autocheckpoint", 256))?;
-        let id: i32 = self.sql(|c| c.pragma_query_value(None, "application_id", |r| r.get(0)))?;
+        self.sql(|c| c.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES))?;
         if id == 0 {
             self.create()?;
         }
-        let id: i32 = self.sql(|c| c.pragma_query_value(None, "application_id", |r| r.get(0)))?;
-        if id != APPLICATION_ID {
-            return Err(self.foreign("is the database of another program"));
-        }
-        let format: i64 = self.sql(|c| {
-            c.query_row("SELECT value FROM meta WHERE name = 'format'", [], |r| {
-                r.get(0)
-            })
-        })?;
+        let query = "SELECT value FROM meta WHERE name = 'format'";
+        let format: i64 = self.sql(|c| c.query_row(query, [], |row| row.get(0)))?;
         if format != FORMAT_VERSION {
             return Err(self.foreign(&format!("has format {format}, not {FORMAT_VERSION}")));
         }
         Ok(())
     }
 
+    fn application_id(&self) -> Result<i32> {
+        self.retry(|c| c.pragma_query_value(None, "application_id", |row| row.get(0)))
+    }
+
+    fn has_foreign_tables(&self) -> Result<bool> {
+        let query = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'
+             AND name NOT IN ('meta', 'leases', 'entries') AND name NOT LIKE 'sqlite_%'";
+        let tables: i64 = self.retry(|c| c.query_row(query, [], |row| row.get(0)))?;
+        Ok(tables > 0)
+    }
+
+    /// Harmless when another process was first.
     fn create(&mut self) -> Result<()> {
         self.begin()?;
-        let tables: i64 = self.sql(|c| {
-            c.query_row(
-                "SELECT count(*) FROM sqlite_schema WHERE name NOT IN ('meta', 'leases', 'entries')
-                 AND type = 'table' AND name NOT LIKE 'sqlite_%'",
-                [],
-                |r| r.get(0),
-            )
-        })?;
-        if tables > 0 {
-            self.roll_back();
-            return Err(self.foreign("is the database of another program"));
-        }
         let made = self
             .sql(|c| c.execute_batch(SCHEMA))
             .and_then(|()| self.sql(|c| c.pragma_update(None, "application_id", APPLICATION_ID)))
