@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::batch;
 use super::segment::{HEADER_BYTES, Header, Position, SECTOR_BYTES, SegmentId, align};
@@ -37,6 +38,10 @@ pub struct Found {
     pub bytes_cut: u64,
     /// Where the log ended: file and offset.
     pub end: Option<(String, u64)>,
+    /// Time until the epoch was durable.
+    pub taken_over: Duration,
+    /// Time to read and replay.
+    pub read: Duration,
 }
 
 /// Where the log goes on.

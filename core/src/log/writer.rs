@@ -74,9 +74,13 @@ impl Log {
         options: LogOptions,
         replay: &mut dyn FnMut(Event<'_>) -> Result<()>,
     ) -> Result<(Self, Found)> {
+        let began = clock.boot();
         let token = choose_token(disk.as_ref(), options.epoch)?;
         let own_fence = EpochFence::take(disk.as_ref(), token, &options.owner)?;
-        let chain = recovery::recover(&disk, token, replay)?;
+        let taken_over = clock.boot();
+        let mut chain = recovery::recover(&disk, token, replay)?;
+        chain.found.taken_over = taken_over.saturating_sub(began);
+        chain.found.read = clock.boot().saturating_sub(taken_over);
         sweep(disk.as_ref(), &chain, token)?;
         let header = first_header(&chain, token);
         let segment_bytes = options.segment_bytes.max(4 * HEADER_BYTES);

@@ -9,6 +9,7 @@
 pub mod message;
 pub mod request;
 
+mod cache;
 mod codec;
 mod decide;
 mod entry;
@@ -17,5 +18,7 @@ mod outcome;
 mod record;
 mod state;
 mod transaction;
+mod waiting;
+mod worker;
 
 pub mod manager;

@@ -323,6 +323,13 @@ impl State {
         release(&mut self.in_use, body);
     }
 
+    /// `check_invariants` where that is affordable.
+    pub fn check_invariants_in_debug(&self) {
+        if cfg!(debug_assertions) {
+            self.check_invariants();
+        }
+    }
+
     /// Asserts what must always hold. Costs a walk over everything.
     pub fn check_invariants(&self) {
         let mut in_use: BTreeMap<u32, u64> = BTreeMap::new();
