@@ -106,7 +106,9 @@ impl Story {
     fn crash(&mut self) {
         self.crashes += 1;
         assert!(self.crashes < 5, "it does not recover");
-        let after = self.disk.crash(self.seed + u64::from(self.crashes), self.survivors);
+        let after = self
+            .disk
+            .crash(self.seed + u64::from(self.crashes), self.survivors);
         // The old process lives on with the old image, and harms nobody.
         self.manager = None;
         self.disk = after;
@@ -232,7 +234,12 @@ fn nothing_is_lost_or_done_twice_whichever_operation_fails_once() {
 
 #[test]
 fn nothing_is_lost_or_done_twice_whichever_operation_the_process_dies_in() {
-    for survivors in [Survivors::None, Survivors::All, Survivors::Prefix, Survivors::Subset] {
+    for survivors in [
+        Survivors::None,
+        Survivors::All,
+        Survivors::Prefix,
+        Survivors::Subset,
+    ] {
         every_operation_fails(Fault::Die, survivors);
     }
 }
@@ -247,12 +254,29 @@ fn negative_control_a_disk_that_lies_about_its_syncs_is_caught() {
     let disk = FakeDisk::lying();
     let (manager, _) = open(&disk, None).unwrap();
     manager.call(create("q", false)).unwrap();
-    manager.call(send("q", "acknowledged", Transaction::None)).unwrap();
+    manager
+        .call(send("q", "acknowledged", Transaction::None))
+        .unwrap();
     let after = disk.crash(1, Survivors::None);
     let (manager, report) = open(&after, None).unwrap();
     assert_eq!(report.messages, 0);
     let error = manager.call(receive("q", Transaction::None)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::QueueNotFound, "the loss is seen");
+}
+
+#[test]
+fn negative_control_the_workload_notices_what_a_lying_disk_loses() {
+    let middle = operations() / 2;
+    let noticed = (middle..middle + 10).any(|n| {
+        let disk = FakeDisk::lying();
+        disk.fail_at(n, Fault::Die);
+        let mut story = Story::new(disk, n, Survivors::None);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| story.play())).is_err()
+    });
+    assert!(
+        noticed,
+        "the checker must fail where acknowledged messages are lost"
+    );
 }
 
 /// Two owners; gives what was acknowledged to the zombie after the take-over, and what the newcomer has.
@@ -264,7 +288,8 @@ fn zombie(fenced: bool) -> (Result<Reply>, Vec<String>) {
     let (new, report) = open(&disk, Some(2)).unwrap();
     assert_eq!((report.epoch, report.messages), (2, 1));
     let late = old.call(send("q", "by the zombie", Transaction::None));
-    new.call(send("q", "by the new owner", Transaction::None)).unwrap();
+    new.call(send("q", "by the new owner", Transaction::None))
+        .unwrap();
     new.close().unwrap();
     let (again, report) = open(&disk, Some(3)).unwrap();
     assert_eq!(report.messages, 2);
@@ -286,7 +311,11 @@ fn a_zombie_is_never_acknowledged_and_its_bytes_are_never_read() {
 fn negative_control_without_the_fence_two_owners_acknowledge() {
     let (late, all) = zombie(false);
     assert!(late.is_ok(), "the zombie acknowledged");
-    assert_eq!(all, ["before", "by the new owner"], "and what it acknowledged is lost");
+    assert_eq!(
+        all,
+        ["before", "by the new owner"],
+        "and what it acknowledged is lost"
+    );
 }
 
 #[test]
@@ -295,7 +324,10 @@ fn a_lower_epoch_is_refused_and_the_same_one_restarts_in_place() {
     let (first, _) = open(&disk, Some(5)).unwrap();
     assert_eq!(open(&disk, Some(4)).err().unwrap().kind, ErrorKind::Fenced);
     let (second, _) = open(&disk, Some(5)).unwrap();
-    assert_eq!(first.call(Request::ListQueues).unwrap_err().kind, ErrorKind::Fenced);
+    assert_eq!(
+        first.call(Request::ListQueues).unwrap_err().kind,
+        ErrorKind::Fenced
+    );
     assert!(second.call(Request::ListQueues).is_ok());
 }
 
@@ -317,7 +349,11 @@ fn a_take_over_at_any_step_of_a_send_either_sees_it_or_stops_its_acknowledgement
         assert_eq!(sent.unwrap_err().kind, ErrorKind::Fenced, "at {step}");
         let new = new.lock().unwrap().take().unwrap();
         let seen = new.call(receive("q", Transaction::None)).is_ok();
-        assert_eq!(seen, step != "write", "what was written before the reading is there, at {step}");
+        assert_eq!(
+            seen,
+            step != "write",
+            "what was written before the reading is there, at {step}"
+        );
     }
 }
 
