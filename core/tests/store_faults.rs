@@ -1,5 +1,11 @@
 //! The message store on a disk that fails, tears, fills up and dies, and with two owners at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test fails where it stands"
+)]
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;

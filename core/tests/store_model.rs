@@ -1,5 +1,11 @@
 //! Random sends, receives, transactions, retries and crashes against a plain model in memory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test fails where it stands"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -289,9 +295,12 @@ impl World {
         };
         if durable || same_process {
             assert_eq!(self.submit(id, request), Ok(reply));
-        } else if !matches!(request, Request::Begin) {
-            let error = self.submit(id, request).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::TransactionAborted);
+        } else {
+            self.last = None;
+            if !matches!(request, Request::Begin) {
+                let error = self.submit(id, request).unwrap_err();
+                assert_eq!(error.kind, ErrorKind::TransactionAborted);
+            }
         }
     }
 
@@ -310,7 +319,7 @@ impl World {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2000,
+        cases: 1500,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

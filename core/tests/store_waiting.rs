@@ -1,5 +1,11 @@
 //! Receives that wait, clients that end, and a real folder.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test fails where it stands"
+)]
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
