@@ -15,6 +15,7 @@ pub mod client;
 pub mod host;
 mod local_cluster;
 mod queue_commands;
+pub mod reference;
 pub mod registry;
 pub mod role;
 pub mod server;
