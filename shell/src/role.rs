@@ -78,16 +78,16 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
     let (mut cluster, mut name, mut listen) = (None, None, None);
     let (mut data, mut database, mut supervised) = (None, None, false);
-    while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
+    while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
-        match argument {
-            Arg::Long("cluster") => cluster = Some(text(value()?)),
-            Arg::Long("name") => name = Some(text(value()?)),
-            Arg::Long("listen") => listen = Some(text(value()?)),
-            Arg::Long("data") => data = Some(PathBuf::from(value()?)),
-            Arg::Long("database") => database = Some(PathBuf::from(value()?)),
-            Arg::Long("supervised") => supervised = true,
-            other => return Err(usage(other.unexpected().to_string())),
+        match option.as_str() {
+            "--cluster" => cluster = Some(text(value()?)),
+            "--name" => name = Some(text(value()?)),
+            "--listen" => listen = Some(text(value()?)),
+            "--data" => data = Some(PathBuf::from(value()?)),
+            "--database" => database = Some(PathBuf::from(value()?)),
+            "--supervised" => supervised = true,
+            other => return Err(usage(format!("{other} is no option"))),
         }
     }
     let missing = |option: &str| usage(format!("{option} is missing"));
@@ -112,17 +112,17 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
         |text: String| Error::new(ErrorKind::Usage, format!("queue-manager: {text}")).hint(HINT);
     let (mut name, mut store, mut listen) = (None, None, None);
     let (mut epoch, mut owner, mut deadline, mut supervised) = (None, None, None, false);
-    while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
+    while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
-        match argument {
-            Arg::Long("name") => name = Some(text(value()?)),
-            Arg::Long("store") => store = Some(PathBuf::from(value()?)),
-            Arg::Long("listen") => listen = Some(text(value()?)),
-            Arg::Long("epoch") => epoch = Some(number(&value()?, &usage)?),
-            Arg::Long("owner") => owner = Some(text(value()?)),
-            Arg::Long("deadline") => deadline = Some(number(&value()?, &usage)?),
-            Arg::Long("supervised") => supervised = true,
-            other => return Err(usage(other.unexpected().to_string())),
+        match option.as_str() {
+            "--name" => name = Some(text(value()?)),
+            "--store" => store = Some(PathBuf::from(value()?)),
+            "--listen" => listen = Some(text(value()?)),
+            "--epoch" => epoch = Some(number(&value()?, &usage)?),
+            "--owner" => owner = Some(text(value()?)),
+            "--deadline" => deadline = Some(number(&value()?, &usage)?),
+            "--supervised" => supervised = true,
+            other => return Err(usage(format!("{other} is no option"))),
         }
     }
     let missing = |option: &str| usage(format!("{option} is missing"));
@@ -139,6 +139,15 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
         supervised,
         name,
     })
+}
+
+/// The next option as it is spelled. Nothing here is positional and nothing has a short form.
+fn next_option(parser: &mut Parser) -> Result<Option<String>, lexopt::Error> {
+    match parser.next()? {
+        None => Ok(None),
+        Some(Arg::Long(name)) => Ok(Some(format!("--{name}"))),
+        Some(other) => Err(other.unexpected()),
+    }
 }
 
 fn text(value: OsString) -> String {
