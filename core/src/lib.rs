@@ -9,6 +9,7 @@
 //! ARCHITECTURE.md has the map and says what may use what.
 
 pub mod api;
+pub mod cluster;
 pub mod database;
 pub mod error;
 pub mod name;

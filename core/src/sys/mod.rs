@@ -6,5 +6,6 @@ pub mod clock;
 pub mod disk;
 pub mod folder;
 pub mod local_node;
+pub mod log_file;
 pub mod network;
 pub mod process;

@@ -145,6 +145,16 @@ impl ProcessIdentity {
         .hint("it hangs in the kernel, most likely on a disk"))
     }
 
+    /// Whether it has ended by itself, or does so within `timeout`. Blocks up to that.
+    #[must_use]
+    pub fn ends_within(&self, timeout: Duration) -> bool {
+        match self.open() {
+            Ok(Some(process)) => wait_for_end(&process, timeout),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
     /// A descriptor of exactly this process; none if it has ended.
     fn open(&self) -> Result<Option<rustix::fd::OwnedFd>> {
         match self.presence() {

@@ -1,0 +1,301 @@
+//! The Cluster service of one node: it feeds the engine and does what the engine asks for.
+//!
+//! ```text
+//!   database.watch ─ snapshot ─┐                      ┌─ commit ──► database
+//!   lease renewal ─ renewed ───┤                      ├─ fence ───► fencer
+//!   peers ─ heartbeat, EOF ────┼─► engine.handle() ───┼─ online … ► one actor per resource
+//!   actors ─ online, failed ───┤                      └─ log ─────► cluster.log
+//!   operators ─ stop ──────────┘
+//! ```
+//!
+//! Nothing here decides. Every wait is for an event; timers exist for heartbeats, leases and timeouts.
+
+mod actor;
+mod fencer;
+mod main_loop;
+mod membership;
+mod peers;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+use super::cluster_log::Line;
+use super::engine::Event;
+use super::record::FencingMode;
+use super::view::View;
+use crate::database::{Database, Transaction};
+use crate::error::{Error, ErrorKind, Result};
+use crate::resource_types::Resource;
+use crate::sys::clock::Clock;
+use crate::sys::log_file::LogFile;
+use crate::sys::process::ProcessIdentity;
+pub use fencer::{Fencer, ProcessFencer};
+
+/// Makes resources of a type.
+pub trait ResourceFactory: Send + Sync + 'static {
+    /// A resource that is offline; `None` for an unknown type.
+    fn create(&self, type_name: &str) -> Option<Box<dyn Resource>>;
+}
+
+/// The cluster's timing; the first node writes it into the database, later ones take it from there.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Heartbeat interval.
+    pub same_subnet_delay: Duration,
+    /// Missed heartbeats until a node is suspected.
+    pub same_subnet_threshold: u64,
+    /// The lease of a node's session.
+    pub lease_ttl: Duration,
+    /// How a hung owner is fenced.
+    pub fencing: FencingMode,
+    /// How long a returned node must be up before a group fails back to it.
+    pub failback_delay: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            same_subnet_delay: Duration::from_millis(100),
+            same_subnet_threshold: 15,
+            lease_ttl: Duration::from_secs(2),
+            fencing: FencingMode::Kill,
+            failback_delay: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What an agent must be told.
+pub struct AgentOptions {
+    /// The cluster's name.
+    pub cluster: String,
+    /// This node's name.
+    pub node: String,
+    /// Where it listens; a loopback address in this version.
+    pub address: IpAddr,
+    /// Its data folder.
+    pub data: PathBuf,
+    /// The cluster database.
+    pub database: Arc<dyn Database>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes resources.
+    pub factory: Arc<dyn ResourceFactory>,
+    /// Ends hung nodes.
+    pub fencer: Arc<dyn Fencer>,
+    /// How to start this program again in another role.
+    pub program: Vec<PathBuf>,
+    /// For a cluster that does not exist yet.
+    pub timing: Timing,
+}
+
+/// Size of `cluster.log`, twice of which is kept.
+const LOG_BYTES_MAX: u64 = 8 << 20;
+/// Events that wait for the engine; senders wait beyond it.
+const EVENTS_MAX: usize = 1024;
+/// How long a graceful stop may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) struct Shared {
+    pub(super) options: AgentOptions,
+    pub(super) process: ProcessIdentity,
+    pub(super) log: LogFile,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) view: watch::Sender<Arc<View>>,
+    pub(super) incarnation: watch::Sender<String>,
+    pub(super) life: watch::Sender<Life>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// How far an agent's end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Running,
+    GivenAway,
+    Ended,
+}
+
+/// A running node agent. Clones share it; it ends with [`Agent::stop`] or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Agent {
+    shared: Arc<Shared>,
+    _guard: Arc<Guard>,
+}
+
+/// Ends the tasks of an agent whose last handle is gone.
+struct Guard(Arc<Shared>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Agent {
+    /// Joins the cluster (and makes it, if this is its first node) and begins to act.
+    ///
+    /// # Errors
+    /// When the address is not a loopback one or its peer port is taken, when the database cannot be
+    /// reached, or when the node is running already.
+    pub async fn start(options: AgentOptions) -> Result<Self> {
+        check_address(options.address)?;
+        crate::name::check_object_name("node", &options.node)?;
+        let path = options.data.join("cluster.log");
+        let log = LogFile::open(&path, LOG_BYTES_MAX)
+            .map_err(|e| Error::system(format_args!("open {}", path.display()), &e))?;
+        let listener = peers::listen(options.address).await?;
+        let (events, inbox) = mpsc::channel(EVENTS_MAX);
+        let shared = Arc::new(Shared {
+            process: ProcessIdentity::current()?,
+            log,
+            events,
+            view: watch::Sender::new(Arc::new(View::default())),
+            incarnation: watch::Sender::new(String::new()),
+            life: watch::Sender::new(Life::Running),
+            tasks: Mutex::default(),
+            options,
+        });
+        let config = membership::join(&shared).await?;
+        let guard = Arc::new(Guard(Arc::clone(&shared)));
+        let session = membership::register(&shared, &config).await?;
+        shared.log("INFO", "NM", &format!("node {} joins", shared.options.node));
+        shared.spawn(peers::accept(Arc::clone(&shared), listener, config.clone()));
+        shared.spawn(peers::dial_all(Arc::clone(&shared), config.clone()));
+        shared.spawn(membership::follow(Arc::clone(&shared)));
+        shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
+        Ok(Self {
+            shared,
+            _guard: guard,
+        })
+    }
+
+    /// The cluster as this node last saw it.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.shared.view.borrow().clone()
+    }
+
+    /// A receiver of every later view.
+    #[must_use]
+    pub fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.shared.view.subscribe()
+    }
+
+    /// The view of the database as it is now.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn read(&self) -> Result<View> {
+        let range = self
+            .shared
+            .options
+            .database
+            .read(super::record::STATE_PREFIX);
+        Ok(View::parse(&range.await?))
+    }
+
+    /// Commits a change of the configuration; false when a guard did not hold.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn commit(&self, transaction: Transaction) -> Result<bool> {
+        let commit = self.shared.options.database.commit(transaction).await?;
+        Ok(matches!(commit, crate::database::Commit::Done { .. }))
+    }
+
+    /// What it was started with.
+    #[must_use]
+    pub fn options(&self) -> &AgentOptions {
+        &self.shared.options
+    }
+
+    /// The lines of its cluster log, oldest first.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn log_lines(&self) -> Result<Vec<Line>> {
+        let text = self
+            .shared
+            .log
+            .text()
+            .map_err(|e| Error::system("read cluster.log", &e))?;
+        Ok(text.lines().filter_map(Line::parse).collect())
+    }
+
+    /// Moves the groups away, or takes them offline where there is no other node; then ends the session.
+    ///
+    /// # Errors
+    /// `Timeout` when a resource does not go offline in time; everything is ended all the same.
+    pub async fn stop(&self) -> Result<()> {
+        let mut life = self.shared.life.subscribe();
+        let _ = self.shared.events.send(Event::Stop).await;
+        let given = life.wait_for(|l| *l != Life::Running);
+        let in_time = tokio::time::timeout(STOP_TIMEOUT, given).await.is_ok();
+        membership::leave(&self.shared).await;
+        self.shared.log("INFO", "NM", "the Cluster service stops");
+        self.shared.abort();
+        if in_time {
+            return Ok(());
+        }
+        let node = &self.shared.options.node;
+        let text = format!("the groups of {node} did not go offline within 60 s and were ended");
+        Err(Error::new(ErrorKind::Timeout, text).hint("Get-ClusterLog shows which resource hung"))
+    }
+
+    /// Waits until it has stopped.
+    pub async fn stopped(&self) {
+        let mut life = self.shared.life.subscribe();
+        let _ = life.wait_for(|l| *l == Life::Ended).await;
+    }
+
+    /// Ends everything at once without telling anyone, as a crash would: the lease runs out by itself.
+    pub fn crash(&self) {
+        self.shared.abort();
+    }
+}
+
+impl Shared {
+    pub(super) fn log(&self, level: &str, component: &str, text: &str) {
+        let line = Line {
+            time_ms: self.options.clock.wall_ms(),
+            level: level.to_owned(),
+            component: component.to_owned(),
+            text: text.to_owned(),
+        };
+        // A full disk must not stop the cluster; the next line that fits tells the rest.
+        drop(self.log.line(&line.format(self.process.pid)));
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.track(tokio::spawn(task).abort_handle());
+    }
+
+    fn track(&self, handle: AbortHandle) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|t| !t.is_finished());
+        tasks.push(handle);
+    }
+
+    fn abort(&self) {
+        self.life.send_replace(Life::Ended);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for task in tasks.drain(..) {
+            task.abort();
+        }
+    }
+}
+
+/// D10: closed by default.
+fn check_address(address: IpAddr) -> Result<()> {
+    if address.is_loopback() {
+        return Ok(());
+    }
+    let text = format!("the node agent does not listen on {address}");
+    Err(Error::new(ErrorKind::AccessDenied, text).hint(
+        "only loopback addresses (127.0.0.0/8) are open without mutual TLS, which comes with a later version",
+    ))
+}

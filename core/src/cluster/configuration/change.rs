@@ -1,0 +1,84 @@
+//! A transaction in the making.
+
+use serde::Serialize;
+
+use crate::cluster::record::{encode, key};
+use crate::cluster::view::{Table, View};
+use crate::database::{Transaction, Write};
+
+/// Writes with the guards that what they were decided on still holds.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    transaction: Transaction,
+}
+
+impl Change {
+    /// Requires that a row is still as the view shows it.
+    #[must_use]
+    pub fn guard<T>(mut self, view: &View, kind: &str, table: &Table<T>, name: &str) -> Self {
+        let guard = view.guard(kind, table, name);
+        if !self.transaction.guards.contains(&guard) {
+            self.transaction.guards.push(guard);
+        }
+        self
+    }
+
+    /// Sets a row.
+    #[must_use]
+    pub fn put<T: Serialize>(mut self, kind: &str, name: &str, row: &T) -> Self {
+        self.transaction.writes.push(Write::Put {
+            key: key(kind, name),
+            value: encode(row),
+            lease: None,
+        });
+        self
+    }
+
+    /// Removes a row.
+    #[must_use]
+    pub fn delete(mut self, kind: &str, name: &str) -> Self {
+        let key = key(kind, name);
+        self.transaction.writes.push(Write::Delete { key });
+        self
+    }
+
+    /// Writes a group's row as it is: what else changes the group's structure now is refused.
+    #[must_use]
+    pub fn touch_group(self, view: &View, group: &str) -> Self {
+        let guarded = self.guard(view, "group", &view.groups, group);
+        match view.groups.get(&crate::cluster::record::fold(group)) {
+            Some(row) => guarded.put("group", group, &row.row),
+            None => guarded,
+        }
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.transaction.writes.is_empty()
+    }
+
+    /// The transaction.
+    #[must_use]
+    pub fn into_transaction(self) -> Transaction {
+        self.transaction
+    }
+}
+
+impl Change {
+    /// Keeps the epoch of a removed group.
+    #[must_use]
+    pub(super) fn put_retired(mut self, view: &View, row: crate::cluster::record::Retired) -> Self {
+        let key = crate::cluster::record::RETIRED_KEY.to_owned();
+        self.transaction.guards.push(crate::database::Guard {
+            key: key.clone(),
+            version: view.retired.as_ref().map_or(0, |r| r.version),
+        });
+        self.transaction.writes.push(Write::Put {
+            key,
+            value: encode(&row),
+            lease: None,
+        });
+        self
+    }
+}

@@ -1,0 +1,108 @@
+//! Finding objects by name, with advice when there is none.
+
+use crate::cluster::record::{GroupConfig, NodeConfig, ResourceConfig, fold};
+use crate::cluster::view::{Table, Versioned, View};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The group of a name.
+///
+/// # Errors
+/// `GroupNotFound`.
+pub fn find_group<'a>(view: &'a View, name: &str) -> Result<&'a Versioned<GroupConfig>> {
+    let names = view.groups.values().map(|g| g.name.as_str());
+    find(&view.groups, name).ok_or_else(|| {
+        unknown(
+            ErrorKind::GroupNotFound,
+            "group",
+            name,
+            names,
+            "Get-ClusterGroup",
+        )
+    })
+}
+
+/// The resource of a name.
+///
+/// # Errors
+/// `ResourceNotFound`.
+pub fn find_resource<'a>(view: &'a View, name: &str) -> Result<&'a Versioned<ResourceConfig>> {
+    let names = view.resources.values().map(|r| r.name.as_str());
+    find(&view.resources, name).ok_or_else(|| {
+        unknown(
+            ErrorKind::ResourceNotFound,
+            "resource",
+            name,
+            names,
+            "Get-ClusterResource",
+        )
+    })
+}
+
+/// The node of a name.
+///
+/// # Errors
+/// `NodeNotFound`.
+pub fn find_node<'a>(view: &'a View, name: &str) -> Result<&'a Versioned<NodeConfig>> {
+    let names = view.nodes.values().map(|n| n.name.as_str());
+    find(&view.nodes, name).ok_or_else(|| {
+        unknown(
+            ErrorKind::NodeNotFound,
+            "node",
+            name,
+            names,
+            "Get-ClusterNode",
+        )
+    })
+}
+
+fn find<'a, T>(table: &'a Table<T>, name: &str) -> Option<&'a Versioned<T>> {
+    table.get(&fold(name))
+}
+
+fn unknown<'a>(
+    kind: ErrorKind,
+    what: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    list: &str,
+) -> Error {
+    let error = Error::new(
+        kind,
+        format!("there is no {what} named {name:?} in this cluster"),
+    );
+    error.hint(advice(name, names, list))
+}
+
+fn advice<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone, list: &str) -> String {
+    match suggest(name, names.clone()) {
+        Some(near) => format!("did you mean {near}? {list} shows all"),
+        None if names.clone().next().is_none() => "there is none yet".to_owned(),
+        None => format!("{list} shows all"),
+    }
+}
+
+/// The name that is close enough to be meant.
+pub fn suggest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = fold(name);
+    names
+        .map(|n| (distance(&wanted, &fold(n)), n))
+        .filter(|(d, n)| *d <= 1 + n.chars().count() / 4)
+        .min()
+        .map(|(_, n)| n)
+}
+
+/// The number of single-character edits between two short texts.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,27 @@
+//! Changes of the configuration: pure functions from a view to a guarded transaction, or a refusal.
+//!
+//! A structural change of a group also writes the group's own row, so that two of them never pass each
+//! other unseen (two MSMQ resources added at once, a cycle closed from both ends).
+
+mod change;
+mod feature;
+mod group;
+mod lookup;
+mod owner_node;
+mod parameter;
+mod removal;
+mod resource;
+
+pub use change::Change;
+pub use feature::{FEATURES, install_feature, uninstall_feature};
+pub use group::{NewGroup, add_group, move_group, remove_group, start_group, stop_group};
+pub use lookup::{find_group, find_node, find_resource, suggest};
+pub use owner_node::{set_possible_owners, set_preferred_owners};
+pub use parameter::{parse_pair, set_parameter};
+pub use removal::{remove_resource, stop_for_removal};
+pub use resource::{
+    NewResource, add_dependency, add_resource, fail_resource, start_resource, stop_resource,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! Driving the resources of a hosted group to where they are meant to be.
+
+use std::time::Duration;
+
+use super::local::{Local, Recovery};
+use super::{Action, Engine, Now, OnlineFacts};
+use crate::cluster::record::RestartPolicy;
+use crate::cluster::{dependency, resource_type};
+
+impl Engine {
+    /// One pass over a group that this node owns.
+    pub(super) fn host(&mut self, group: &str, now: Now) {
+        let epoch = self.view.owners.get(group).map_or(0, |o| o.epoch);
+        self.begin_hosting(group, epoch, now);
+        self.handle_requests(group, now);
+        self.consider_leaving(group, now);
+        for resource in self.resources_here(group) {
+            self.drive(group, &resource, epoch, now);
+        }
+        self.finish_leaving(group, now);
+    }
+
+    fn begin_hosting(&mut self, group: &str, epoch: u64, now: Now) {
+        let run = self.run(group);
+        if run.epoch != epoch {
+            run.epoch = epoch;
+            run.leaving = None;
+            run.episode = format!("{group}#{epoch}");
+        }
+        let members: Vec<String> = self
+            .view
+            .resources_of(group)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in members {
+            let local = self
+                .locals
+                .entry(name)
+                .or_insert_with(|| Local::new(group, now));
+            if local.is_at_rest() && local.group() != group {
+                *local = Local::new(group, now);
+            }
+        }
+    }
+
+    /// The group's resources, and what still runs of removed ones.
+    fn resources_here(&self, group: &str) -> Vec<String> {
+        let here = self.locals.iter().filter(|(_, l)| l.group() == group);
+        here.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn drive(&mut self, group: &str, name: &str, epoch: u64, now: Now) {
+        let Some(config) = self.view.resources.get(name) else {
+            self.forget(name, now);
+            return;
+        };
+        let (policy, version) = (config.policy, config.version);
+        let leaving = self.runs.get(group).is_some_and(|r| r.leaving.is_some());
+        let wanted = !leaving && dependency::wanted(&self.view, name);
+        let Some(local) = self.locals.get(name) else {
+            return;
+        };
+        if local.is_running() && local.epoch() != epoch {
+            self.end(
+                name,
+                Some("left over from an earlier ownership".to_owned()),
+                now,
+            );
+        } else if local.timed_out(now) {
+            self.time_out(name, policy, now);
+        } else if local.has_remains() {
+            if self.nothing_above(name) {
+                self.end(name, None, now);
+            }
+        } else if local.is_pending() && !wanted {
+            self.end(name, Some(self.why_offline(group, name)), now);
+        } else if local.is_online() && !(wanted && self.providers_online(name)) {
+            self.stop_when_free(group, name, policy, now);
+        } else if local.is_at_rest() {
+            self.leave_rest(
+                group,
+                name,
+                policy,
+                (wanted, leaving),
+                (epoch, version),
+                now,
+            );
+        }
+    }
+
+    fn leave_rest(
+        &mut self,
+        group: &str,
+        name: &str,
+        policy: RestartPolicy,
+        (wanted, leaving): (bool, bool),
+        (epoch, version): (u64, u64),
+        now: Now,
+    ) {
+        let Some(local) = self.locals.get_mut(name) else {
+            return;
+        };
+        if local.is_failed() {
+            if !wanted && !leaving {
+                local.settle_offline(now);
+                return;
+            }
+            if let Recovery::Recount(at) = local.recovery {
+                if at <= now.boot {
+                    local.recovery = Recovery::Counting(at);
+                    self.count_failure(name, now);
+                }
+                return;
+            }
+            let due = matches!(local.recovery, Recovery::At(at) if at <= now.boot);
+            let reconfigured = local.config_version != version;
+            if !due && !reconfigured {
+                return;
+            }
+        }
+        if !wanted {
+            return;
+        }
+        if !dependency::unmet(&self.view, name).is_empty() {
+            if let Some(local) = self.locals.get_mut(name) {
+                local.explain("a dependency that its type requires is missing");
+            }
+            return;
+        }
+        if self.providers_online(name) {
+            self.start(group, name, policy, epoch, now);
+        }
+    }
+
+    fn start(&mut self, group: &str, name: &str, policy: RestartPolicy, epoch: u64, now: Now) {
+        let serial = self.next_serial();
+        let cause = self
+            .view
+            .owners
+            .get(group)
+            .map_or("", |o| &o.cause)
+            .to_owned();
+        if let Some(local) = self.locals.get_mut(name) {
+            if local.is_failed() {
+                let text = format!("after: {}", local.cause());
+                self.decide(group, Some(name), "restarted", text, now);
+            }
+        }
+        let timeout = Duration::from_millis(policy.pending_timeout_ms);
+        if let Some(local) = self.locals.get_mut(name) {
+            local.start(serial, epoch, timeout, &cause, now);
+        }
+        self.log(
+            "INFO",
+            "RCM",
+            format!("bringing {name} of {group} online, epoch {epoch}"),
+        );
+        self.actions.push(Action::Online {
+            resource: name.to_owned(),
+            serial,
+            epoch,
+        });
+    }
+
+    fn stop_when_free(&mut self, group: &str, name: &str, policy: RestartPolicy, now: Now) {
+        if !self.nothing_above(name) {
+            return;
+        }
+        let serial = self.next_serial();
+        let cause = self.why_offline(group, name);
+        let timeout = Duration::from_millis(policy.pending_timeout_ms);
+        self.log(
+            "INFO",
+            "RCM",
+            format!("taking {name} of {group} offline: {cause}"),
+        );
+        if let Some(local) = self.locals.get_mut(name) {
+            local.stop(serial, timeout, &cause, now);
+        }
+        self.actions.push(Action::Offline {
+            resource: name.to_owned(),
+            serial,
+        });
+    }
+
+    fn why_offline(&self, group: &str, name: &str) -> String {
+        if let Some(leaving) = self.runs.get(group).and_then(|r| r.leaving.as_ref()) {
+            return format!("the group is leaving: {}", leaving.cause);
+        }
+        let down = dependency::providers(&self.view, name)
+            .into_iter()
+            .find(|p| !self.locals.get(p).is_some_and(Local::is_online));
+        match down {
+            Some(provider) => format!("{provider}, which it depends on, is not online"),
+            None => "asked for".to_owned(),
+        }
+    }
+
+    fn providers_online(&self, name: &str) -> bool {
+        dependency::providers(&self.view, name)
+            .iter()
+            .all(|p| self.locals.get(p).is_some_and(Local::is_online))
+    }
+
+    /// Whether nothing that depends on it runs.
+    fn nothing_above(&self, name: &str) -> bool {
+        dependency::dependents(&self.view, name)
+            .iter()
+            .all(|d| !self.locals.get(d).is_some_and(Local::is_running))
+    }
+
+    fn time_out(&mut self, name: &str, policy: RestartPolicy, now: Now) {
+        let within = policy.pending_timeout_ms;
+        let stopping = self.locals.get(name).is_some_and(Local::is_stopping);
+        if stopping {
+            let cause = format!("it did not go offline within {within} ms and was ended");
+            self.end(name, Some(cause), now);
+        } else {
+            let reason = format!("it did not come online within {within} ms (PendingTimeout)");
+            self.fail_local(name, &reason, now);
+        }
+    }
+
+    /// Ends a resource at once.
+    pub(super) fn end(&mut self, name: &str, cause: Option<String>, now: Now) {
+        let serial = self.next_serial();
+        let Some(local) = self.locals.get_mut(name) else {
+            return;
+        };
+        if local.is_at_rest() || local.is_terminating() {
+            return;
+        }
+        local.terminate(serial, cause, now);
+        self.actions.push(Action::Terminate {
+            resource: name.to_owned(),
+            serial,
+        });
+    }
+
+    /// A resource whose configuration is gone: ended, then forgotten.
+    fn forget(&mut self, name: &str, now: Now) {
+        if self.locals.get(name).is_some_and(Local::is_at_rest) {
+            self.locals.remove(name);
+        } else {
+            self.end(name, Some("it was removed".to_owned()), now);
+        }
+    }
+
+    /// Ends all that runs of a group that this node does not own, in no order: nothing may go on.
+    pub(super) fn abandon(&mut self, group: &str, now: Now) {
+        for name in self.resources_here(group) {
+            if self.view.resources.contains_key(&name) {
+                self.end(
+                    &name,
+                    Some("this node does not own the group any more".to_owned()),
+                    now,
+                );
+            } else {
+                self.forget(&name, now);
+            }
+        }
+        if let Some(run) = self.runs.get_mut(group) {
+            run.leaving = None;
+            run.epoch = 0;
+            run.handled_requests.clear();
+        }
+    }
+
+    /// The answer to [`Action::Online`].
+    pub(super) fn came_online(
+        &mut self,
+        name: &str,
+        serial: u64,
+        result: Result<OnlineFacts, String>,
+        now: Now,
+    ) {
+        let awaited = |l: &Local| l.expects(serial) && l.is_pending();
+        if !self.locals.get(name).is_some_and(awaited) {
+            return; // the answer to an attempt that was given up
+        }
+        match result {
+            Err(reason) => self.fail_local(name, &reason, now),
+            Ok(facts) => {
+                self.decide_online(name, &facts, now);
+                if let Some(local) = self.locals.get_mut(name) {
+                    local.came_online(facts, now);
+                }
+            }
+        }
+    }
+
+    fn decide_online(&mut self, name: &str, facts: &OnlineFacts, now: Now) {
+        let Some(config) = self.view.resources.get(name) else {
+            return;
+        };
+        let group = crate::cluster::record::fold(&config.group);
+        let event = resource_type::find(&config.resource_type).map_or("online", |t| t.event);
+        let mut after = 0.0;
+        for (step, millis) in facts.steps.iter().rev() {
+            if step == "replayed" {
+                let at = now
+                    .boot
+                    .saturating_sub(Duration::from_secs_f64(f64::max(after, 0.0) / 1e3));
+                let then = Now { boot: at, ..now };
+                let text = format!("the log was replayed in {millis:.1} ms");
+                self.decide(&group, Some(name), "replayed", text, then);
+            }
+            after += millis;
+        }
+        let steps: Vec<String> = facts
+            .steps
+            .iter()
+            .map(|(step, millis)| format!("{step} {millis:.1} ms"))
+            .collect();
+        let text = match steps.is_empty() {
+            true => "online".to_owned(),
+            false => format!("online: {}", steps.join(", ")),
+        };
+        self.decide(&group, Some(name), event, text, now);
+    }
+
+    /// The answer to [`Action::Offline`].
+    pub(super) fn went_offline(
+        &mut self,
+        name: &str,
+        serial: u64,
+        result: Result<(), String>,
+        now: Now,
+    ) {
+        let Some(local) = self
+            .locals
+            .get_mut(name)
+            .filter(|l| l.expects(serial) && l.is_stopping())
+        else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                local.went_offline(now);
+                let (group, cause) = (local.group().to_owned(), local.cause().to_owned());
+                self.decide(&group, Some(name), "offline", cause, now);
+            }
+            Err(reason) => {
+                self.log(
+                    "WARN",
+                    "RCM",
+                    format!("{name} did not go offline in order: {reason}"),
+                );
+                let cause = format!("ended, because it did not go offline in order: {reason}");
+                self.end(name, Some(cause), now);
+            }
+        }
+    }
+
+    /// The answer to [`Action::Terminate`].
+    pub(super) fn terminated(&mut self, name: &str, serial: u64, now: Now) {
+        let awaited = |l: &&mut Local| l.expects(serial) && l.is_terminating();
+        if let Some(local) = self.locals.get_mut(name).filter(awaited) {
+            local.ended(now);
+        }
+    }
+}

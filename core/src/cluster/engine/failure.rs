@@ -1,0 +1,179 @@
+//! When a resource fails: counted durably first, then restarted, or its group moves, or it rests.
+
+use std::time::Duration;
+
+use super::local::{Local, Recovery};
+use super::ownership::{Leaving, Why};
+use super::{Action, Engine, Intent, Now};
+use crate::cluster::dependency;
+use crate::cluster::failover::{Facts, Verdict, decide};
+use crate::cluster::placement::{Reason, candidates};
+use crate::cluster::record::{Failure, RestartPolicy, encode, fold, key};
+use crate::database::{Transaction, Write};
+
+impl Engine {
+    /// An online resource reports its own failure.
+    pub(super) fn failed(&mut self, name: &str, serial: u64, reason: &str, now: Now) {
+        let awaited = |l: &Local| l.expects(serial) && l.is_online();
+        if self.locals.get(name).is_some_and(awaited) {
+            self.fail_local(name, reason, now);
+        }
+    }
+
+    /// Ends a resource as failed, whatever it says.
+    pub(super) fn kill(&mut self, name: &str, reason: &str, now: Now) {
+        if self.locals.get(name).is_some_and(Local::is_acting) {
+            self.fail_local(name, reason, now);
+            self.end(name, None, now);
+        }
+    }
+
+    pub(super) fn fail_local(&mut self, name: &str, reason: &str, now: Now) {
+        let version = self.view.resources.get(name).map_or(0, |r| r.version);
+        let Some(local) = self.locals.get_mut(name).filter(|l| l.is_acting()) else {
+            return;
+        };
+        let was_online = local.is_online();
+        local.fail(reason, version, now);
+        let group = local.group().to_owned();
+        if was_online {
+            self.sequence += 1;
+            let episode = format!("{name}!{}-{}", self.sequence, now.boot.as_nanos());
+            self.run(&group).episode = episode;
+        }
+        self.log("ERR", "RCM", format!("{name} of {group} failed: {reason}"));
+        self.decide(&group, Some(name), "failed", reason.to_owned(), now);
+        if self.hosts(&group) {
+            self.recover(&group, name, reason, now);
+        }
+    }
+
+    fn recover(&mut self, group: &str, name: &str, reason: &str, now: Now) {
+        let Some(policy) = self.view.resources.get(name).map(|r| r.policy) else {
+            return;
+        };
+        let verdict = decide(self.facts(group, name, policy, now));
+        match verdict {
+            Verdict::Stay => self.set_recovery(name, Recovery::Stay),
+            Verdict::Restart => {
+                let at = now.boot + Duration::from_millis(policy.delay_ms);
+                self.set_recovery(name, Recovery::Counting(at));
+                self.count_failure(name, now);
+            }
+            Verdict::MoveGroup => {
+                self.set_recovery(name, Recovery::Stay);
+                self.leave_after_failure(group, name, reason, now);
+            }
+            Verdict::Rest => {
+                let at = now.boot + Duration::from_millis(policy.retry_ms);
+                self.set_recovery(name, Recovery::At(at));
+                let text = format!(
+                    "no restart and no failover is left, or no other node; next try in {} s",
+                    policy.retry_ms / 1000
+                );
+                self.log(
+                    "ERR",
+                    "FM",
+                    format!("{name} of {group} stays failed: {text}"),
+                );
+                self.decide(group, Some(name), "resting", text, now);
+            }
+        }
+    }
+
+    fn facts(&self, group: &str, name: &str, policy: RestartPolicy, now: Now) -> Facts {
+        let config = self.view.groups.get(group);
+        let leaving = self.runs.get(group).is_some_and(|r| r.leaving.is_some());
+        let nodes = self.view.nodes.len() as u64;
+        let hours = config.map_or(6, |g| g.failover_period_hours);
+        let counted = self.view.failures.get(name);
+        let moved = self.view.failovers.get(group);
+        let source = &self.settings.node;
+        let dead = self.dead();
+        let next = candidates(&self.view, &dead, group, Reason::Failed { source });
+        Facts {
+            wanted: !leaving && dependency::wanted(&self.view, name),
+            restarts: counted.map_or(0, |f| f.within(policy.period_ms, now.wall_ms)),
+            restart_threshold: policy.threshold,
+            failovers: moved.map_or(0, |f| {
+                f.within(hours.saturating_mul(3_600_000), now.wall_ms)
+            }),
+            failover_threshold: config
+                .and_then(|g| g.failover_threshold)
+                .unwrap_or_else(|| nodes.saturating_sub(1)),
+            other_node: !next.is_empty(),
+        }
+    }
+
+    fn leave_after_failure(&mut self, group: &str, name: &str, reason: &str, now: Now) {
+        let source = self.settings.node.clone();
+        let dead = self.dead();
+        let next = candidates(&self.view, &dead, group, Reason::Failed { source: &source });
+        let cause = format!("{name} failed on {source}: {reason}");
+        self.leave(
+            group,
+            Leaving {
+                target: next.into_iter().next(),
+                why: Why::Failure,
+                cause,
+            },
+            now,
+        );
+    }
+
+    fn set_recovery(&mut self, name: &str, recovery: Recovery) {
+        if let Some(local) = self.locals.get_mut(name) {
+            local.recovery = recovery;
+        }
+    }
+
+    /// The count is durable before the restart, and its identity keeps it from being counted twice.
+    pub(super) fn count_failure(&mut self, name: &str, now: Now) {
+        let Some(group) = self.view.resources.get(name).map(|r| fold(&r.group)) else {
+            return;
+        };
+        self.sequence += 1;
+        let incarnation = self.incarnation.as_deref().unwrap_or_default();
+        let failure = Failure {
+            id: format!("{incarnation}/{}", self.sequence),
+            at_ms: now.wall_ms,
+        };
+        let counted = self.view.failures.get(name);
+        let row = counted
+            .map(|f| f.row.clone())
+            .unwrap_or_default()
+            .with(failure);
+        let transaction = Transaction {
+            guards: vec![
+                self.view.guard("owner", &self.view.owners, &group),
+                self.view.guard("failures", &self.view.failures, name),
+            ],
+            writes: vec![Write::Put {
+                key: key("failures", name),
+                value: encode(&row),
+                lease: None,
+            }],
+        };
+        self.actions.push(Action::Commit {
+            intent: Intent::RecordFailure {
+                resource: name.to_owned(),
+            },
+            transaction,
+        });
+    }
+
+    /// The failure is counted: the restart may happen when its delay is over.
+    pub(super) fn failure_counted(&mut self, name: &str, done: bool, now: Now) {
+        let Some(local) = self.locals.get_mut(name) else {
+            return;
+        };
+        let Recovery::Counting(at) = local.recovery else {
+            return;
+        };
+        if done {
+            local.recovery = Recovery::At(at);
+        } else {
+            local.recovery = Recovery::Recount(now.boot + super::COMMIT_RETRY);
+        }
+    }
+}

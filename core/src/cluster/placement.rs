@@ -1,0 +1,144 @@
+//! Where a group may be: one order of candidates that every node computes from the same view.
+//!
+//! ```text
+//!   preferred owners, in order │ then the other nodes, by number
+//!   minus: down · dead by evidence · paused · not a possible owner of each resource · the source of a move
+//!   nodes without the features the group needs come last: the group would fail there
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::node::NodeState;
+use super::record::fold;
+use super::resource_type;
+use super::view::View;
+
+/// Why a group is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason<'a> {
+    /// It has no live owner.
+    Orphaned,
+    /// An operator, or a node that stops, moves it away from a node.
+    Planned {
+        /// That node.
+        source: &'a str,
+    },
+    /// It failed on a node: the next one in the list, from that node on.
+    Failed {
+        /// That node.
+        source: &'a str,
+    },
+}
+
+/// Why a node is no candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Its agent does not run.
+    Down,
+    /// It is paused.
+    Paused,
+    /// Not a possible owner of each resource.
+    NotPossible,
+}
+
+impl Obstacle {
+    /// In words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Down => "is down",
+            Self::Paused => "is paused",
+            Self::NotPossible => "is not a possible owner of each resource",
+        }
+    }
+}
+
+/// What keeps a node from owning a group, if anything does.
+#[must_use]
+pub fn obstacle(view: &View, dead: &BTreeSet<String>, group: &str, node: &str) -> Option<Obstacle> {
+    let possible = view.resources_of(group).all(|(_, r)| {
+        r.possible_owners.is_empty() || r.possible_owners.iter().any(|n| fold(n) == fold(node))
+    });
+    match NodeState::of(view, node) {
+        NodeState::Down => Some(Obstacle::Down),
+        _ if dead.contains(&fold(node)) => Some(Obstacle::Down),
+        NodeState::Paused => Some(Obstacle::Paused),
+        NodeState::Up if !possible => Some(Obstacle::NotPossible),
+        NodeState::Up => None,
+    }
+}
+
+/// The first feature a group needs and a node lacks.
+#[must_use]
+pub fn missing_feature(view: &View, group: &str, node: &str) -> Option<&'static str> {
+    let installed = view.nodes.get(&fold(node)).map(|n| &n.features);
+    view.resources_of(group)
+        .filter_map(|(_, r)| resource_type::find(&r.resource_type)?.feature)
+        .find(|feature| !installed.is_some_and(|set| set.contains(*feature)))
+}
+
+/// The nodes that may own a group, best first, by lower-case name.
+#[must_use]
+pub fn candidates(
+    view: &View,
+    dead: &BTreeSet<String>,
+    group: &str,
+    reason: Reason<'_>,
+) -> Vec<String> {
+    let mut list = order(view, group);
+    let source = match reason {
+        Reason::Orphaned => None,
+        Reason::Planned { source } | Reason::Failed { source } => Some(fold(source)),
+    };
+    if let (Reason::Failed { .. }, Some(source)) = (reason, &source)
+        && let Some(at) = list.iter().position(|n| n == source)
+    {
+        list.rotate_left(at);
+    }
+    list.retain(|node| {
+        Some(node) != source.as_ref() && obstacle(view, dead, group, node).is_none()
+    });
+    list.sort_by_key(|node| missing_feature(view, group, node).is_some());
+    list
+}
+
+/// All nodes in a group's order: preferred ones first, then the others by number.
+#[must_use]
+pub fn order(view: &View, group: &str) -> Vec<String> {
+    let preferred = view
+        .groups
+        .get(&fold(group))
+        .map(|g| g.preferred_owners.as_slice())
+        .unwrap_or_default();
+    let mut list: Vec<String> = preferred
+        .iter()
+        .map(|n| fold(n))
+        .filter(|n| view.nodes.contains_key(n))
+        .collect();
+    let mut others: Vec<_> = view.nodes.iter().map(|(name, n)| (n.id, name)).collect();
+    others.sort();
+    for (_, name) in others {
+        if !list.contains(name) {
+            list.push(name.clone());
+        }
+    }
+    list
+}
+
+/// Whether a group may be taken on evidence of its owner's death before the lease has run out, although
+/// the death is not proven: nothing in it can be harmed by two owners.
+#[must_use]
+pub fn storage_fenced(view: &View, group: &str) -> bool {
+    view.resources_of(group).all(|(_, r)| {
+        let fenced = resource_type::find(&r.resource_type).is_some_and(|t| t.storage_fenced);
+        fenced && coherent(&r.parameters)
+    })
+}
+
+/// Whether a resource's file system is coherent between machines (the default).
+#[must_use]
+pub fn coherent(parameters: &std::collections::BTreeMap<String, String>) -> bool {
+    !parameters
+        .iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case("Coherent") && value.trim() == "0")
+}

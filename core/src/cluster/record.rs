@@ -1,0 +1,330 @@
+//! The rows of the cluster database: one struct per kind, CBOR values, lower-case keys.
+//!
+//! ```text
+//!  /cluster            ClusterConfig      /owner/<g>      Owner           who may act, and its epoch
+//!  /node/<n>           NodeConfig         /state/<r>      ResourceStatus  published by the owner
+//!  /session/<n>        Session (leased)   /failures/<r>   Failures        restarts counted
+//!  /group/<g>          GroupConfig        /failovers/<g>  Failures        failovers counted
+//!  /resource/<r>       ResourceConfig     /move/<g>       MoveRequest
+//!  /retired            Retired            /fail/<r>       FailRequest
+//!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// What a view reads.
+pub const STATE_PREFIX: &str = "/";
+/// The explain log.
+pub const DECISION_PREFIX: &str = "decision/";
+/// Decisions kept.
+pub const DECISIONS_MAX: usize = 4000;
+/// The key of [`ClusterConfig`].
+pub const CLUSTER_KEY: &str = "/cluster";
+/// The key of [`Retired`].
+pub const RETIRED_KEY: &str = "/retired";
+
+/// The key of the object `name` of a kind: names compare without case.
+#[must_use]
+pub fn key(kind: &str, name: &str) -> String {
+    format!("/{kind}/{}", fold(name))
+}
+
+/// The form of a name to compare and index by.
+#[must_use]
+pub fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// A row as the bytes of its value.
+#[must_use]
+pub fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = ciborium::into_writer(row, &mut bytes);
+    debug_assert!(written.is_ok(), "rows are plain data");
+    bytes
+}
+
+/// The row that bytes hold; `None` when they hold something else.
+#[must_use]
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    ciborium::from_reader(bytes).ok()
+}
+
+/// How a former owner that hangs on the same machine is treated before its groups are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FencingMode {
+    /// Ended by SIGKILL, as by a power switch.
+    #[default]
+    Kill,
+    /// Left to the epoch in the store.
+    Storage,
+}
+
+impl FencingMode {
+    /// As the property spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "Kill",
+            Self::Storage => "Storage",
+        }
+    }
+}
+
+/// The cluster's own properties; written by the first node, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterConfig {
+    /// Its name.
+    pub name: String,
+    /// Heartbeat interval, in milliseconds.
+    pub same_subnet_delay_ms: u64,
+    /// Missed heartbeats until a node is suspected.
+    pub same_subnet_threshold: u64,
+    /// The lease of a node's session, in milliseconds.
+    pub lease_ttl_ms: u64,
+    /// How a hung owner is fenced.
+    pub fencing: FencingMode,
+    /// Wall-clock time of its creation.
+    pub created_ms: u64,
+}
+
+/// A node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeConfig {
+    /// As it was spelled.
+    pub name: String,
+    /// Its number, given when it joined.
+    pub id: u64,
+    /// Where its agent listens.
+    pub address: String,
+    /// Hosts nothing new while it is set.
+    pub paused: bool,
+    /// Installed subcomponents of Message Queuing.
+    pub features: BTreeSet<String>,
+}
+
+/// A process, so exactly that a recycled number is never taken for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its start in clock ticks since boot.
+    pub start_time: u64,
+    /// Of the kernel it runs on.
+    pub boot_id: String,
+    /// The inode of its process-number namespace.
+    pub pid_namespace: u64,
+}
+
+/// A running agent; lives by the agent's lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The node.
+    pub node: String,
+    /// Unique for each start of an agent and each rejoin.
+    pub incarnation: String,
+    /// The agent.
+    pub process: Process,
+    /// Where it listens.
+    pub address: String,
+    /// Since when, by the wall clock.
+    pub since_ms: u64,
+}
+
+/// A group's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupConfig {
+    /// As it was spelled.
+    pub name: String,
+    /// In order of preference.
+    pub preferred_owners: Vec<String>,
+    /// AutoFailbackType 1.
+    pub auto_failback: bool,
+    /// Failovers allowed in the period; `None` is the number of nodes less one.
+    pub failover_threshold: Option<u64>,
+    /// Hours.
+    pub failover_period_hours: u64,
+    /// Whether it is meant to be online.
+    pub persistent_online: bool,
+}
+
+/// What happens when a resource fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartPolicy {
+    /// Restarts allowed in the period.
+    pub threshold: u64,
+    /// Milliseconds.
+    pub period_ms: u64,
+    /// Milliseconds before a restart.
+    pub delay_ms: u64,
+    /// Milliseconds a failed group rests before another try.
+    pub retry_ms: u64,
+    /// Milliseconds an online or offline may take.
+    pub pending_timeout_ms: u64,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            threshold: 3,
+            period_ms: 900_000,
+            delay_ms: 500,
+            retry_ms: 3_600_000,
+            pending_timeout_ms: 180_000,
+        }
+    }
+}
+
+/// A resource's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceConfig {
+    /// As it was spelled.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// Its type, as the type spells itself.
+    pub resource_type: String,
+    /// Private properties.
+    pub parameters: BTreeMap<String, String>,
+    /// The resources it needs.
+    pub depends_on: Vec<String>,
+    /// The only nodes that may own it; empty means all.
+    pub possible_owners: Vec<String>,
+    /// What happens when it fails.
+    pub policy: RestartPolicy,
+    /// Whether it is meant to be online (persistent state 1).
+    pub persistent_online: bool,
+}
+
+/// Who may act on a group. Only a guarded transaction changes it, and each change raises the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The node.
+    pub node: String,
+    /// The session of the node that owns it; a restarted agent owns nothing of its former life.
+    pub incarnation: String,
+    /// The fencing token.
+    pub epoch: u64,
+    /// Why it is there.
+    pub cause: String,
+    /// Nodes the group has left on purpose or by failure, with the session it left: it fails back to a
+    /// node only in a later session, so that it never moves to and fro.
+    pub left: BTreeMap<String, String>,
+}
+
+/// What the owner says about a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceStatus {
+    /// The numeric state of MS-CMRP 3.1.4.2.13.
+    pub state: u32,
+    /// The owner that says it.
+    pub node: String,
+    /// Its epoch; a row of another epoch counts as offline.
+    pub epoch: u64,
+    /// Why.
+    pub cause: String,
+    /// Since when, by the wall clock.
+    pub since_ms: u64,
+    /// Where clients find it: `127.0.9.1:7801` of a queue manager.
+    pub endpoint: Option<String>,
+    /// The network name it provides.
+    pub network_name: Option<String>,
+}
+
+/// One counted failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `<incarnation>/<number>`: the same failure is never counted twice.
+    pub id: String,
+    /// When, by the wall clock.
+    pub at_ms: u64,
+}
+
+/// The failures of a resource, or the failovers of a group, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Oldest first, bounded by [`Failures::KEPT_MAX`].
+    pub entries: Vec<Failure>,
+}
+
+impl Failures {
+    /// Entries kept; a threshold above counts as endless.
+    pub const KEPT_MAX: usize = 1000;
+
+    /// How many lie within `period_ms` before `now_ms`. One from the future (a clock that was set
+    /// back) counts: a doubtful restart is not given away.
+    #[must_use]
+    pub fn within(&self, period_ms: u64, now_ms: u64) -> u64 {
+        let recent = self
+            .entries
+            .iter()
+            .filter(|e| now_ms.saturating_sub(e.at_ms) < period_ms);
+        recent.count() as u64
+    }
+
+    /// The same with one more, unless it is counted already.
+    #[must_use]
+    pub fn with(&self, failure: Failure) -> Self {
+        let mut entries = self.entries.clone();
+        if !entries.iter().any(|e| e.id == failure.id) {
+            entries.push(failure);
+        }
+        let surplus = entries.len().saturating_sub(Self::KEPT_MAX);
+        entries.drain(..surplus);
+        Self { entries }
+    }
+}
+
+/// An operator asked for a move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveRequest {
+    /// The target node.
+    pub target: String,
+    /// Holds for this epoch only, so that no move outlives what it was asked about.
+    pub epoch: u64,
+    /// Who asked.
+    pub cause: String,
+}
+
+/// An operator asked for a failure (Test-ClusterResourceFailure).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailRequest {
+    /// Unique.
+    pub id: String,
+    /// Holds for this epoch only.
+    pub epoch: u64,
+}
+
+/// The highest epoch of any group that was removed: one of the same name starts above it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// That epoch.
+    pub epoch: u64,
+}
+
+/// A decision with its cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Wall clock, in milliseconds since 1970.
+    pub wall_ms: u64,
+    /// Boot clock, in nanoseconds: what differences are taken of.
+    pub boot_ns: u64,
+    /// Of the kernel whose boot clock it is.
+    pub boot_id: String,
+    /// Who decided.
+    pub node: String,
+    /// About which group.
+    pub group: String,
+    /// About which resource.
+    pub resource: Option<String>,
+    /// `detected`, `fenced`, `claimed`, `disk`, `address`, `name`, `replayed`, `ready`, `moved` …
+    pub event: String,
+    /// Why.
+    pub cause: String,
+    /// The group's epoch after it.
+    pub epoch: u64,
+    /// What belongs together: one failover, one restart.
+    pub episode: String,
+}

@@ -1,0 +1,203 @@
+//! The cluster as one node sees it: the parsed rows of one revision.
+//!
+//! A view is replaced by a newer snapshot, or brought forward by a transaction of one's own that was
+//! committed ([`View::apply`]), so that the owner need not read back what it has just written.
+
+use std::collections::BTreeMap;
+
+use super::record::{
+    CLUSTER_KEY, ClusterConfig, FailRequest, Failures, GroupConfig, MoveRequest, NodeConfig, Owner,
+    RETIRED_KEY, ResourceConfig, ResourceStatus, Retired, Session, decode, fold, key,
+};
+use crate::database::{Guard, Range, Transaction, Write};
+
+/// A row with the version that guards name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The row.
+    pub row: T,
+    /// The revision that wrote it.
+    pub version: u64,
+}
+
+impl<T> std::ops::Deref for Versioned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.row
+    }
+}
+
+/// Rows of one kind, by lower-case name.
+pub type Table<T> = BTreeMap<String, Versioned<T>>;
+
+/// All rows of one revision.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The revision.
+    pub revision: u64,
+    /// The cluster's own properties.
+    pub cluster: Option<Versioned<ClusterConfig>>,
+    /// Nodes.
+    pub nodes: Table<NodeConfig>,
+    /// Running agents.
+    pub sessions: Table<Session>,
+    /// Groups.
+    pub groups: Table<GroupConfig>,
+    /// Resources.
+    pub resources: Table<ResourceConfig>,
+    /// Owners of groups.
+    pub owners: Table<Owner>,
+    /// Published states of resources.
+    pub states: Table<ResourceStatus>,
+    /// Counted restarts of resources.
+    pub failures: Table<Failures>,
+    /// Counted failovers of groups.
+    pub failovers: Table<Failures>,
+    /// Moves asked for.
+    pub moves: Table<MoveRequest>,
+    /// Failures asked for.
+    pub fail_requests: Table<FailRequest>,
+    /// Epochs of removed groups.
+    pub retired: Option<Versioned<Retired>>,
+    /// Keys whose value cannot be read; they are left alone.
+    pub damaged: Vec<String>,
+}
+
+impl View {
+    /// The view of a snapshot of `/`.
+    #[must_use]
+    pub fn parse(range: &Range) -> Self {
+        let mut view = Self {
+            revision: range.revision,
+            ..Self::default()
+        };
+        for entry in &range.entries {
+            view.put(&entry.key, &entry.value, entry.version);
+        }
+        view
+    }
+
+    /// Brings the view forward by a transaction that was committed at `revision`.
+    pub fn apply(&mut self, transaction: &Transaction, revision: u64) {
+        for write in &transaction.writes {
+            match write {
+                Write::Put { key, value, .. } => self.put(key, value, revision),
+                Write::Delete { key } => self.remove(key),
+            }
+        }
+        self.revision = self.revision.max(revision);
+    }
+
+    fn put(&mut self, key: &str, value: &[u8], version: u64) {
+        if !key.starts_with('/') {
+            return; // a decision, stored by the same transaction
+        }
+        if key == CLUSTER_KEY {
+            self.cluster = decode(value).map(|row| Versioned { row, version });
+            return;
+        }
+        if key == RETIRED_KEY {
+            self.retired = decode(value).map(|row| Versioned { row, version });
+            return;
+        }
+        let Some((kind, name)) = split(key) else {
+            return;
+        };
+        let known = match kind {
+            "node" => insert(&mut self.nodes, name, value, version),
+            "session" => insert(&mut self.sessions, name, value, version),
+            "group" => insert(&mut self.groups, name, value, version),
+            "resource" => insert(&mut self.resources, name, value, version),
+            "owner" => insert(&mut self.owners, name, value, version),
+            "state" => insert(&mut self.states, name, value, version),
+            "failures" => insert(&mut self.failures, name, value, version),
+            "failovers" => insert(&mut self.failovers, name, value, version),
+            "move" => insert(&mut self.moves, name, value, version),
+            "fail" => insert(&mut self.fail_requests, name, value, version),
+            _ => false,
+        };
+        if !known {
+            self.damaged.push(key.to_owned());
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        let Some((kind, name)) = split(key) else {
+            return;
+        };
+        match kind {
+            "node" => drop(self.nodes.remove(name)),
+            "session" => drop(self.sessions.remove(name)),
+            "group" => drop(self.groups.remove(name)),
+            "resource" => drop(self.resources.remove(name)),
+            "owner" => drop(self.owners.remove(name)),
+            "state" => drop(self.states.remove(name)),
+            "failures" => drop(self.failures.remove(name)),
+            "failovers" => drop(self.failovers.remove(name)),
+            "move" => drop(self.moves.remove(name)),
+            "fail" => drop(self.fail_requests.remove(name)),
+            _ => {}
+        }
+    }
+
+    /// The resources of a group, by lower-case name.
+    pub fn resources_of<'a>(
+        &'a self,
+        group: &str,
+    ) -> impl Iterator<Item = (&'a String, &'a ResourceConfig)> + use<'a> {
+        let group = fold(group);
+        self.resources
+            .iter()
+            .filter(move |(_, r)| fold(&r.group) == group)
+            .map(|(name, r)| (name, &r.row))
+    }
+
+    /// The owner of a group, if its session still is the one that owns it.
+    #[must_use]
+    pub fn live_owner(&self, group: &str) -> Option<&Versioned<Owner>> {
+        let owner = self.owners.get(&fold(group))?;
+        self.session_of(&owner.node, &owner.incarnation)?;
+        Some(owner)
+    }
+
+    /// The session of a node, if it is of that incarnation.
+    #[must_use]
+    pub fn session_of(&self, node: &str, incarnation: &str) -> Option<&Versioned<Session>> {
+        self.sessions
+            .get(&fold(node))
+            .filter(|s| s.incarnation == incarnation)
+    }
+
+    /// The epoch the next owner of a group gets: above every epoch ever given to a group of its name.
+    #[must_use]
+    pub fn next_epoch(&self, group: &str) -> u64 {
+        match self.owners.get(&fold(group)) {
+            Some(owner) => owner.epoch + 1,
+            None => self.retired.as_ref().map_or(0, |r| r.epoch) + 1,
+        }
+    }
+
+    /// A guard that the row of a kind is as this view sees it (0 where it does not exist).
+    #[must_use]
+    pub fn guard<T>(&self, kind: &str, table: &Table<T>, name: &str) -> Guard {
+        Guard {
+            key: key(kind, name),
+            version: table.get(&fold(name)).map_or(0, |row| row.version),
+        }
+    }
+}
+
+fn split(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix('/')?.split_once('/')
+}
+
+fn insert<T: serde::de::DeserializeOwned>(
+    table: &mut Table<T>,
+    name: &str,
+    value: &[u8],
+    version: u64,
+) -> bool {
+    decode(value)
+        .map(|row| table.insert(name.to_owned(), Versioned { row, version }))
+        .is_some()
+}
