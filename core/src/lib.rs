@@ -12,6 +12,7 @@ pub mod api;
 pub mod cluster;
 pub mod database;
 pub mod error;
+pub mod log;
 pub mod name;
 pub mod queue;
 pub mod resource_types;

@@ -5,13 +5,20 @@
 //! calls back with the replies: nothing is acknowledged, and nothing that was just written is shown to
 //! a reader, before it is durable.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::record::Record;
 use super::request::{Reply, Request, RequestId, Respond};
-use crate::error::{Error, Result};
+use super::state::State;
+use super::worker::{Command, Worker, places};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Event, Fence, Log, LogOptions};
 use crate::sys::clock::Clock;
 use crate::sys::disk::Disk;
 
@@ -49,9 +56,60 @@ pub struct OpenReport {
     pub steps: Vec<(String, f64)>,
 }
 
+/// What only tests and benchmarks set.
+pub struct Tuning {
+    /// Bytes of a log segment.
+    pub segment_bytes: u64,
+    /// A snapshot is due after so many bytes of log, or twice the last snapshot's size if that is more.
+    pub snapshot_bytes: u64,
+    /// Replaces the check of the epoch: a negative control.
+    pub fence: Option<Box<dyn Fence>>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 16 * 1024 * 1024,
+            snapshot_bytes: 64 * 1024 * 1024,
+            fence: None,
+        }
+    }
+}
+
+/// Requests that wait for the thread at most; more block their submitter.
+const CHANNEL_REQUESTS_MAX: usize = 8192;
+
 /// A handle on a running queue manager; clones share it. It stops when the last one is dropped.
 #[derive(Clone)]
-pub struct Manager {}
+pub struct Manager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    commands: Mutex<Option<SyncSender<Command>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    failure: Arc<Mutex<Option<Error>>>,
+    caller: Uuid,
+    /// Sequences of `call` that are under way, and the next one.
+    calls: Mutex<(BTreeSet<u64>, u64)>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        lock(&self.commands).take();
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // Its panic has been reported by then; there is nobody to tell.
+            drop(thread.join());
+        }
+    }
+}
 
 impl Manager {
     /// Opens the store in `disk`, or creates one where there is none, and starts the thread.
@@ -63,21 +121,111 @@ impl Manager {
         clock: Arc<dyn Clock>,
         options: ManagerOptions,
     ) -> Result<(Self, OpenReport)> {
-        let _ = (disk, clock, options);
-        Err(Error::new(
-            crate::ErrorKind::Internal,
-            "the store helper writes this",
-        ))
+        Self::open_with(disk, clock, options, Tuning::default())
     }
 
-    /// Hands in a request; `respond` is called once with its outcome when that is durable.
+    /// As [`Manager::open`], with sizes and checks that only tests set.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        options: ManagerOptions,
+        tuning: Tuning,
+    ) -> Result<(Self, OpenReport)> {
+        let began = clock.boot();
+        let mut state = State::default();
+        let log_options = LogOptions {
+            epoch: options.epoch,
+            owner: options.owner,
+            segment_bytes: tuning.segment_bytes,
+            deadline: options.deadline,
+            fence: tuning.fence,
+        };
+        let replay = &mut |event: Event<'_>| replay(&mut state, event);
+        let (mut log, found) = Log::open(disk, Arc::clone(&clock), log_options, replay)?;
+        let opened = clock.boot();
+        state.finish_replay(u64::from(log.current_segment()) << 32 | 1);
+        if state.guid().is_nil() {
+            create_store(&mut state, &mut log)?;
+        }
+        state.check_invariants_in_debug();
+        let (queues, messages) = state.counts();
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        let report = OpenReport {
+            epoch: log.token().epoch,
+            records_replayed: found.records,
+            bytes_cut: found.bytes_cut,
+            queues,
+            messages,
+            steps: vec![
+                ("take over".to_owned(), milliseconds(found.taken_over)),
+                ("read".to_owned(), milliseconds(found.read)),
+                ("begin a segment".to_owned(), milliseconds(opened.saturating_sub(began + found.taken_over + found.read))),
+                ("get ready".to_owned(), milliseconds(clock.boot().saturating_sub(opened))),
+            ],
+        };
+        let worker = Worker::new(state, log, clock, tuning.snapshot_bytes);
+        Self::start(worker, options.name, options.on_failure).map(|manager| (manager, report))
+    }
+
+    fn start(
+        worker: Worker,
+        name: String,
+        on_failure: Box<dyn FnOnce(Error) + Send>,
+    ) -> Result<Self> {
+        let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
+        let failure = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&failure);
+        let failed = move |error: Error| {
+            *lock(&kept) = Some(error.clone());
+            on_failure(error);
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("queues of {name}"))
+            .spawn(move || worker.run(&receiver, failed))
+            .map_err(|error| Error::system("start the queue manager's thread", &error))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                commands: Mutex::new(Some(sender)),
+                thread: Mutex::new(Some(thread)),
+                failure,
+                caller: Uuid::new_v4(),
+                calls: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Hands in a request; `respond` is called once with its outcome when that is durable. Blocks while
+    /// too many requests are waiting.
     pub fn submit(&self, id: RequestId, request: Request, respond: Respond) {
-        let _ = (id, request, respond);
+        if let Err(Command::Request(_, _, respond)) =
+            self.send(Command::Request(id, request, respond))
+        {
+            respond(Err(self.gone()));
+        }
+    }
+
+    fn send(&self, command: Command) -> Result<(), Command> {
+        let Some(commands) = lock(&self.shared.commands).clone() else {
+            return Err(command);
+        };
+        commands.send(command).map_err(|error| error.0)
+    }
+
+    fn gone(&self) -> Error {
+        let failure = lock(&self.shared.failure).clone();
+        failure.unwrap_or_else(|| {
+            Error::new(ErrorKind::ServiceNotAvailable, "the queue manager has been closed")
+                .hint("open the store again")
+        })
     }
 
     /// Aborts the open transactions of a client and cancels its waits: its connection has ended.
     pub fn end_session(&self, client: Uuid) {
-        let _ = client;
+        // A manager that is gone has no sessions.
+        drop(self.send(Command::EndSession(client)));
     }
 
     /// Asks and waits, with an identity of its own: for embedded use.
@@ -85,23 +233,66 @@ impl Manager {
     /// # Errors
     /// Those of the request.
     pub fn call(&self, request: Request) -> Result<Reply> {
-        let _ = request;
-        Err(Error::new(
-            crate::ErrorKind::Internal,
-            "the store helper writes this",
-        ))
+        let (sender, receiver) = sync_channel(1);
+        let id = self.begin_call();
+        let respond = Box::new(move |result| drop(sender.send(result)));
+        self.submit(id, request, respond);
+        let result = receiver.recv().unwrap_or_else(|_| Err(self.gone()));
+        lock(&self.shared.calls).0.remove(&id.sequence);
+        result
+    }
+
+    fn begin_call(&self) -> RequestId {
+        let mut calls = lock(&self.shared.calls);
+        calls.1 += 1;
+        let sequence = calls.1;
+        calls.0.insert(sequence);
+        RequestId {
+            client: self.shared.caller,
+            sequence,
+            acknowledged: calls.0.first().copied().unwrap_or(sequence),
+        }
     }
 
     /// The owner's lease was renewed: acknowledgements are allowed until this time of the boot clock.
     pub fn extend_deadline(&self, until: Duration) {
-        let _ = until;
+        drop(self.send(Command::ExtendDeadline(until)));
     }
 
-    /// Writes a snapshot, stops the thread and closes the store; waits for it.
+    /// Writes a snapshot, stops the thread and closes the store; waits for it. Closing again does nothing.
     ///
     /// # Errors
     /// Those of the file system; the store is consistent all the same.
     pub fn close(&self) -> Result<()> {
-        Ok(())
+        let (sender, receiver) = sync_channel(1);
+        if self.send(Command::Close(sender)).is_err() {
+            return lock(&self.shared.failure).clone().map_or(Ok(()), Err);
+        }
+        let result = receiver.recv().unwrap_or(Ok(()));
+        lock(&self.shared.commands).take();
+        result
     }
+}
+
+fn replay(state: &mut State, event: Event<'_>) -> Result<()> {
+    match event {
+        Event::Snapshot(bytes) => *state = State::decode(bytes)?,
+        Event::Record(position, bytes) => {
+            let (record, parts) = Record::decode(bytes)?;
+            state.apply(&record, &places(position, &parts))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a new store its GUID, once and for ever.
+fn create_store(state: &mut State, log: &mut Log) -> Result<()> {
+    let record = Record::Store {
+        guid: Uuid::new_v4(),
+    };
+    let (bytes, _) = record.encode();
+    log.prepare(1, bytes.len(), true)?;
+    state.apply(&record, &[])?;
+    log.push(&bytes);
+    log.commit().map(drop)
 }

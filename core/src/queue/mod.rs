@@ -6,6 +6,19 @@
 //!                 +--------> log (bytes, sync, epoch) -> Reply
 //! ```
 
-pub mod manager;
 pub mod message;
 pub mod request;
+
+mod cache;
+mod codec;
+mod decide;
+mod entry;
+mod image;
+mod outcome;
+mod record;
+mod state;
+mod transaction;
+mod waiting;
+mod worker;
+
+pub mod manager;

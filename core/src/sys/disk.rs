@@ -3,8 +3,10 @@
 //! The store needs very little of a file system; what it needs is this trait, so that a test can make
 //! every single operation fail, tear a write, or lose what was not synced.
 
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A folder with files in it, no deeper.
@@ -80,6 +82,160 @@ pub trait DiskFile: Send + Sync {
 /// # Errors
 /// Those of the file system.
 pub fn real(path: &Path) -> io::Result<Arc<dyn Disk>> {
-    let _ = path;
-    Err(io::Error::other("the store helper writes this"))
+    let folder = File::open(path)?;
+    if !folder.metadata()?.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            format!("{} is not a folder", path.display()),
+        ));
+    }
+    Ok(Arc::new(RealDisk {
+        path: path.to_owned(),
+        folder,
+    }))
+}
+
+/// Zeros are written in pieces of this size.
+const ZERO_BYTES: usize = 1024 * 1024;
+
+struct RealDisk {
+    path: PathBuf,
+    folder: File,
+}
+
+impl RealDisk {
+    /// The path of `name`, which must be a plain file name: nothing leaves the folder.
+    fn file(&self, name: &str) -> io::Result<PathBuf> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{name:?} is no plain file name"),
+            ));
+        }
+        Ok(self.path.join(name))
+    }
+}
+
+impl Disk for RealDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.file(name)?)?;
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn create(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.file(name)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        match fill_with_zeros(&file, length) {
+            Ok(()) => Ok(Arc::new(RealFile(file))),
+            Err(error) => {
+                // A half-made file would only take space; that it stays is no harm, it has no header.
+                drop(std::fs::remove_file(&path));
+                Err(error)
+            }
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.file(from)?, self.file(to)?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.file(name)?)
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        self.folder.sync_all()
+    }
+}
+
+fn fill_with_zeros(file: &File, length: u64) -> io::Result<()> {
+    let zeros = vec![0_u8; ZERO_BYTES.min(usize::try_from(length).unwrap_or(ZERO_BYTES))];
+    let mut at = 0;
+    while at < length {
+        let rest = usize::try_from(length - at).unwrap_or(zeros.len());
+        let piece = &zeros[..zeros.len().min(rest)];
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    file.sync_all()
+}
+
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.0.read_at(&mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_created_file_is_zero_through_its_whole_length_and_keeps_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = real(folder.path()).unwrap();
+        let file = disk.create("a", 3_000_000).unwrap();
+        assert_eq!(file.length().unwrap(), 3_000_000);
+        file.write_at(2_999_998, b"xy").unwrap();
+        file.sync().unwrap();
+        disk.sync_folder().unwrap();
+        let mut end = [1; 8];
+        let again = disk.open("a").unwrap();
+        assert_eq!(again.read_at(2_999_996, &mut end).unwrap(), 4);
+        assert_eq!(end, [0, 0, b'x', b'y', 1, 1, 1, 1]);
+        assert_eq!(disk.list().unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn a_file_is_never_created_over_another_and_never_outside_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = real(folder.path()).unwrap();
+        disk.create("a", 1).unwrap();
+        let error = disk.create("a", 1).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(disk.open("../a").is_err());
+    }
 }

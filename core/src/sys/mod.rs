@@ -7,5 +7,6 @@ pub mod disk;
 pub mod folder;
 pub mod local_node;
 pub mod log_file;
+pub mod disk_fake;
 pub mod network;
 pub mod process;
