@@ -17,8 +17,14 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 type Story = fn();
 
 const STORIES: &[(&str, Story)] = &[
-    ("a_node_that_does_not_start_leaves_nothing_behind", a_node_that_does_not_start_leaves_nothing_behind),
-    ("a_queue_survives_the_death_of_its_node", a_queue_survives_the_death_of_its_node),
+    (
+        "a_node_that_does_not_start_leaves_nothing_behind",
+        a_node_that_does_not_start_leaves_nothing_behind,
+    ),
+    (
+        "a_queue_survives_the_death_of_its_node",
+        a_queue_survives_the_death_of_its_node,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -26,14 +32,18 @@ fn main() -> ExitCode {
     if let Some(code) = hamq_shell::role::run(&arguments) {
         return code;
     }
-    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
     if arguments.iter().any(|argument| argument == "--list") {
         for (name, _) in STORIES {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    let chosen =
+        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let mut failed = 0;
     let mut passed = 0;
     for (name, story) in STORIES.iter().filter(|(name, _)| chosen(name)) {
@@ -96,7 +106,9 @@ impl Shell {
 
 fn text(value: &Value, field: &str) -> String {
     let entries = value.as_map().unwrap();
-    let found = entries.iter().find(|(name, _)| name.as_text() == Some(field));
+    let found = entries
+        .iter()
+        .find(|(name, _)| name.as_text() == Some(field));
     match &found.unwrap_or_else(|| panic!("no {field}")).1 {
         Value::Text(text) => text.clone(),
         Value::Integer(number) => i128::from(*number).to_string(),
@@ -105,7 +117,11 @@ fn text(value: &Value, field: &str) -> String {
 }
 
 fn new_cluster() -> [(&'static str, Value); 3] {
-    [("Name", "lab".into()), ("Node", "n1,n2,n3".into()), ("Local", true.into())]
+    [
+        ("Name", "lab".into()),
+        ("Node", "n1,n2,n3".into()),
+        ("Local", true.into()),
+    ]
 }
 
 fn a_node_that_does_not_start_leaves_nothing_behind() {
@@ -123,29 +139,23 @@ fn virtual_server(shell: &Shell, address: &str) {
     shell.must("Install-MsmqFeature", &[("Node", "n1,n2,n3".into())]);
     shell.must("Add-ClusterGroup", &[("Name", "VS1".into())]);
     let disk = shell.home.path().join("disk");
-    let resources: [(&str, &str, &[(&str, &str)], &str); 4] = [
-        ("VS1-Disk", "Physical Disk", &[("DiskPath", disk.to_str().unwrap())], ""),
-        ("VS1-IP", "IP Address", &[("Address", address)], ""),
-        ("VS1-Name", "Network Name", &[("Name", "VS1")], "VS1-IP"),
-        ("VS1-MSMQ", "MSMQ", &[], "VS1-Disk,VS1-Name"),
+    let disk = format!("DiskPath={}", disk.display());
+    let address = format!("Address={address}");
+    let resources = [
+        ("VS1-Disk", "Physical Disk", disk.as_str(), ""),
+        ("VS1-IP", "IP Address", address.as_str(), ""),
+        ("VS1-Name", "Network Name", "Name=VS1", "VS1-IP"),
+        ("VS1-MSMQ", "MSMQ", "", "VS1-Disk,VS1-Name"),
     ];
-    for (name, kind, parameters, providers) in resources {
-        shell.must(
-            "Add-ClusterResource",
-            &[("Name", name.into()), ("Group", "VS1".into()), ("ResourceType", kind.into())],
-        );
-        for provider in providers.split(',').filter(|p| !p.is_empty()) {
-            shell.must(
-                "Add-ClusterResourceDependency",
-                &[("Resource", name.into()), ("Provider", provider.into())],
-            );
-        }
-        for (parameter, value) in parameters {
-            shell.must(
-                "Set-ClusterParameter",
-                &[("Resource", name.into()), ("Name", (*parameter).into()), ("Value", (*value).into())],
-            );
-        }
+    for (name, kind, parameter, providers) in resources {
+        let mut arguments: Vec<(&str, Value)> = vec![
+            ("Name", name.into()),
+            ("Group", "VS1".into()),
+            ("ResourceType", kind.into()),
+        ];
+        arguments.extend((!parameter.is_empty()).then(|| ("Parameters", parameter.into())));
+        arguments.extend((!providers.is_empty()).then(|| ("DependsOn", providers.into())));
+        shell.must("Add-ClusterResource", &arguments);
     }
     shell.must("Start-ClusterGroup", &[("Name", "VS1".into())]);
 }
@@ -155,17 +165,35 @@ fn a_queue_survives_the_death_of_its_node() {
     let info = shell.must("New-Cluster", &new_cluster());
     assert_eq!(text(&info[0], "State"), "Up");
     let nodes = shell.must("Get-ClusterNode", &[]);
-    let pids: Vec<_> = nodes.iter().map(|node| pid(&text(node, "ProcessId"))).collect();
+    let pids: Vec<_> = nodes
+        .iter()
+        .map(|node| pid(&text(node, "ProcessId")))
+        .collect();
     let subnet = text(&nodes[0], "Address");
-    let subnet = subnet.split(':').next().unwrap().rsplit_once('.').unwrap().0;
+    let subnet = subnet
+        .split(':')
+        .next()
+        .unwrap()
+        .rsplit_once('.')
+        .unwrap()
+        .0;
     virtual_server(&shell, &format!("{subnet}.101"));
 
     let queue = "VS1/private$/orders";
-    shell.must("New-MsmqQueue", &[("Name", queue.into()), ("Transactional", true.into())]);
-    shell.must("Send-MsmqQueue", &[("Name", queue.into()), ("Body", "0".into())]);
+    shell.must(
+        "New-MsmqQueue",
+        &[("Name", queue.into()), ("Transactional", true.into())],
+    );
+    shell.must(
+        "Send-MsmqQueue",
+        &[("Name", queue.into()), ("Body", "0".into())],
+    );
     let group = shell.must("Get-ClusterGroup", &[("Name", "VS1".into())]);
     let owner = text(&group[0], "OwnerNode");
-    let victim = nodes.iter().position(|node| text(node, "Name") == owner).unwrap();
+    let victim = nodes
+        .iter()
+        .position(|node| text(node, "Name") == owner)
+        .unwrap();
 
     let session = shell.client.session("VS1").unwrap();
     kill_process(pids[victim], Signal::KILL).unwrap();
@@ -185,10 +213,16 @@ fn a_queue_survives_the_death_of_its_node() {
             println!("first send {:?} after the owner's death", killed.elapsed());
         }
     }
-    let all = shell.must("Receive-MsmqQueue", &[("Name", queue.into()), ("Count", 1000.into())]);
+    let all = shell.must(
+        "Receive-MsmqQueue",
+        &[("Name", queue.into()), ("Count", 1000.into())],
+    );
     let bodies: Vec<_> = all.iter().map(|message| text(message, "Body")).collect();
     let expected: Vec<_> = (0..500).map(|number| number.to_string()).collect();
-    assert!(bodies == expected, "lost, twice or out of order: {bodies:?}");
+    assert!(
+        bodies == expected,
+        "lost, twice or out of order: {bodies:?}"
+    );
 
     shell.must("Start-ClusterNode", &[("Name", owner.into())]);
     assert!(!shell.must("Get-ClusterLog", &[]).is_empty());
@@ -201,7 +235,10 @@ fn a_queue_survives_the_death_of_its_node() {
     shell.must("Remove-Cluster", &remove);
     let left = std::fs::read_dir(shell.home.path().join("clusters")).unwrap();
     assert_eq!(left.count(), 0);
-    assert!(shell.home.path().join("disk").exists(), "the disk is not the cluster's to delete");
+    assert!(
+        shell.home.path().join("disk").exists(),
+        "the disk is not the cluster's to delete"
+    );
 }
 
 fn pid(text: &str) -> Pid {

@@ -9,6 +9,7 @@
 //! A command is an argument struct, an output record and a spec, written once in the file of its
 //! noun. [`COMMANDS`] is the only list of them.
 
+pub mod agent_host;
 pub mod agents;
 pub mod arguments;
 pub mod client;

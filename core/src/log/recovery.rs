@@ -74,16 +74,25 @@ pub(super) fn recover(
         .list()
         .map_err(|error| unreadable("the folder", &error))?;
     let headers = read_headers(disk, &names)?;
-    let Some(head) = headers.keys().copied().max_by_key(|id| (id.token, id.number)) else {
+    let Some(head) = headers
+        .keys()
+        .copied()
+        .max_by_key(|id| (id.token, id.number))
+    else {
         return match snapshot::names(&names).first() {
             None => Ok(Chain::default()),
-            Some(name) => Err(damaged(format!("there is a snapshot {name} but no segment"))),
+            Some(name) => Err(damaged(format!(
+                "there is a snapshot {name} but no segment"
+            ))),
         };
     };
     if head.token >= mine {
         return Err(Error::new(
             ErrorKind::Fenced,
-            format!("the message store has a segment of epoch {}", head.token.epoch),
+            format!(
+                "the message store has a segment of epoch {}",
+                head.token.epoch
+            ),
         ));
     }
     let chain = walk_back(&headers, head);
@@ -203,7 +212,9 @@ impl Reader<'_> {
         sealed: Option<u64>,
     ) -> Result<(u64, u64)> {
         let name = self.id.file_name();
-        let file = disk.open(&name).map_err(|error| unreadable(&name, &error))?;
+        let file = disk
+            .open(&name)
+            .map_err(|error| unreadable(&name, &error))?;
         let bytes = read_range(file.as_ref(), offset, sealed).map_err(|e| unreadable(&name, &e))?;
         if sealed.is_none() {
             // What was read may still be in memory only: it becomes part of the log here, so it must be durable.
@@ -227,7 +238,10 @@ impl Reader<'_> {
             None => {
                 let rest = bytes.get(at..).unwrap_or(&[]);
                 self.check_nothing_behind(rest, end, next)?;
-                let cut = rest.iter().rposition(|byte| *byte != 0).map_or(0, |i| i + 1);
+                let cut = rest
+                    .iter()
+                    .rposition(|byte| *byte != 0)
+                    .map_or(0, |i| i + 1);
                 self.found.bytes_cut += cut as u64;
                 self.found.end = Some((name, end));
                 Ok((end, next))

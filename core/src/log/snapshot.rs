@@ -33,7 +33,8 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(FIXED_BYTES + 20 * self.live.len() + self.payload.len() + 12);
+        let mut bytes =
+            Vec::with_capacity(FIXED_BYTES + 20 * self.live.len() + self.payload.len() + 12);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&1_u32.to_le_bytes());
         bytes.extend_from_slice(&self.segment.encode());
@@ -54,7 +55,10 @@ impl Snapshot {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let body = bytes.get(..bytes.len().checked_sub(4)?)?;
         let head = body.get(..FIXED_BYTES)?;
-        if u32_at(bytes, body.len()) != crc32c::crc32c(body) || &head[..8] != MAGIC || u32_at(head, 8) != 1 {
+        if u32_at(bytes, body.len()) != crc32c::crc32c(body)
+            || &head[..8] != MAGIC
+            || u32_at(head, 8) != 1
+        {
             return None;
         }
         let count = u32_at(head, 48) as usize;
@@ -77,7 +81,11 @@ impl Snapshot {
 
 /// The names of snapshots, newest position first.
 pub(super) fn names(all: &[String]) -> Vec<String> {
-    let mut found: Vec<String> = all.iter().filter(|n| n.ends_with(".snap")).cloned().collect();
+    let mut found: Vec<String> = all
+        .iter()
+        .filter(|n| n.ends_with(".snap"))
+        .cloned()
+        .collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     found
 }

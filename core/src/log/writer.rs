@@ -189,7 +189,10 @@ impl Log {
         }
         let bytes = self.batch.seal(self.token, self.next_batch);
         if self.end + bytes.len() as u64 > self.current.length {
-            return Err(Error::new(ErrorKind::Internal, "a batch is larger than was prepared for"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "a batch is larger than was prepared for",
+            ));
         }
         let file = &self.current.file;
         let write = || -> io::Result<()> {
@@ -270,7 +273,9 @@ impl Log {
             return Ok(());
         };
         let file = &self.current.file;
-        let begun = file.write_at(0, &header.encode()).and_then(|()| file.sync());
+        let begun = file
+            .write_at(0, &header.encode())
+            .and_then(|()| file.sync());
         begun.map_err(|error| self.poison(failed("begin a segment", &error)))
     }
 
@@ -306,7 +311,10 @@ impl Log {
         let lost = |what: &dyn std::fmt::Display| {
             Error::new(
                 ErrorKind::StoreDamaged,
-                format!("segment {} at byte {}: {what}", position.segment, position.offset),
+                format!(
+                    "segment {} at byte {}: {what}",
+                    position.segment, position.offset
+                ),
             )
         };
         let file = self.file(position.segment).map_err(|error| lost(&error))?;
@@ -414,12 +422,10 @@ fn failed(what: &str, error: &io::Error) -> Error {
 }
 
 fn create(disk: &dyn Disk, id: SegmentId, length: u64) -> Result<Open> {
-    let file = disk
-        .create(&id.file_name(), length)
-        .map_err(|error| {
-            Error::system(format_args!("create segment {}", id.file_name()), &error)
-                .hint("free space on the disk; messages can still be received")
-        })?;
+    let file = disk.create(&id.file_name(), length).map_err(|error| {
+        Error::system(format_args!("create segment {}", id.file_name()), &error)
+            .hint("free space on the disk; messages can still be received")
+    })?;
     Ok(Open { id, file, length })
 }
 
@@ -434,14 +440,21 @@ fn choose_token(disk: &dyn Disk, epoch: Option<u64>) -> Result<Token> {
     if epoch < stored.epoch {
         return Err(Error::new(
             ErrorKind::Fenced,
-            format!("the message store has epoch {}, this is epoch {epoch}", stored.epoch),
+            format!(
+                "the message store has epoch {}, this is epoch {epoch}",
+                stored.epoch
+            ),
         )
         .hint("another node has taken over since"));
     }
     let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
     Ok(Token {
         epoch,
-        incarnation: if epoch == stored.epoch { stored.incarnation + 1 } else { 0 },
+        incarnation: if epoch == stored.epoch {
+            stored.incarnation + 1
+        } else {
+            0
+        },
         nonce: u32::try_from((high ^ low) >> 32).unwrap_or(0),
     })
 }

@@ -65,12 +65,14 @@ impl<'a> Decoder<'a> {
 
     pub(super) fn u32(&mut self) -> Result<u32> {
         let part = self.take(4)?.try_into();
-        part.map(u32::from_le_bytes).map_err(|_| malformed("number"))
+        part.map(u32::from_le_bytes)
+            .map_err(|_| malformed("number"))
     }
 
     pub(super) fn u64(&mut self) -> Result<u64> {
         let part = self.take(8)?.try_into();
-        part.map(u64::from_le_bytes).map_err(|_| malformed("number"))
+        part.map(u64::from_le_bytes)
+            .map_err(|_| malformed("number"))
     }
 
     /// A count of items of at least `item_bytes` each, which the rest must have room for.
@@ -155,7 +157,11 @@ pub(super) fn decode_message(from: &mut Decoder<'_>, verify: bool) -> Result<Mes
         body_type,
         label,
         priority,
-        delivery: if recoverable { Delivery::Recoverable } else { Delivery::Express },
+        delivery: if recoverable {
+            Delivery::Recoverable
+        } else {
+            Delivery::Express
+        },
         correlation_id,
         app_specific,
     })

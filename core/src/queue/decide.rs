@@ -92,7 +92,9 @@ impl State {
             }
             Request::ListQueues => {
                 let queues = self.names.values().filter_map(|n| self.queues.get(n));
-                Ok(Decision::Answer(Reply::Queues(queues.map(Queue::status).collect())))
+                Ok(Decision::Answer(Reply::Queues(
+                    queues.map(Queue::status).collect(),
+                )))
             }
             Request::Send {
                 queue,
@@ -119,14 +121,19 @@ impl State {
     fn check_new_queue(&self, name: &str, properties: &QueueProperties) -> Result<()> {
         QueueName::parse(name)?;
         if self.names.contains_key(&key(name)) {
-            return Err(Error::new(ErrorKind::QueueExists, format!("queue {name} exists already")));
+            return Err(Error::new(
+                ErrorKind::QueueExists,
+                format!("queue {name} exists already"),
+            ));
         }
         if properties.label.chars().count() > QUEUE_LABEL_CHARS_MAX {
             return Err(Error::new(
                 ErrorKind::LabelTooLong,
                 format!("the label of queue {name} is too long"),
             )
-            .hint(format!("a queue's label has at most {QUEUE_LABEL_CHARS_MAX} characters")));
+            .hint(format!(
+                "a queue's label has at most {QUEUE_LABEL_CHARS_MAX} characters"
+            )));
         }
         Ok(())
     }
@@ -136,8 +143,11 @@ impl State {
         let number = self.names.get(&key(name));
         let found = number.and_then(|n| Some((*n, self.queues.get(n)?)));
         found.ok_or_else(|| {
-            Error::new(ErrorKind::QueueNotFound, format!("there is no queue {name}"))
-                .hint("Get-MsmqQueue lists the queues, New-MsmqQueue creates one")
+            Error::new(
+                ErrorKind::QueueNotFound,
+                format!("there is no queue {name}"),
+            )
+            .hint("Get-MsmqQueue lists the queues, New-MsmqQueue creates one")
         })
     }
 
@@ -245,7 +255,9 @@ impl State {
 
     /// A transaction takes a message that was found.
     pub(super) fn lock(&mut self, id: &RequestId, take: &Take, by: TransactionId) -> Result<()> {
-        self.open(id, by)?.received.push((take.queue, take.lookup_id));
+        self.open(id, by)?
+            .received
+            .push((take.queue, take.lookup_id));
         if let Some(queue) = self.queues.get_mut(&take.queue) {
             queue.lock(take.lookup_id, Some(by));
         }
@@ -265,7 +277,10 @@ impl State {
         if queues.into_iter().any(|n| !self.queues.contains_key(n)) {
             return Err(Error::new(
                 ErrorKind::TransactionAborted,
-                format!("transaction {} used a queue that was deleted", transaction.0),
+                format!(
+                    "transaction {} used a queue that was deleted",
+                    transaction.0
+                ),
             )
             .hint("it was aborted: its other messages are back in their queues"));
         }
@@ -293,7 +308,10 @@ fn no_message(queue: &Queue, lookup_id: u64) -> Error {
     if queue.locked.contains_key(&lookup_id) {
         return Error::new(
             ErrorKind::MessageAlreadyReceived,
-            format!("message {lookup_id} of queue {} is held by a transaction", queue.name),
+            format!(
+                "message {lookup_id} of queue {} is held by a transaction",
+                queue.name
+            ),
         )
         .hint("it is back if that transaction aborts");
     }

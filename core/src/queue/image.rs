@@ -65,7 +65,11 @@ impl State {
         for _ in 0..from.count(4)? {
             let number = from.u32()?;
             let queue = decode_queue(&mut from)?;
-            for entry in queue.available.values().chain(queue.locked.values().map(|l| &l.entry)) {
+            for entry in queue
+                .available
+                .values()
+                .chain(queue.locked.values().map(|l| &l.entry))
+            {
                 state.hold(&entry.body);
             }
             state.names.insert(key(&queue.name), number);

@@ -162,8 +162,14 @@ impl Manager {
             steps: vec![
                 ("take over".to_owned(), milliseconds(found.taken_over)),
                 ("read".to_owned(), milliseconds(found.read)),
-                ("begin a segment".to_owned(), milliseconds(opened.saturating_sub(began + found.taken_over + found.read))),
-                ("get ready".to_owned(), milliseconds(clock.boot().saturating_sub(opened))),
+                (
+                    "begin a segment".to_owned(),
+                    milliseconds(opened.saturating_sub(began + found.taken_over + found.read)),
+                ),
+                (
+                    "get ready".to_owned(),
+                    milliseconds(clock.boot().saturating_sub(opened)),
+                ),
             ],
         };
         let worker = Worker::new(state, log, clock, tuning.snapshot_bytes);
@@ -217,8 +223,11 @@ impl Manager {
     fn gone(&self) -> Error {
         let failure = lock(&self.shared.failure).clone();
         failure.unwrap_or_else(|| {
-            Error::new(ErrorKind::ServiceNotAvailable, "the queue manager has been closed")
-                .hint("open the store again")
+            Error::new(
+                ErrorKind::ServiceNotAvailable,
+                "the queue manager has been closed",
+            )
+            .hint("open the store again")
         })
     }
 

@@ -81,7 +81,10 @@ impl Outcomes {
         if id.sequence < floor {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
-                format!("request {} was acknowledged up to {floor} before", id.sequence),
+                format!(
+                    "request {} was acknowledged up to {floor} before",
+                    id.sequence
+                ),
             )
             .hint("a client sends a request again only while it has not acknowledged its reply"));
         }
@@ -118,7 +121,9 @@ impl Outcomes {
 
     fn forget_idle(&mut self, now_ms: u64, gone: &mut Vec<Outcome>) {
         while let Some(&(last_ms, client)) = self.idle.first() {
-            if self.clients.len() <= CLIENTS_MAX && now_ms.saturating_sub(last_ms) <= CLIENT_IDLE_MS_MAX {
+            if self.clients.len() <= CLIENTS_MAX
+                && now_ms.saturating_sub(last_ms) <= CLIENT_IDLE_MS_MAX
+            {
                 break;
             }
             self.idle.pop_first();

@@ -367,7 +367,10 @@ mod tests {
             for (offset, length) in parts {
                 let (offset, length) = (offset as usize, length as usize);
                 let mut from = Decoder::new(&bytes[offset..offset + length]);
-                assert_eq!(decode_message(&mut from, true).unwrap(), Message::new("body"));
+                assert_eq!(
+                    decode_message(&mut from, true).unwrap(),
+                    Message::new("body")
+                );
             }
         }
     }

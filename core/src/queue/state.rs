@@ -85,7 +85,10 @@ impl State {
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         let messages = |q: &Queue| (q.available.len() + q.locked.len()) as u64;
-        (self.queues.len() as u64, self.queues.values().map(messages).sum())
+        (
+            self.queues.len() as u64,
+            self.queues.values().map(messages).sum(),
+        )
     }
 
     /// Segments that hold a body that is in use.
@@ -184,7 +187,12 @@ impl State {
     }
 
     /// Puts an express message into a queue; it leaves no record.
-    pub(super) fn enqueue_express(&mut self, queue: u32, message: Message, stamp: &Stamp) -> Outcome {
+    pub(super) fn enqueue_express(
+        &mut self,
+        queue: u32,
+        message: Message,
+        stamp: &Stamp,
+    ) -> Outcome {
         let lookup_id = self.place(message.priority, 0);
         self.counter += 1;
         let entry = Entry {
@@ -199,7 +207,12 @@ impl State {
     }
 
     /// Takes an express message out of a queue; it leaves no record.
-    pub(super) fn dequeue_express(&mut self, queue: u32, lookup_id: u64, id: &RequestId) -> Result<Outcome> {
+    pub(super) fn dequeue_express(
+        &mut self,
+        queue: u32,
+        lookup_id: u64,
+        id: &RequestId,
+    ) -> Result<Outcome> {
         let delivered = self.dequeue(queue, lookup_id)?;
         Ok(self.pass(id, Outcome::Message(delivered)))
     }
@@ -208,7 +221,9 @@ impl State {
         let entry = self.queue(number)?.remove(lookup_id).ok_or_else(|| {
             Error::new(
                 ErrorKind::StoreDamaged,
-                format!("a record takes message {lookup_id:#x} from queue {number}, where it is not"),
+                format!(
+                    "a record takes message {lookup_id:#x} from queue {number}, where it is not"
+                ),
             )
         })?;
         self.release(&entry.body);
@@ -339,7 +354,11 @@ impl State {
             }
         };
         for (number, queue) in &self.queues {
-            assert_eq!(self.names.get(&key(&queue.name)), Some(number), "queue names");
+            assert_eq!(
+                self.names.get(&key(&queue.name)),
+                Some(number),
+                "queue names"
+            );
             let locked = queue.locked.values().map(|l| &l.entry);
             let mut bytes = 0;
             for entry in queue.available.values().chain(locked) {
@@ -348,7 +367,10 @@ impl State {
             }
             assert_eq!(bytes, queue.bytes, "bytes in {}", queue.name);
             for (lookup_id, locked) in &queue.locked {
-                assert!(!queue.available.contains_key(lookup_id), "locked and available");
+                assert!(
+                    !queue.available.contains_key(lookup_id),
+                    "locked and available"
+                );
                 let Some(by) = locked.by else { continue };
                 let holder = self.transactions.get(&by);
                 let holds = holder.is_some_and(|t| t.received.contains(&(*number, *lookup_id)));

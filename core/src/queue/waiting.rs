@@ -29,7 +29,8 @@ impl Waiting {
 
     /// Adds one; gives the one with the same identity that it replaces, because its client asked again.
     pub(super) fn add(&mut self, queue: u32, waiter: Waiter) -> Vec<Waiter> {
-        let same = |w: &Waiter| w.id.client == waiter.id.client && w.id.sequence == waiter.id.sequence;
+        let same =
+            |w: &Waiter| w.id.client == waiter.id.client && w.id.sequence == waiter.id.sequence;
         let replaced = self.take_if(same);
         self.queues.entry(queue).or_default().push_back(waiter);
         replaced

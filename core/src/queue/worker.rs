@@ -100,9 +100,7 @@ impl Worker {
     fn next_round(&self, commands: &Receiver<Command>) -> (Vec<Command>, bool) {
         let first = match self.waiting.next_deadline() {
             None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(deadline) => {
-                commands.recv_timeout(deadline.saturating_sub(self.clock.boot()))
-            }
+            Some(deadline) => commands.recv_timeout(deadline.saturating_sub(self.clock.boot())),
         };
         let first = match first {
             Ok(command) => command,
@@ -178,13 +176,19 @@ impl Worker {
         let extra = self.waiting.len() + 1;
         let records = round.len() + extra;
         let bytes: usize = round.iter().map(|c| self.bytes_of(c)).sum();
-        match self.log.prepare(records, bytes + extra * RECORD_BYTES, false) {
+        match self
+            .log
+            .prepare(records, bytes + extra * RECORD_BYTES, false)
+        {
             Err(error) if error.kind == ErrorKind::InsufficientResources => self.full = Some(error),
             other => return other,
         }
         let removing = round.iter().filter(|c| !adds(c));
         let bytes: usize = removing.map(|c| self.bytes_of(c)).sum();
-        match self.log.prepare(records, bytes + extra * RECORD_BYTES, true) {
+        match self
+            .log
+            .prepare(records, bytes + extra * RECORD_BYTES, true)
+        {
             Err(error) if error.kind == ErrorKind::InsufficientResources => {
                 self.stuck = Some(error);
                 Ok(())
@@ -203,7 +207,10 @@ impl Worker {
             }
             _ => false,
         };
-        let logs = !matches!(request, Request::ListQueues | Request::Receive { peek: true, .. });
+        let logs = !matches!(
+            request,
+            Request::ListQueues | Request::Receive { peek: true, .. }
+        );
         let cause = if adding { &self.full } else { &None };
         let cause = cause.as_ref().or(self.stuck.as_ref().filter(|_| logs))?;
         Some(
@@ -211,7 +218,9 @@ impl Worker {
                 ErrorKind::InsufficientResources,
                 format!("the disk of the message store is full: {}", cause.message),
             )
-            .hint("nothing was stored; receive messages or free space on the disk, then send again"),
+            .hint(
+                "nothing was stored; receive messages or free space on the disk, then send again",
+            ),
         )
     }
 
@@ -243,7 +252,11 @@ impl Worker {
         }
         if let Request::Commit { transaction } = request
             && decision.is_err()
-            && self.state.transactions.get(transaction).is_some_and(|t| t.client == id.client)
+            && self
+                .state
+                .transactions
+                .get(transaction)
+                .is_some_and(|t| t.client == id.client)
         {
             let queues = self.state.abort(*transaction);
             self.serve(queues);
@@ -396,7 +409,10 @@ impl Worker {
             return;
         }
         let forever = *timeout_ms == u64::MAX;
-        let until = self.clock.boot().checked_add(Duration::from_millis(*timeout_ms));
+        let until = self
+            .clock
+            .boot()
+            .checked_add(Duration::from_millis(*timeout_ms));
         let replaced = self.waiting.add(
             number,
             Waiter {
@@ -406,7 +422,11 @@ impl Worker {
                 respond,
             },
         );
-        self.cancel_all(replaced, ErrorKind::OperationCancelled, "the client asked again");
+        self.cancel_all(
+            replaced,
+            ErrorKind::OperationCancelled,
+            "the client asked again",
+        );
     }
 
     /// Hands new messages of `queues` to those who wait, first come first served.
@@ -415,7 +435,11 @@ impl Worker {
             let mut still = std::collections::VecDeque::new();
             for waiter in self.waiting.take(queue) {
                 let refused = self.refusal(&waiter.request).is_some();
-                let result = if refused { Ok(None) } else { self.execute(&waiter.id, &waiter.request) };
+                let result = if refused {
+                    Ok(None)
+                } else {
+                    self.execute(&waiter.id, &waiter.request)
+                };
                 match result {
                     Ok(None) => still.push_back(waiter),
                     Ok(Some(reply)) => self.replies.push((waiter.respond, Ok(reply))),
@@ -433,13 +457,18 @@ impl Worker {
 
     fn cancel_all(&mut self, waiters: Vec<Waiter>, kind: ErrorKind, why: &str) {
         for waiter in waiters {
-            self.replies.push((waiter.respond, Err(Error::new(kind, why))));
+            self.replies
+                .push((waiter.respond, Err(Error::new(kind, why))));
         }
     }
 
     fn end_session(&mut self, client: Uuid) {
         let waiters = self.waiting.of_client(client);
-        self.cancel_all(waiters, ErrorKind::OperationCancelled, "the session has ended");
+        self.cancel_all(
+            waiters,
+            ErrorKind::OperationCancelled,
+            "the session has ended",
+        );
         let queues = self.state.end_session(client);
         if self.failure.is_none() {
             self.serve(queues);
@@ -504,7 +533,11 @@ impl Worker {
 
     fn finish(&mut self) -> Result<()> {
         let waiters = self.waiting.all();
-        self.cancel_all(waiters, ErrorKind::ServiceNotAvailable, "the queue manager is stopping");
+        self.cancel_all(
+            waiters,
+            ErrorKind::ServiceNotAvailable,
+            "the queue manager is stopping",
+        );
         self.settle();
         match &self.failure {
             Some(error) => Err(error.clone()),

@@ -189,7 +189,11 @@ impl Inner {
             .sum()
     }
 
-    fn entries_after_crash(&self, dice: &mut Dice, survivors: Survivors) -> BTreeMap<String, usize> {
+    fn entries_after_crash(
+        &self,
+        dice: &mut Dice,
+        survivors: Survivors,
+    ) -> BTreeMap<String, usize> {
         let mut entries = self.durable.clone();
         let names: Vec<&String> = self.durable.keys().chain(self.live.keys()).collect();
         for name in names {
@@ -371,7 +375,9 @@ impl DiskFile for FakeFile {
         let (mut inner, fault) = self.disk.begin("write", &self.name)?;
         let offset = to_usize(offset)?;
         // A write that fails or dies has got half-way.
-        let done = fault.map_or(bytes.len(), |_| bytes.len() / 2 / SECTOR_BYTES * SECTOR_BYTES);
+        let done = fault.map_or(bytes.len(), |_| {
+            bytes.len() / 2 / SECTOR_BYTES * SECTOR_BYTES
+        });
         let image = &mut inner.files[self.index];
         Image::write(&mut image.live, offset, &bytes[..done]);
         image.pending.push((offset, bytes[..done].to_vec()));

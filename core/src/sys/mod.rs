@@ -4,9 +4,9 @@
 
 pub mod clock;
 pub mod disk;
+pub mod disk_fake;
 pub mod folder;
 pub mod local_node;
 pub mod log_file;
-pub mod disk_fake;
 pub mod network;
 pub mod process;

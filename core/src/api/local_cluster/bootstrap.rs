@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::registry::{ClusterEntry, NodeEntry};
-use crate::cluster::record::{
-    CLUSTER_KEY, ClusterConfig, FencingMode, NodeConfig, encode, key,
-};
+use crate::cluster::record::{CLUSTER_KEY, ClusterConfig, FencingMode, NodeConfig, encode, key};
 use crate::database::sqlite::SqliteDatabase;
 use crate::database::{Commit, Database, Guard, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +16,10 @@ pub(super) async fn write(entry: &ClusterEntry) -> Result<()> {
     let database = SqliteDatabase::open(&entry.database, Arc::new(SystemClock))?;
     let mut writes = vec![put(CLUSTER_KEY.to_owned(), encode(&cluster(entry)))];
     for (index, node) in entry.nodes.iter().enumerate() {
-        writes.push(put(key("node", &node.name), encode(&self::node(node, index))));
+        writes.push(put(
+            key("node", &node.name),
+            encode(&self::node(node, index)),
+        ));
     }
     let first = Transaction {
         guards: vec![Guard {
