@@ -3,23 +3,40 @@
 //! This program is its own `hamq`: started with the words of a role it plays that role, so that the test
 //! needs no other binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test with a main of its own: it says what it found, and a panic is a failure"
+)]
+
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use hamq_core::api::client::{Client, ClientOptions};
 use hamq_core::api::value::Value;
 use hamq_core::queue::request::{Reply, Request, Transaction};
+use hamq_core::sys::process::ProcessIdentity;
 use hamq_core::{ErrorKind, Result};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 type Story = fn();
+
+/// The word that makes this program a shell which makes a cluster, says the process numbers of its nodes
+/// and waits for ever.
+const HOLD: &str = "hold-a-cluster";
 
 const STORIES: &[(&str, Story)] = &[
     (
         "a_node_that_does_not_start_leaves_nothing_behind",
         a_node_that_does_not_start_leaves_nothing_behind,
+    ),
+    (
+        "a_shell_that_is_killed_leaves_no_node_behind",
+        a_shell_that_is_killed_leaves_no_node_behind,
     ),
     (
         "a_queue_survives_the_death_of_its_node",
@@ -31,6 +48,9 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let Some(code) = hamq_shell::role::run(&arguments) {
         return code;
+    }
+    if arguments.first().is_some_and(|word| word == HOLD) {
+        return hold_a_cluster();
     }
     let words: Vec<String> = std::env::args()
         .skip(1)
@@ -134,6 +154,39 @@ fn a_node_that_does_not_start_leaves_nothing_behind() {
     assert_eq!(left.count(), 0);
 }
 
+fn hold_a_cluster() -> ExitCode {
+    let shell = Shell::new(vec![std::env::current_exe().unwrap()]);
+    shell.must("New-Cluster", &new_cluster());
+    for node in shell.must("Get-ClusterNode", &[]) {
+        println!("{}", text(&node, "ProcessId"));
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+fn a_shell_that_is_killed_leaves_no_node_behind() {
+    let mut shell = Command::new(std::env::current_exe().unwrap())
+        .arg(HOLD)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(shell.stdout.take().unwrap()).lines();
+    let pids: Vec<Pid> = lines.take(3).map(|line| pid(&line.unwrap())).collect();
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    let killed = Instant::now();
+    while pids.iter().any(|pid| is_alive(*pid)) {
+        assert!(
+            killed.elapsed() < Duration::from_secs(20),
+            "a node outlived its shell"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!("all nodes gone {:?} after their shell", killed.elapsed());
+}
+
 /// The group VS1 of the README with all its resources.
 fn virtual_server(shell: &Shell, address: &str) {
     shell.must("Install-MsmqFeature", &[("Node", "n1,n2,n3".into())]);
@@ -229,7 +282,7 @@ fn a_queue_survives_the_death_of_its_node() {
     let info = shell.must("Stop-Cluster", &[]);
     assert_eq!(text(&info[0], "State"), "Down");
     for pid in pids {
-        assert!(test_kill_process(pid).is_err(), "{pid:?} still runs");
+        assert!(!is_alive(pid), "{pid:?} still runs");
     }
     let remove = [("Name", "lab".into()), ("Force", true.into())];
     shell.must("Remove-Cluster", &remove);
@@ -239,6 +292,11 @@ fn a_queue_survives_the_death_of_its_node() {
         shell.home.path().join("disk").exists(),
         "the disk is not the cluster's to delete"
     );
+}
+
+/// Whether it still acts: one that has ended and was not collected by its parent yet does not.
+fn is_alive(pid: Pid) -> bool {
+    ProcessIdentity::of(pid.as_raw_nonzero().get().unsigned_abs()).is_ok()
 }
 
 fn pid(text: &str) -> Pid {

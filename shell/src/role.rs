@@ -81,9 +81,9 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
         match option.as_str() {
-            "--cluster" => cluster = Some(text(value()?)),
-            "--name" => name = Some(text(value()?)),
-            "--listen" => listen = Some(text(value()?)),
+            "--cluster" => cluster = Some(text(&value()?)),
+            "--name" => name = Some(text(&value()?)),
+            "--listen" => listen = Some(text(&value()?)),
             "--data" => data = Some(PathBuf::from(value()?)),
             "--database" => database = Some(PathBuf::from(value()?)),
             "--supervised" => supervised = true,
@@ -115,11 +115,11 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
         match option.as_str() {
-            "--name" => name = Some(text(value()?)),
+            "--name" => name = Some(text(&value()?)),
             "--store" => store = Some(PathBuf::from(value()?)),
-            "--listen" => listen = Some(text(value()?)),
+            "--listen" => listen = Some(text(&value()?)),
             "--epoch" => epoch = Some(number(&value()?, &usage)?),
-            "--owner" => owner = Some(text(value()?)),
+            "--owner" => owner = Some(text(&value()?)),
             "--deadline" => deadline = Some(number(&value()?, &usage)?),
             "--supervised" => supervised = true,
             other => return Err(usage(format!("{other} is no option"))),
@@ -150,7 +150,7 @@ fn next_option(parser: &mut Parser) -> Result<Option<String>, lexopt::Error> {
     }
 }
 
-fn text(value: OsString) -> String {
+fn text(value: &OsString) -> String {
     value.to_string_lossy().into_owned()
 }
 
