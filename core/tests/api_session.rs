@@ -1,5 +1,11 @@
 //! Sessions and commands over real sockets, against a queue manager that keeps everything in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a double and its stories: a panic is a failure, the double one table of all requests"
+)]
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,10 +1,11 @@
 //! The `hamq` command: the shell, and the roles a process can take.
 
+pub mod role;
+
 /// Runs the command line `arguments` (without the program's name) to its exit code.
 #[must_use]
 pub fn main(arguments: Vec<std::ffi::OsString>) -> std::process::ExitCode {
-    let _ = arguments;
-    std::process::ExitCode::SUCCESS
+    role::run(&arguments).unwrap_or(std::process::ExitCode::SUCCESS)
 }
 
 /// As [`main`], with the program that starts this command again when it is not this executable.

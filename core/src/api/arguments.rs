@@ -28,7 +28,7 @@ pub fn check(spec: &CommandSpec, arguments: Value) -> Result<Value> {
             let text = format!("-{} is given twice", parameter.name);
             return Err(usage(spec, &text));
         }
-        fitted.push((key, fit(spec, parameter, value)?));
+        fitted.push((key, fit(spec, parameter, &value)?));
     }
     match missing(spec, &fitted) {
         Some(parameter) => Err(usage(spec, &format!("-{} is missing", parameter.name))),
@@ -90,15 +90,15 @@ fn missing<'a>(spec: &'a CommandSpec, fitted: &[(Value, Value)]) -> Option<&'a P
     })
 }
 
-fn fit(spec: &CommandSpec, parameter: &ParameterSpec, value: Value) -> Result<Value> {
+fn fit(spec: &CommandSpec, parameter: &ParameterSpec, value: &Value) -> Result<Value> {
     let fitted = match parameter.kind {
-        ValueKind::Switch | ValueKind::Bool => flag(&value),
-        ValueKind::Int => int(&value),
-        ValueKind::Float => float(&value),
-        ValueKind::Text => scalar_text(&value),
-        ValueKind::TextList => text_list(&value),
-        ValueKind::Duration => duration(&value),
-        ValueKind::Bytes => bytes(&value),
+        ValueKind::Switch | ValueKind::Bool => flag(value),
+        ValueKind::Int => int(value),
+        ValueKind::Float => float(value),
+        ValueKind::Text => scalar_text(value),
+        ValueKind::TextList => text_list(value),
+        ValueKind::Duration => duration(value),
+        ValueKind::Bytes => bytes(value),
         ValueKind::Any => Some(value.clone()),
         ValueKind::List => Some(match value.clone() {
             Value::Array(items) => Value::Array(items),
@@ -110,7 +110,7 @@ fn fit(spec: &CommandSpec, parameter: &ParameterSpec, value: Value) -> Result<Va
             "-{} takes {}, not {}",
             parameter.name,
             wanted(parameter.kind),
-            shown(&value)
+            shown(value)
         );
         usage(spec, &text)
     })

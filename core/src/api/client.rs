@@ -156,6 +156,10 @@ impl Client {
     ///
     /// # Errors
     /// Those of the command.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a command is given, and written in place at the call"
+    )]
     pub fn run<C: Command>(&self, command: C) -> Result<C::Output> {
         let values = self.invoke(C::SPEC.name, to_value(&command)?)?;
         if C::SPEC.many {

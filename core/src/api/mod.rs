@@ -9,12 +9,14 @@
 //! A command is an argument struct, an output record and a spec, written once in the file of its
 //! noun. [`COMMANDS`] is the only list of them.
 
+pub mod agent_host;
 pub mod agents;
 pub mod arguments;
 pub mod client;
 pub mod host;
 mod local_cluster;
 mod queue_commands;
+pub mod reference;
 pub mod registry;
 pub mod role;
 pub mod server;

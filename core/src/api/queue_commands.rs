@@ -362,6 +362,29 @@ fn many<T: serde::Serialize>(output: Result<Vec<T>>) -> Result<Vec<Value>> {
 mod tests {
     use super::*;
 
+    /// No queue manager can be reached.
+    struct Nowhere;
+
+    impl Sessions for Nowhere {
+        fn session(&self, _: &str) -> Result<Session> {
+            Err(Error::new(ErrorKind::ResolveAddress, "nowhere"))
+        }
+        fn nature(&self, _: &QueuePath) -> Option<bool> {
+            None
+        }
+        fn remember(&self, _: &QueuePath, _: Option<bool>) {}
+    }
+
+    #[test]
+    fn every_listed_command_of_the_queue_manager_reaches_for_it() {
+        let arguments = Value::Map(vec![("Name".into(), "VS1/private$/q".into())]);
+        let listed = crate::api::COMMANDS.iter();
+        for spec in listed.filter(|spec| spec.runs_at == crate::api::spec::RunsAt::QueueManager) {
+            let error = run(&Nowhere, spec.name, &arguments).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::ResolveAddress, "{}", spec.name);
+        }
+    }
+
     #[test]
     fn patterns_fit_without_case() {
         for (pattern, text, fits) in [

@@ -231,6 +231,9 @@ pub struct ResourceStatus {
     pub endpoint: Option<String>,
     /// The network name it provides.
     pub network_name: Option<String>,
+    /// It failed, and nothing is tried for a long time or for ever.
+    #[serde(default)]
+    pub resting: bool,
 }
 
 /// One counted failure.

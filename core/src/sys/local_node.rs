@@ -67,7 +67,7 @@ impl LocalNode {
             })));
         });
         Ok(Self {
-            identity: ProcessIdentity::of(pid)?,
+            identity: ProcessIdentity::of(pid).unwrap_or_else(|_| ended_already(pid)),
             lifeline,
             exit,
         })
@@ -106,6 +106,17 @@ impl LocalNode {
     pub fn kill(&mut self) {
         self.let_go();
         let _ = self.identity.kill_and_wait(KILL_TIMEOUT);
+    }
+}
+
+/// A process that ended before it could be looked at: of no boot, so it counts as gone whoever has its
+/// number now.
+fn ended_already(pid: u32) -> ProcessIdentity {
+    ProcessIdentity {
+        pid,
+        start_time: 0,
+        boot_id: String::new(),
+        pid_namespace: 0,
     }
 }
 

@@ -1,10 +1,70 @@
-//! The first rows of a new cluster's database.
+//! The first rows of a new cluster's database: the cluster with its timing, and its nodes in the order of
+//! their numbers, so that nodes which start at the same time do not race for those.
 
-use crate::api::registry::ClusterEntry;
-use crate::error::Result;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::cluster::record::{CLUSTER_KEY, ClusterConfig, FencingMode, NodeConfig, encode, key};
+use crate::database::sqlite::SqliteDatabase;
+use crate::database::{Commit, Database, Guard, Transaction, Write};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::clock::SystemClock;
 
 /// Creates the quorum disk with the rows every node expects to find.
 pub(super) async fn write(entry: &ClusterEntry) -> Result<()> {
-    let _ = entry;
-    Ok(())
+    let database = SqliteDatabase::open(&entry.database, Arc::new(SystemClock))?;
+    let mut writes = vec![put(CLUSTER_KEY.to_owned(), encode(&cluster(entry)))];
+    for (index, node) in entry.nodes.iter().enumerate() {
+        writes.push(put(
+            key("node", &node.name),
+            encode(&self::node(node, index)),
+        ));
+    }
+    let first = Transaction {
+        guards: vec![Guard {
+            key: CLUSTER_KEY.to_owned(),
+            version: 0,
+        }],
+        writes,
+    };
+    match database.commit(first).await? {
+        Commit::Done { .. } => Ok(()),
+        Commit::Refused => {
+            let text = format!("{} holds a cluster already", entry.database.display());
+            Err(Error::new(ErrorKind::ObjectAlreadyExists, text).hint("give another -Path"))
+        }
+    }
+}
+
+fn cluster(entry: &ClusterEntry) -> ClusterConfig {
+    ClusterConfig {
+        name: entry.name.clone(),
+        same_subnet_delay_ms: entry.same_subnet_delay,
+        same_subnet_threshold: entry.same_subnet_threshold,
+        lease_ttl_ms: entry.lease_ttl,
+        fencing: match entry.fencing.as_str() {
+            "Storage" => FencingMode::Storage,
+            _ => FencingMode::Kill,
+        },
+        created_ms: entry.created_ms,
+    }
+}
+
+fn node(node: &NodeEntry, index: usize) -> NodeConfig {
+    NodeConfig {
+        name: node.name.clone(),
+        id: index as u64 + 1,
+        address: node.address.to_string(),
+        paused: false,
+        features: BTreeSet::new(),
+    }
+}
+
+fn put(key: String, value: Vec<u8>) -> Write {
+    Write::Put {
+        key,
+        value,
+        lease: None,
+    }
 }

@@ -71,9 +71,8 @@ impl Nodes {
             nodes: vec![node.agent()],
         };
         loop {
-            let refusal = match agents.greet().await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
+            let Err(refusal) = agents.greet().await else {
+                return Ok(());
             };
             if let Some(end) = self.ended(&cluster.name, &node.name) {
                 return Err(failed_to_start(node, &end));

@@ -8,6 +8,8 @@
 mod control;
 mod node;
 mod queue_manager;
+mod supervise;
 
 pub use node::{NodeOptions, run_node};
 pub use queue_manager::{QueueManagerOptions, run_queue_manager};
+pub use supervise::run_supervise;

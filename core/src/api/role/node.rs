@@ -1,9 +1,22 @@
-//! `hamq node`: the agent of one node.
+//! `hamq node`: the agent of one node, and the server of its commands.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind, Result};
+use super::control::{self, Order};
+use super::queue_manager::wait_for_signal;
+use crate::api::server::{check_listen_address, serve_commands};
+use crate::cluster::agent::{Agent, AgentOptions, ProcessFencer, ResourceFactory, Timing};
+use crate::database::SqliteDatabase;
+use crate::error::{Error, Result};
+use crate::resource_types::{Resource, create};
+use crate::sys::clock::SystemClock;
+use crate::sys::folder;
+use crate::sys::network::{AGENT_PORT, listen};
+
+/// How long the server goes on after the agent has stopped, so that who asked for it gets an answer.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// What `hamq node` was told.
 #[derive(Clone, Debug)]
@@ -24,11 +37,76 @@ pub struct NodeOptions {
     pub program: Vec<PathBuf>,
 }
 
-/// Runs a node until it is told to stop.
+struct Types;
+
+impl ResourceFactory for Types {
+    fn create(&self, type_name: &str) -> Option<Box<dyn Resource>> {
+        create(type_name)
+    }
+}
+
+/// Runs a node until it is told to stop, by a command or a signal. One whose starter vanishes ends the
+/// process at once, and its children with it.
 ///
 /// # Errors
 /// Why it could not start or end in order.
 pub fn run_node(options: &NodeOptions) -> Result<()> {
-    let _ = options;
-    Err(Error::new(ErrorKind::Internal, "the agent is merged later"))
+    if options.supervised {
+        end_with_starter()?;
+    }
+    let address = SocketAddr::new(options.listen, AGENT_PORT);
+    check_listen_address(address)?;
+    folder::create_all(&options.data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::system("start the node's threads", &e))?;
+    runtime.block_on(serve(options, address))
+}
+
+async fn serve(options: &NodeOptions, address: SocketAddr) -> Result<()> {
+    // First of all the port: a second agent of this node must not get as far as the database.
+    let listener = listen(address)?;
+    let clock = Arc::new(SystemClock);
+    let database = SqliteDatabase::open(&options.database, clock.clone())?;
+    let agent = Agent::start(AgentOptions {
+        cluster: options.cluster.clone(),
+        node: options.name.clone(),
+        address: options.listen,
+        data: options.data.clone(),
+        database: Arc::new(database),
+        clock,
+        factory: Arc::new(Types),
+        fencer: Arc::new(ProcessFencer),
+        program: options.program.clone(),
+        timing: Timing::default(),
+    })
+    .await?;
+    let host = Arc::new(agent.clone());
+    let server = tokio::spawn(serve_commands(listener, host, options.cluster.clone()));
+    let outcome = tokio::select! {
+        () = agent.stopped() => Ok(()),
+        signal = wait_for_signal() => match signal {
+            Ok(()) => agent.stop(false).await,
+            Err(error) => Err(error),
+        },
+    };
+    tokio::time::sleep(LAST_WORDS).await;
+    server.abort();
+    outcome
+}
+
+/// Ends this process when the pipe to its standard input closes.
+fn end_with_starter() -> Result<()> {
+    let mut orders = control::orders()?;
+    let watch = move || {
+        while !matches!(orders.blocking_recv(), None | Some(Order::Gone)) {}
+        std::process::exit(4);
+    };
+    std::thread::Builder::new()
+        .name("hamq-lifeline".to_owned())
+        .spawn(watch)
+        .map(|_| ())
+        .map_err(|e| Error::system("start the thread that watches the starter", &e))
 }

@@ -187,7 +187,7 @@ impl Link {
             }
             trouble.attempts += 1;
             let address = *lock(&self.address);
-            if address.is_none() || trouble.attempts % 5 == 0 {
+            if address.is_none() || trouble.attempts.is_multiple_of(5) {
                 self.locate_again();
             }
             if let Some(address) = address {
@@ -484,7 +484,7 @@ impl Watch {
         if idle {
             self.busy_since = None;
             self.idle_ticks += 1;
-            if self.idle_ticks % IDLE_PING_TICKS == 0 {
+            if self.idle_ticks.is_multiple_of(IDLE_PING_TICKS) {
                 return Tick::Ping;
             }
             return Tick::Fine;

@@ -51,7 +51,7 @@ mod tests {
         let mut bytes = Vec::new();
         for number in 0..50 {
             append(&mut bytes, Kind::Ping, number, |out| {
-                out.extend_from_slice(&vec![7; 100]);
+                out.extend_from_slice(&[7; 100]);
                 Ok(())
             })
             .unwrap();

@@ -39,6 +39,7 @@ struct MainLoop {
     renewal: Option<AbortHandle>,
     lives: mpsc::Sender<Registered>,
     decisions: usize,
+    lease_until: Option<Duration>,
 }
 
 /// Runs until the agent is aborted.
@@ -63,6 +64,7 @@ pub(super) async fn run(
         renewal: None,
         lives,
         decisions: 0,
+        lease_until: None,
         shared,
         config,
         says,
@@ -165,6 +167,7 @@ impl MainLoop {
                 self.order(&resource, Order::Terminate { serial });
             }
             Action::LeaseRenewed { until } => {
+                self.lease_until = Some(until);
                 for running in self.actors.values() {
                     // A resource that is behind gets the next one.
                     drop(running.orders.try_send(Order::LeaseRenewed { until }));
@@ -270,6 +273,9 @@ impl MainLoop {
             self.actors.insert(name.to_owned(), running);
         }
         let context = Box::new(self.context(name, &config, epoch));
+        if let Some(until) = self.lease_until {
+            self.order(name, Order::LeaseRenewed { until });
+        }
         self.order(name, Order::Online { serial, context });
     }
 

@@ -26,9 +26,9 @@ use tokio::task::AbortHandle;
 
 use super::cluster_log::Line;
 use super::engine::Event;
-use super::record::FencingMode;
+use super::record::{DECISION_PREFIX, Decision, FencingMode, decode};
 use super::view::View;
-use crate::database::{Database, Transaction};
+use crate::database::{Commit, Database, Transaction};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource_types::Resource;
 use crate::sys::clock::Clock;
@@ -40,6 +40,16 @@ pub use fencer::{Fencer, ProcessFencer};
 pub trait ResourceFactory: Send + Sync + 'static {
     /// A resource that is offline; `None` for an unknown type.
     fn create(&self, type_name: &str) -> Option<Box<dyn Resource>>;
+}
+
+/// The types of this program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuiltInTypes;
+
+impl ResourceFactory for BuiltInTypes {
+    fn create(&self, type_name: &str) -> Option<Box<dyn Resource>> {
+        crate::resource_types::create(type_name)
+    }
 }
 
 /// The cluster's timing; the first node writes it into the database, later ones take it from there.
@@ -97,6 +107,8 @@ pub struct AgentOptions {
 const LOG_BYTES_MAX: u64 = 8 << 20;
 /// Events that wait for the engine; senders wait beyond it.
 const EVENTS_MAX: usize = 1024;
+/// Tries of a change that others keep outrunning.
+const CHANGE_TRIES_MAX: usize = 20;
 /// How long a graceful stop may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -198,13 +210,38 @@ impl Agent {
         Ok(View::parse(&range.await?))
     }
 
-    /// Commits a change of the configuration; false when a guard did not hold.
+    /// Changes the configuration by a function of the view: decided again when somebody else was first.
+    /// Answers the revision from which on views show it.
+    ///
+    /// # Errors
+    /// Those of the function and of the database; `Timeout` when others keep changing the same.
+    pub async fn change<T>(
+        &self,
+        decide: impl Fn(&View) -> Result<(Transaction, T)>,
+    ) -> Result<(u64, T)> {
+        for _ in 0..CHANGE_TRIES_MAX {
+            let view = self.read().await?;
+            let (transaction, extra) = decide(&view)?;
+            if transaction.writes.is_empty() {
+                return Ok((view.revision, extra));
+            }
+            let commit = self.shared.options.database.commit(transaction);
+            if let Commit::Done { revision } = commit.await? {
+                return Ok((revision, extra));
+            }
+        }
+        let text = "others kept changing the same objects";
+        Err(Error::new(ErrorKind::Timeout, text).hint("try again"))
+    }
+
+    /// The stored decisions, oldest first.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn commit(&self, transaction: Transaction) -> Result<bool> {
-        let commit = self.shared.options.database.commit(transaction).await?;
-        Ok(matches!(commit, crate::database::Commit::Done { .. }))
+    pub async fn decisions(&self) -> Result<Vec<Decision>> {
+        let range = self.shared.options.database.read(DECISION_PREFIX).await?;
+        let entries = range.entries.iter();
+        Ok(entries.filter_map(|e| decode(&e.value)).collect())
     }
 
     /// What it was started with.
@@ -226,13 +263,14 @@ impl Agent {
         Ok(text.lines().filter_map(Line::parse).collect())
     }
 
-    /// Moves the groups away, or takes them offline where there is no other node; then ends the session.
+    /// Moves the groups away, or takes them offline where there is no other node or `all` nodes stop; then
+    /// ends the session.
     ///
     /// # Errors
     /// `Timeout` when a resource does not go offline in time; everything is ended all the same.
-    pub async fn stop(&self) -> Result<()> {
+    pub async fn stop(&self, all: bool) -> Result<()> {
         let mut life = self.shared.life.subscribe();
-        let _ = self.shared.events.send(Event::Stop).await;
+        let _ = self.shared.events.send(Event::Stop { all }).await;
         let given = life.wait_for(|l| *l != Life::Running);
         let in_time = tokio::time::timeout(STOP_TIMEOUT, given).await.is_ok();
         membership::leave(&self.shared).await;

@@ -112,7 +112,8 @@ impl Engine {
                 }
                 return;
             }
-            let due = matches!(local.recovery, Recovery::At(at) if at <= now.boot);
+            let due =
+                matches!(local.recovery, Recovery::At(at) | Recovery::Rest(at) if at <= now.boot);
             let reconfigured = local.config_version != version;
             if !due && !reconfigured {
                 return;

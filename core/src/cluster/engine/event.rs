@@ -137,8 +137,11 @@ pub enum Event {
     },
     /// Time has passed.
     Tick,
-    /// This node is to stop: groups move away first.
-    Stop,
+    /// This node is to stop: groups move away first, or go offline if all nodes are to stop.
+    Stop {
+        /// Every node is to stop.
+        all: bool,
+    },
 }
 
 /// What a transaction is for.

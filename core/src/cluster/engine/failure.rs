@@ -66,7 +66,7 @@ impl Engine {
             }
             Verdict::Rest => {
                 let at = now.boot + Duration::from_millis(policy.retry_ms);
-                self.set_recovery(name, Recovery::At(at));
+                self.set_recovery(name, Recovery::Rest(at));
                 let text = format!(
                     "no restart and no failover is left, or no other node; next try in {} s",
                     policy.retry_ms / 1000

@@ -41,6 +41,8 @@ pub(super) enum Recovery {
     Recount(Duration),
     /// Start again at this time.
     At(Duration),
+    /// No restart and no failover is left: start again at this time, which is far away.
+    Rest(Duration),
 }
 
 /// What is published of it.
@@ -50,6 +52,7 @@ pub(super) struct Stamp {
     pub(super) epoch: u64,
     pub(super) cause: String,
     pub(super) since_ms: u64,
+    pub(super) resting: bool,
 }
 
 /// A resource that has been driven on this node.
@@ -242,9 +245,11 @@ impl Local {
     pub(super) const fn deadline(&self) -> Option<Duration> {
         match (self.timeout, self.recovery, self.phase) {
             (Some(at), _, _) => Some(at),
-            (None, Recovery::At(at) | Recovery::Recount(at), Phase::Failed { clean: true }) => {
-                Some(at)
-            }
+            (
+                None,
+                Recovery::At(at) | Recovery::Recount(at) | Recovery::Rest(at),
+                Phase::Failed { clean: true },
+            ) => Some(at),
             _ => None,
         }
     }
@@ -262,6 +267,8 @@ impl Local {
             epoch,
             cause: self.cause.clone(),
             since_ms: self.since_ms,
+            resting: matches!(self.phase, Phase::Failed { clean: true })
+                && matches!(self.recovery, Recovery::Rest(_) | Recovery::Stay),
         }
     }
 }

@@ -85,6 +85,7 @@ pub struct Engine {
     serial: u64,
     sequence: u64,
     stopping: bool,
+    all_stop: bool,
     stopped: bool,
     rejoining: bool,
     warned: bool,
@@ -108,6 +109,7 @@ impl Engine {
             serial: 0,
             sequence: 0,
             stopping: false,
+            all_stop: false,
             stopped: false,
             rejoining: false,
             warned: false,
@@ -189,7 +191,10 @@ impl Engine {
                 outcome,
             } => self.committed(intent, &transaction, outcome, now),
             Event::Tick => {}
-            Event::Stop => self.stopping = true,
+            Event::Stop { all } => {
+                self.stopping = true;
+                self.all_stop |= all;
+            }
         }
     }
 

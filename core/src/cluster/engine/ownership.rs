@@ -368,7 +368,10 @@ impl Engine {
         let me = self.settings.node.clone();
         let dead = self.dead();
         if self.stopping {
-            let target = candidates(&self.view, &dead, group, Reason::Planned { source: &me });
+            let mut target = candidates(&self.view, &dead, group, Reason::Planned { source: &me });
+            if self.all_stop {
+                target.clear();
+            }
             let leaving = Leaving {
                 target: target.into_iter().next(),
                 why: Why::Stop,

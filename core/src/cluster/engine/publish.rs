@@ -134,6 +134,7 @@ impl Engine {
             since_ms: stamp.since_ms,
             endpoint: facts.and_then(|f| f.endpoint.clone()),
             network_name: facts.and_then(|f| f.network_name.clone()),
+            resting: stamp.resting,
         };
         Write::Put {
             key: key("state", name),

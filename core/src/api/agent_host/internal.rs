@@ -1,0 +1,188 @@
+//! What clients and other nodes ask an agent for, beside the commands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::cluster::ClusterInfo;
+use crate::api::explain::LogEntry;
+use crate::api::value::{Millis, Time, Value};
+use crate::cluster::agent::Agent;
+use crate::cluster::configuration::suggest;
+use crate::cluster::record::{ResourceConfig, fold};
+use crate::cluster::resource::ResourceState;
+use crate::cluster::view::View;
+use crate::error::{Error, ErrorKind, Result};
+
+/// `Resolve-MsmqComputer`: where the queue manager of a virtual server listens.
+#[derive(Debug, Deserialize)]
+pub(super) struct Resolve {
+    #[serde(rename = "Name")]
+    name: String,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Place {
+    #[serde(rename = "Address")]
+    address: String,
+    #[serde(rename = "Epoch")]
+    epoch: u64,
+}
+
+/// `Read-ClusterLog`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReadLog {
+    #[serde(rename = "TimeSpan", default)]
+    time_span: Option<Millis>,
+}
+
+/// `Stop-Agent`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Stop {
+    /// Every node stops: groups go offline where they are.
+    #[serde(rename = "All", default)]
+    all: bool,
+}
+
+pub(super) async fn resolve(agent: &Agent, question: &Resolve) -> Result<Place> {
+    place(&agent.read().await?, &question.name)
+}
+
+/// The network name of a group with an MSMQ resource; the group's own name serves as well.
+fn place(view: &View, name: &str) -> Result<Place> {
+    let servers = view
+        .resources
+        .iter()
+        .filter(|(_, r)| r.resource_type == "MSMQ");
+    let mut known = Vec::new();
+    for (key, config) in servers {
+        let network_name = network_name(view, config);
+        if fold(&network_name) == fold(name) {
+            return listening(view, key, config, name);
+        }
+        known.push(network_name);
+    }
+    let text = format!("no virtual server of this cluster is named {name}");
+    Err(Error::new(ErrorKind::ResolveAddress, text).hint(
+        match suggest(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None if known.is_empty() => {
+                "there is no MSMQ resource yet: Add-ClusterResource NAME GROUP MSMQ".to_owned()
+            }
+            None => format!("the virtual servers are {}", known.join(", ")),
+        },
+    ))
+}
+
+/// The name clients use: that of the Network Name below, which defaults to the group's.
+fn network_name(view: &View, config: &ResourceConfig) -> String {
+    let below = crate::cluster::dependency::all_providers(view, &config.name);
+    let named = below
+        .iter()
+        .filter_map(|name| view.resources.get(name))
+        .find(|r| r.resource_type == "Network Name");
+    let given = named.and_then(|r| r.parameters.get("Name"));
+    given.unwrap_or(&config.group).clone()
+}
+
+fn listening(view: &View, key: &str, config: &ResourceConfig, name: &str) -> Result<Place> {
+    let state = ResourceState::published(view, key);
+    let status = view.states.get(key);
+    let endpoint = status.and_then(|s| s.endpoint.clone());
+    let owner = view.live_owner(&config.group);
+    if let (ResourceState::Online, Some(address), Some(owner)) = (state, endpoint, owner) {
+        let epoch = owner.epoch;
+        return Ok(Place { address, epoch });
+    }
+    let why = match (owner, status) {
+        (None, _) => format!("no node owns group {}", config.group),
+        (Some(_), Some(status)) => status.cause.clone(),
+        (Some(owner), None) => format!("{} has not started it yet", owner.node),
+    };
+    let text = format!(
+        "{} of virtual server {name} is {}: {why}",
+        config.name,
+        state.name()
+    );
+    Err(
+        Error::new(ErrorKind::ResourceNotAvailable, text).hint(format!(
+            "Start-ClusterGroup {0}, or Get-ClusterWhy {0}",
+            config.group
+        )),
+    )
+}
+
+pub(super) fn read_log(agent: &Agent, question: &ReadLog) -> Result<Vec<LogEntry>> {
+    let now = agent.options().clock.wall_ms();
+    let since = question
+        .time_span
+        .map_or(0, |span| now.saturating_sub(span.0));
+    let groups: Vec<String> = agent
+        .view()
+        .groups
+        .values()
+        .map(|g| g.name.clone())
+        .collect();
+    let members: Vec<(String, String)> = agent
+        .view()
+        .resources
+        .values()
+        .map(|r| (r.name.clone(), r.group.clone()))
+        .collect();
+    let lines = agent.log_lines()?;
+    let recent = lines.into_iter().filter(|line| line.time_ms >= since);
+    let entries = recent.map(|line| LogEntry {
+        time: Time(line.time_ms),
+        node: agent.options().node.clone(),
+        level: line.level,
+        component: format!("[{}]", line.component),
+        group: about(&line.text, &groups, &members),
+        text: line.text,
+    });
+    Ok(entries.collect())
+}
+
+/// The group a line is about: the first whose name, or whose resource's name, it holds as a word.
+fn about(text: &str, groups: &[String], members: &[(String, String)]) -> Option<String> {
+    let text = text.to_lowercase();
+    let named = |name: &String| {
+        text.split(|c: char| c.is_whitespace() || ":;,()".contains(c))
+            .any(|word| word == fold(name))
+            || (name.contains(' ') && text.contains(&fold(name)))
+    };
+    let group = groups.iter().find(|g| named(g)).cloned();
+    group.or_else(|| {
+        members
+            .iter()
+            .find(|(r, _)| named(r))
+            .map(|(_, g)| g.clone())
+    })
+}
+
+pub(super) async fn stop(agent: &Agent, question: &Stop) -> Result<Value> {
+    agent.stop(question.all).await?;
+    Ok(Value::Null)
+}
+
+pub(super) async fn cluster_info(agent: &Agent) -> Result<ClusterInfo> {
+    let view = agent.read().await?;
+    let Some(config) = &view.cluster else {
+        let text = "the cluster database is empty";
+        return Err(
+            Error::new(ErrorKind::ClusterNotFound, text).hint("New-Cluster makes a cluster")
+        );
+    };
+    let mut nodes: Vec<_> = view.nodes.values().collect();
+    nodes.sort_by_key(|n| n.id);
+    Ok(ClusterInfo {
+        name: config.name.clone(),
+        state: "Up".to_owned(),
+        nodes: nodes.into_iter().map(|n| n.name.clone()).collect(),
+        groups: view.groups.values().map(|g| g.name.clone()).collect(),
+        quorum: agent.options().database.location(),
+        same_subnet_delay: config.same_subnet_delay_ms,
+        same_subnet_threshold: config.same_subnet_threshold,
+        lease_ttl: config.lease_ttl_ms,
+        fencing: config.fencing.name().to_owned(),
+        created: Time(config.created_ms),
+    })
+}

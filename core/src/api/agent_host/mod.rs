@@ -1,0 +1,184 @@
+//! The commands that a node agent runs.
+//!
+//! ```text
+//!   run(name, arguments) ─ typed command ─ configuration (pure) ─ guarded transaction ─ wait ─ record
+//! ```
+//!
+//! Three more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog` and
+//! `Stop-Agent`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+
+mod group;
+mod internal;
+mod node;
+mod record;
+mod resource;
+mod wait;
+mod why;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::host::CommandHost;
+use super::spec::{Command, RunsAt};
+use super::value::{Value, from_value, to_value};
+use super::{cluster, dependency, explain, feature, group as groups, node as nodes, parameter};
+use crate::cluster::agent::Agent;
+use crate::error::{Error, ErrorKind, Result};
+
+impl CommandHost for Agent {
+    fn run(
+        &self,
+        name: String,
+        arguments: Value,
+    ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>> {
+        let agent = self.clone();
+        Box::pin(async move { dispatch(&agent, &name, arguments).await })
+    }
+}
+
+/// A command that this host runs.
+trait Run: Command {
+    async fn run(self, agent: &Agent) -> Result<Self::Output>;
+}
+
+async fn typed<C: Run>(agent: &Agent, arguments: &Value) -> Result<Value> {
+    let command: C = read(arguments)?;
+    to_value(&command.run(agent).await?)
+}
+
+fn read<T: DeserializeOwned>(arguments: &Value) -> Result<T> {
+    match arguments {
+        Value::Null => from_value(&Value::Map(Vec::new())),
+        given => from_value(given),
+    }
+}
+
+fn write<T: Serialize>(record: &T) -> Result<Value> {
+    to_value(record)
+}
+
+macro_rules! table {
+    ($agent:ident, $name:ident, $arguments:ident, $($command:ty),+ $(,)?) => {
+        $(if $name.eq_ignore_ascii_case(<$command as Command>::SPEC.name) {
+            return typed::<$command>($agent, &$arguments).await;
+        })+
+    };
+}
+
+async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> {
+    table!(
+        agent,
+        name,
+        arguments,
+        nodes::GetClusterNode,
+        groups::AddClusterGroup,
+        groups::GetClusterGroup,
+        groups::RemoveClusterGroup,
+        groups::StartClusterGroup,
+        groups::StopClusterGroup,
+        groups::MoveClusterGroup,
+        super::resource::AddClusterResource,
+        super::resource::GetClusterResource,
+        super::resource::RemoveClusterResource,
+        super::resource::StartClusterResource,
+        super::resource::StopClusterResource,
+        super::resource::TestClusterResourceFailure,
+        dependency::AddClusterResourceDependency,
+        dependency::GetClusterResourceDependency,
+        parameter::GetClusterParameter,
+        parameter::SetClusterParameter,
+        parameter::GetClusterOwnerNode,
+        parameter::SetClusterOwnerNode,
+        feature::InstallMsmqFeature,
+        feature::UninstallMsmqFeature,
+        feature::GetMsmqFeature,
+        explain::GetClusterWhy,
+    );
+    match name.to_ascii_lowercase().as_str() {
+        "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
+        "resolve-msmqcomputer" => write(&internal::resolve(agent, &read(&arguments)?).await?),
+        "read-clusterlog" => write(&internal::read_log(agent, &read(&arguments)?)?),
+        "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
+        _ => Err(not_here(name)),
+    }
+}
+
+fn not_here(name: &str) -> Error {
+    match super::find(name) {
+        Some(spec) if spec.runs_at != RunsAt::Agent => {
+            let text = format!("{} does not run at a node agent", spec.name);
+            Error::new(ErrorKind::Usage, text)
+        }
+        _ => Error::new(
+            ErrorKind::Usage,
+            format!("a node agent knows no command {name:?}"),
+        )
+        .hint("Get-Command lists all"),
+    }
+}
+
+/// Whether a name fits a pattern with `*` and `?`, ignoring case; no pattern fits all.
+fn fits(pattern: Option<&str>, name: &str) -> bool {
+    let Some(pattern) = pattern else {
+        return true;
+    };
+    let (pattern, name): (Vec<char>, Vec<char>) = (
+        pattern.to_lowercase().chars().collect(),
+        name.to_lowercase().chars().collect(),
+    );
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    n = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// Whether a pattern names one object, which then must exist.
+fn exact(pattern: Option<&str>) -> Option<&str> {
+    pattern.filter(|p| !p.contains(['*', '?']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_for_agents_is_known_here() {
+        let source = include_str!("mod.rs");
+        for spec in super::super::COMMANDS {
+            if spec.runs_at == RunsAt::Agent {
+                let name = spec.name.replace('-', "");
+                assert!(source.contains(&format!("::{name},")), "{}", spec.name);
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_are_those_of_the_shell() {
+        assert!(fits(Some("vs*-MS?Q"), "VS1-MSMQ"));
+        assert!(fits(None, "x"));
+        assert!(!fits(Some("vs?"), "VS10"));
+        assert!(fits(Some("*"), ""));
+        assert!(!fits(Some("a*b"), "abc"));
+    }
+}

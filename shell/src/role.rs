@@ -1,0 +1,204 @@
+//! The roles a process can take beside the shell: `node`, `queue-manager`, `supervise`.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hamq_core::api::role::{
+    NodeOptions, QueueManagerOptions, run_node, run_queue_manager, run_supervise,
+};
+use hamq_core::{Error, ErrorKind, Result};
+use lexopt::{Arg, Parser, ValueExt};
+
+/// Exit code of a role that was called in a wrong way.
+const USAGE: u8 = 2;
+/// Exit code of a supervised role that failed.
+const FAILED: u8 = 3;
+
+/// Runs a role when `arguments` name one; `None` for the shell itself. Children are started by the program
+/// that this process runs.
+#[must_use]
+pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
+    let program = std::env::current_exe().map(|path| vec![path]);
+    run_with(arguments, &program.unwrap_or_default())
+}
+
+/// As [`run`], with `program` (and its leading arguments) to start children by.
+#[must_use]
+pub fn run_with(arguments: &[OsString], program: &[PathBuf]) -> Option<ExitCode> {
+    let (role, rest) = arguments.split_first()?;
+    let rest = rest.iter().cloned();
+    let outcome = match role.to_str()? {
+        "node" => read_node(Parser::from_args(rest), program).and_then(|o| run_node(&o)),
+        "queue-manager" => match read_queue_manager(Parser::from_args(rest)) {
+            Ok(options) => {
+                let outcome = run_queue_manager(&options);
+                if outcome.is_err() && options.supervised {
+                    return Some(ExitCode::from(FAILED));
+                }
+                outcome
+            }
+            Err(error) => Err(error),
+        },
+        "supervise" => {
+            let mut program: Vec<OsString> = program.iter().map(OsString::from).collect();
+            program.push("supervise".into());
+            match run_supervise(program, rest) {
+                Ok(code) => return Some(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
+                Err(error) => Err(error),
+            }
+        }
+        _ => return None,
+    };
+    Some(report(outcome))
+}
+
+/// Says on standard error what went wrong, and what to do about it.
+fn report(outcome: Result<()>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "hamq: {}: {error}", error.kind);
+    if let Some(hint) = &error.hint {
+        let _ = writeln!(out, "hint: {hint}");
+    }
+    match error.kind {
+        ErrorKind::Usage => ExitCode::from(USAGE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
+    const HINT: &str = "hamq node --cluster NAME --name NODE --listen ADDRESS --data FOLDER \
+                        --database FILE [--supervised]";
+    let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
+    let (mut cluster, mut name, mut listen) = (None, None, None);
+    let (mut data, mut database, mut supervised) = (None, None, false);
+    while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
+        let mut value = || parser.value().map_err(|e| usage(e.to_string()));
+        match option.as_str() {
+            "--cluster" => cluster = Some(text(&value()?)),
+            "--name" => name = Some(text(&value()?)),
+            "--listen" => listen = Some(text(&value()?)),
+            "--data" => data = Some(PathBuf::from(value()?)),
+            "--database" => database = Some(PathBuf::from(value()?)),
+            "--supervised" => supervised = true,
+            other => return Err(usage(format!("{other} is no option"))),
+        }
+    }
+    let missing = |option: &str| usage(format!("{option} is missing"));
+    let listen = listen.ok_or_else(|| missing("--listen"))?;
+    Ok(NodeOptions {
+        cluster: cluster.ok_or_else(|| missing("--cluster"))?,
+        name: name.ok_or_else(|| missing("--name"))?,
+        listen: listen
+            .parse::<IpAddr>()
+            .map_err(|_| usage(format!("{listen} is no address")))?,
+        data: data.ok_or_else(|| missing("--data"))?,
+        database: database.ok_or_else(|| missing("--database"))?,
+        supervised,
+        program: program.to_vec(),
+    })
+}
+
+fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
+    const HINT: &str = "hamq queue-manager --name NAME --store FOLDER --listen ADDRESS:PORT \
+                        [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
+    let usage =
+        |text: String| Error::new(ErrorKind::Usage, format!("queue-manager: {text}")).hint(HINT);
+    let (mut name, mut store, mut listen) = (None, None, None);
+    let (mut epoch, mut owner, mut deadline, mut supervised) = (None, None, None, false);
+    while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
+        let mut value = || parser.value().map_err(|e| usage(e.to_string()));
+        match option.as_str() {
+            "--name" => name = Some(text(&value()?)),
+            "--store" => store = Some(PathBuf::from(value()?)),
+            "--listen" => listen = Some(text(&value()?)),
+            "--epoch" => epoch = Some(number(&value()?, &usage)?),
+            "--owner" => owner = Some(text(&value()?)),
+            "--deadline" => deadline = Some(number(&value()?, &usage)?),
+            "--supervised" => supervised = true,
+            other => return Err(usage(format!("{other} is no option"))),
+        }
+    }
+    let missing = |option: &str| usage(format!("{option} is missing"));
+    let listen = listen.ok_or_else(|| missing("--listen"))?;
+    let name = name.ok_or_else(|| missing("--name"))?;
+    Ok(QueueManagerOptions {
+        store: store.ok_or_else(|| missing("--store"))?,
+        listen: listen
+            .parse::<SocketAddr>()
+            .map_err(|_| usage(format!("{listen} is no ADDRESS:PORT")))?,
+        epoch,
+        owner: owner.unwrap_or_else(|| name.clone()),
+        deadline: deadline.map(Duration::from_millis),
+        supervised,
+        name,
+    })
+}
+
+/// The next option as it is spelled. Nothing here is positional and nothing has a short form.
+fn next_option(parser: &mut Parser) -> Result<Option<String>, lexopt::Error> {
+    match parser.next()? {
+        None => Ok(None),
+        Some(Arg::Long(name)) => Ok(Some(format!("--{name}"))),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
+fn text(value: &OsString) -> String {
+    value.to_string_lossy().into_owned()
+}
+
+fn number(value: &OsString, usage: &impl Fn(String) -> Error) -> Result<u64> {
+    value.parse().map_err(|e| usage(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parser(line: &str) -> Parser {
+        Parser::from_args(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn a_queue_manager_is_read() {
+        let line = "--name VS1 --store /s --listen 127.0.9.1:7801 --epoch 4 --deadline=900";
+        let options = read_queue_manager(parser(line)).unwrap();
+        assert_eq!((options.epoch, options.owner.as_str()), (Some(4), "VS1"));
+        assert_eq!(options.deadline, Some(Duration::from_millis(900)));
+        assert!(!options.supervised);
+    }
+
+    #[test]
+    fn what_is_off_is_said_with_the_right_form() {
+        for (line, part) in [
+            ("--name VS1", "--listen is missing"),
+            (
+                "--listen nowhere --name a --store b",
+                "nowhere is no ADDRESS:PORT",
+            ),
+            ("--epoch soon", "soon"),
+            ("--frobnicate", "--frobnicate"),
+            ("--name", "name"),
+        ] {
+            let error = read_queue_manager(parser(line)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Usage);
+            assert!(error.message.contains(part), "{line}: {error}");
+            assert!(error.hint.unwrap().contains("--store FOLDER"));
+        }
+        let error = read_node(parser("--listen x --cluster a --name b"), &[]).unwrap_err();
+        assert!(error.message.contains("x is no address") || error.message.contains("--data"));
+    }
+
+    #[test]
+    fn other_words_are_left_to_the_shell() {
+        assert!(run_with(&["run".into()], &[]).is_none());
+        assert!(run_with(&[], &[]).is_none());
+    }
+}
