@@ -33,7 +33,7 @@ struct Options {
     cluster: Option<String>,
     json: bool,
     text: Option<(String, String)>,
-    arguments: Map,
+    arguments: Vec<OsString>,
     print: Option<String>,
 }
 
@@ -46,8 +46,13 @@ pub(crate) fn run(arguments: &[OsString], program: Vec<PathBuf>) -> ExitCode {
         drop(std::io::stdout().write_all(text.as_bytes()));
         return ExitCode::SUCCESS;
     }
-    let worker = std::thread::Builder::new().name("script".into()).stack_size(STACK_BYTES);
-    match worker.spawn(move || start(options, program)).map(std::thread::JoinHandle::join) {
+    let worker = std::thread::Builder::new()
+        .name("script".into())
+        .stack_size(STACK_BYTES);
+    match worker
+        .spawn(move || start(options, program))
+        .map(std::thread::JoinHandle::join)
+    {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(_)) => say("error: the shell failed inside; please report it\n", 1),
         Err(e) => say(&format!("error: cannot start a thread: {e}\n"), 1),
@@ -66,9 +71,13 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
     let plain = |e: lexopt::Error| e.to_string();
     while let Some(argument) = parser.next().map_err(plain)? {
         match argument {
-            Long("cluster") => options.cluster = Some(parser.value().and_then(|v| v.string()).map_err(plain)?),
+            Long("cluster") => {
+                options.cluster = Some(parser.value().and_then(|v| v.string()).map_err(plain)?)
+            }
             Long("json") => options.json = true,
-            Long("version") => options.print = Some(format!("hamq {}\n", env!("CARGO_PKG_VERSION"))),
+            Long("version") => {
+                options.print = Some(format!("hamq {}\n", env!("CARGO_PKG_VERSION")))
+            }
             Short('h') | Long("help") => options.print = Some(HELP.to_owned()),
             Short('c') => {
                 let text = parser.value().and_then(|v| v.string()).map_err(plain)?;
@@ -76,10 +85,10 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
             }
             Value(word) if word == "run" => {
                 let file = parser.value().and_then(|v| v.string()).map_err(plain)?;
-                let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {file}: {e}"))?;
+                let text = std::fs::read_to_string(&file)
+                    .map_err(|e| format!("cannot read {file}: {e}"))?;
                 options.text = Some((file, text));
-                let rest: Vec<OsString> = parser.raw_args().map_err(plain)?.collect();
-                options.arguments = script_arguments(&rest);
+                options.arguments = parser.raw_args().map_err(plain)?.collect();
             }
             other => return Err(other.unexpected().to_string()),
         }
@@ -91,7 +100,10 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
 fn script_arguments(words: &[OsString]) -> Map {
     let mut map = Map::new();
     let mut rest = Array::new();
-    let mut words = words.iter().map(|w| w.to_string_lossy().into_owned()).peekable();
+    let mut words = words
+        .iter()
+        .map(|w| w.to_string_lossy().into_owned())
+        .peekable();
     while let Some(word) = words.next() {
         match word.strip_prefix("--") {
             Some(pair) if pair.contains('=') => {
@@ -110,7 +122,11 @@ fn script_arguments(words: &[OsString]) -> Map {
 }
 
 fn home() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     set("HAMQ_HOME")
         .or_else(|| set("XDG_STATE_HOME").map(|path| path.join("hamq")))
         .or_else(|| set("HOME").map(|path| path.join(".local/state/hamq")))
@@ -137,12 +153,17 @@ fn start(options: Options, program: Vec<PathBuf>) -> u8 {
     listen(Arc::clone(&state.interrupt), Arc::clone(&state.invoke));
     let code = match options.cluster.map(|name| client.connect(&name)) {
         Some(Err(e)) => {
-            let hint = e.hint.as_deref().map(|h| format!("hint: {h}\n")).unwrap_or_default();
+            let hint = e
+                .hint
+                .as_deref()
+                .map(|h| format!("hint: {h}\n"))
+                .unwrap_or_default();
             say(&format!("error: {e} ({})\n{hint}", e.kind), 1);
             1
         }
         _ => {
-            let mut session = Session::new(Rc::new(state), options.arguments.into());
+            let mut session =
+                Session::new(Rc::new(state), script_arguments(&options.arguments).into());
             match options.text {
                 Some((name, text)) => session.run(&name, &text).err().unwrap_or(0),
                 None if interactive => repl::run(&mut session, &home),
@@ -169,13 +190,16 @@ fn piped(session: &mut Session) -> u8 {
 /// Ctrl-C and a request to terminate end what runs; the first by 130, the second by 143.
 fn listen(interrupt: Arc<AtomicU8>, invoke: Arc<dyn Invoke>) {
     let signals = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async move {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut int), Ok(mut term)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
+            let (Ok(mut int), Ok(mut term)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+            ) else {
                 return;
             };
             loop {
@@ -185,5 +209,9 @@ fn listen(interrupt: Arc<AtomicU8>, invoke: Arc<dyn Invoke>) {
             }
         });
     };
-    drop(std::thread::Builder::new().name("signals".into()).spawn(signals));
+    drop(
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(signals),
+    );
 }

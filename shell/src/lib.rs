@@ -8,8 +8,8 @@
 //! ```
 
 pub mod cmdlet;
-pub mod editor;
 mod command_line;
+pub mod editor;
 pub mod pipeline;
 pub mod render;
 mod repl;
@@ -27,13 +27,18 @@ use std::process::ExitCode;
 /// Runs the command line `arguments` (without the program's name) to its exit code.
 #[must_use]
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    let program = std::env::current_exe().map(|path| vec![path]).unwrap_or_default();
+    let program = std::env::current_exe()
+        .map(|path| vec![path])
+        .unwrap_or_default();
     main_with(arguments, program)
 }
 
 /// The same for an embedding, which says how to start itself: a program and its leading arguments.
 #[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "a command line is handed over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a command line is handed over"
+)]
 pub fn main_with(arguments: Vec<OsString>, program: Vec<PathBuf>) -> ExitCode {
     match role::run(&arguments) {
         Some(code) => code,

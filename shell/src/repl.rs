@@ -22,7 +22,7 @@ pub(crate) fn run(session: &mut Session, home: &Path) -> u8 {
                     return 0;
                 }
                 // An error was shown; only `exit N` ends the session.
-                drop(session.run("input", &text));
+                let _ = session.run("input", &text);
                 match session.state.interrupt.load(Ordering::Relaxed) {
                     143 => return 143,
                     _ if session.ended => return session.code,
@@ -32,7 +32,9 @@ pub(crate) fn run(session: &mut Session, home: &Path) -> u8 {
             Ok(Signal::CtrlD) => return 0,
             Ok(_) => {}
             Err(e) => {
-                session.state.line(&format!("error: the terminal cannot be read: {e}"));
+                session
+                    .state
+                    .line(&format!("error: the terminal cannot be read: {e}"));
                 return 1;
             }
         }

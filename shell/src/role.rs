@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs a role when `arguments` name one; `None` for the shell itself.
-pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
+pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
     let _ = arguments;
     None
 }

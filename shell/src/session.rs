@@ -121,7 +121,7 @@ impl State {
         if self.captured.is_some() || !std::io::stdout().is_terminal() {
             return usize::MAX;
         }
-        reedline_width().unwrap_or(80)
+        crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(20))
     }
 
     /// Writes text to the output.
@@ -131,7 +131,11 @@ impl State {
             return;
         }
         let mut out = std::io::stdout().lock();
-        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        if out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
             // Nobody reads any more (a closed pipe): end quietly at the next command.
             self.interrupt.store(141, Ordering::Relaxed);
         }
@@ -144,13 +148,18 @@ impl State {
 
     /// Shows a value: rows as a table, nothing for `()`.
     pub fn show(&self, value: &Dynamic) {
-        let rows = if value.is::<Rows>() || value.is_array() { rows_of(value) } else { vec![value.clone()] };
+        let rows = if value.is::<Rows>() || value.is_array() {
+            rows_of(value)
+        } else {
+            vec![value.clone()]
+        };
         let rows: Vec<Dynamic> = rows.into_iter().filter(|row| !row.is_unit()).collect();
         if rows.is_empty() {
             return;
         }
         if self.json {
-            rows.iter().for_each(|row| self.line(&to_json(row).to_string()));
+            rows.iter()
+                .for_each(|row| self.line(&to_json(row).to_string()));
             return;
         }
         self.write(&render::rows(&rows, self.width()));
@@ -160,10 +169,18 @@ impl State {
     pub fn report(&self, fault: &Fault) {
         let units = self.units.borrow();
         let place = fault.place.and_then(|(unit, span)| {
-            units.get(unit).map(|unit| (unit.name.as_str(), unit.text.as_str(), span))
+            units
+                .get(unit)
+                .map(|unit| (unit.name.as_str(), unit.text.as_str(), span))
         });
         let error = &fault.error;
-        let text = render::error(error.kind.name(), &error.message, error.hint.as_deref(), place, self.colour);
+        let text = render::error(
+            error.kind.name(),
+            &error.message,
+            error.hint.as_deref(),
+            place,
+            self.colour,
+        );
         match &self.captured {
             Some(captured) => captured.borrow_mut().push_str(&text),
             None => drop(std::io::stderr().write_all(text.as_bytes())),
@@ -196,7 +213,9 @@ impl State {
     #[must_use]
     pub fn line_column(&self, unit: usize, offset: usize) -> (usize, usize) {
         let units = self.units.borrow();
-        units.get(unit).map_or((0, 0), |unit| source::line_column(&unit.text, offset))
+        units
+            .get(unit)
+            .map_or((0, 0), |unit| source::line_column(&unit.text, offset))
     }
 
     /// The place in a unit of a position in its generated text.
@@ -229,7 +248,7 @@ impl State {
                 Fault::new(Error::new(ErrorKind::OperationCancelled, "interrupted"))
             }
             _ => {
-                error.take_position();
+                let _ = error.take_position();
                 Fault::new(Error::new(ErrorKind::Usage, error.to_string()))
             }
         };
@@ -254,9 +273,15 @@ impl State {
             return Fault::new(Error::new(ErrorKind::InvalidRequest, text(value)));
         };
         let field = |name: &str| map.get(name).map(text).unwrap_or_default();
-        let number = |name: &str| map.get(name).and_then(|v| v.as_int().ok()).and_then(|n| usize::try_from(n).ok());
+        let number = |name: &str| {
+            map.get(name)
+                .and_then(|v| v.as_int().ok())
+                .and_then(|n| usize::try_from(n).ok())
+        };
         let message = field("message");
-        let message = message.rsplit_once(" (line ").map_or(message.as_str(), |(before, _)| before);
+        let message = message
+            .rsplit_once(" (line ")
+            .map_or(message.as_str(), |(before, _)| before);
         let mut fault = Fault::new(Error::new(ErrorKind::Usage, message));
         let unit = field("source").parse().unwrap_or_else(|_| self.unit.get());
         if let (Some(line), Some(column)) = (number("line"), number("position")) {
@@ -267,8 +292,4 @@ impl State {
         }
         fault
     }
-}
-
-fn reedline_width() -> Option<usize> {
-    std::env::var("COLUMNS").ok()?.parse().ok()
 }

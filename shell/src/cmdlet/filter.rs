@@ -11,13 +11,19 @@ use super::{help, like};
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
-use crate::script::value::{Record, Rows, compare, from_map, number, property, rows_of, text, to_json};
+use crate::script::value::{
+    Record, Rows, compare, from_map, number, property, rows_of, text, to_json,
+};
 
 /// Starts a verb on its input.
 ///
 /// # Errors
 /// Those of the verb.
-pub fn start<'a>(call: Call<'a>, bound: Bound, input: Option<Stream<'a>>) -> Result<Stream<'a>, Failure> {
+pub fn start<'a>(
+    call: Call<'a>,
+    bound: Bound,
+    input: Option<Stream<'a>>,
+) -> Result<Stream<'a>, Failure> {
     let given = input.is_some();
     let input = input.unwrap_or_else(|| Box::new(std::iter::empty()));
     Ok(match bound.spec.name {
@@ -45,19 +51,34 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     let name = bound.text("Name");
     match bound.spec.name {
         "Get-Help" => {
-            let page = help::page(name.as_deref(), bound.switch("Examples") == Some(true), bound.switch("Full") == Some(true));
+            let page = help::page(
+                name.as_deref(),
+                bound.switch("Examples") == Some(true),
+                bound.switch("Full") == Some(true),
+            );
             let page = page.map_err(|e| call.fail(e))?;
             Ok(values(page.lines().map(|l| l.to_owned().into()).collect()))
         }
-        "Get-Command" => Ok(values(help::commands(name.as_deref(), bound.text("Verb").as_deref(), bound.text("Noun").as_deref()))),
+        "Get-Command" => Ok(values(help::commands(
+            name.as_deref(),
+            bound.text("Verb").as_deref(),
+            bound.text("Noun").as_deref(),
+        ))),
         "Get-Content" => content(call, bound),
         "Get-Date" => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let now = std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
             let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            Ok(values(vec![hamq_core::api::value::Time(millis).to_string().into()]))
+            Ok(values(vec![
+                hamq_core::api::value::Time(millis).to_string().into(),
+            ]))
         }
         "Start-Sleep" => {
-            let millis = bound.get("Duration").and_then(|v| v.as_int().ok()).unwrap_or(0);
+            let millis = bound
+                .get("Duration")
+                .and_then(|v| v.as_int().ok())
+                .unwrap_or(0);
             let end = Instant::now() + Duration::from_millis(u64::try_from(millis).unwrap_or(0));
             while let Some(left) = end.checked_duration_since(Instant::now()) {
                 call.state.check_interrupt()?;
@@ -70,10 +91,16 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             Ok(none())
         }
         "Connect-Cluster" => {
-            call.state.invoke.connect(&name.unwrap_or_default()).map_err(|e| call.fail(e))?;
+            call.state
+                .invoke
+                .connect(&name.unwrap_or_default())
+                .map_err(|e| call.fail(e))?;
             Ok(none())
         }
-        other => Err(call.fail(Error::new(ErrorKind::Internal, format!("{other} has no implementation")))),
+        other => Err(call.fail(Error::new(
+            ErrorKind::Internal,
+            format!("{other} has no implementation"),
+        ))),
     }
 }
 
@@ -120,7 +147,9 @@ fn filter<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
 fn keeps(call: Call<'_>, bound: &Bound, row: &Dynamic) -> Result<bool, Failure> {
     let Some(test) = bound.get("FilterScript") else {
         let what = "Where-Object needs a script block or a property";
-        return Err(call.fail(Error::new(ErrorKind::Usage, what).hint("Where-Object State -eq Online")));
+        return Err(
+            call.fail(Error::new(ErrorKind::Usage, what).hint("Where-Object State -eq Online"))
+        );
     };
     if let Some(script) = test.clone().try_cast::<FnPtr>() {
         return Ok(truth(&block(call, &script, row)?));
@@ -183,7 +212,9 @@ fn select<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Result<Stream<
     if names.is_empty() {
         return Ok(rows);
     }
-    Ok(Box::new(rows.map(move |row| pick(&row?, &names).map_err(|e| call.fail(e)))))
+    Ok(Box::new(rows.map(move |row| {
+        pick(&row?, &names).map_err(|e| call.fail(e))
+    })))
 }
 
 /// A record of some properties; `*` and patterns take all that fit.
@@ -198,7 +229,10 @@ fn pick(row: &Dynamic, names: &[String]) -> hamq_core::Result<Dynamic> {
                 }
             }
             Some(record) => {
-                let spelled = record.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+                let spelled = record
+                    .fields
+                    .iter()
+                    .find(|(n, _)| n.eq_ignore_ascii_case(name));
                 picked.set(spelled.map_or(name, |(n, _)| n), record.get(name)?);
             }
             None => picked.set(name, property(row, name)?),
@@ -215,14 +249,18 @@ fn sort<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'
         let key = if names.is_empty() {
             vec![row.clone()]
         } else {
-            let keys = names.iter().map(|name| property(&row, name)).collect::<Result<Vec<_>, _>>();
+            let keys = names
+                .iter()
+                .map(|name| property(&row, name))
+                .collect::<Result<Vec<_>, _>>();
             keys.map_err(|e| call.fail(e))?
         };
         keyed.push((key, row));
     }
     let order = |a: &Vec<Dynamic>, b: &Vec<Dynamic>| {
         let mut keys = a.iter().zip(b).map(|(a, b)| compare(a, b));
-        keys.find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+        keys.find(|o| o.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
     };
     keyed.sort_by(|(a, _), (b, _)| order(a, b));
     if bound.switch("Descending") == Some(true) {
@@ -241,7 +279,11 @@ fn measure<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Strea
     record.set("Count", int(rows.len()));
     if let Some(name) = bound.text("Property") {
         let read = |row: &Dynamic| property(row, &name).map(|v| number(&v));
-        let numbers = rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(|e| call.fail(e))?;
+        let numbers = rows
+            .iter()
+            .map(read)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| call.fail(e))?;
         let numbers: Vec<f64> = numbers.into_iter().flatten().collect();
         let sum: f64 = numbers.iter().sum();
         let least = numbers.iter().copied().reduce(f64::min);
@@ -260,7 +302,11 @@ fn measure<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Strea
 /// A whole number where it is one.
 #[expect(clippy::cast_possible_truncation, reason = "guarded by the comparison")]
 fn short(f: f64) -> Dynamic {
-    if f.fract() == 0.0 && f.abs() < 9e15 { (f as i64).into() } else { f.into() }
+    if f.fract() == 0.0 && f.abs() < 9e15 {
+        (f as i64).into()
+    } else {
+        f.into()
+    }
 }
 
 fn group<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
@@ -294,7 +340,9 @@ fn format<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream
     } else {
         render::table(&rows, &names, width)
     };
-    Ok(values(text.lines().map(|line| line.to_owned().into()).collect()))
+    Ok(values(
+        text.lines().map(|line| line.to_owned().into()).collect(),
+    ))
 }
 
 fn json<'a>(bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
@@ -304,26 +352,37 @@ fn json<'a>(bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
         many => many.iter().map(to_json).collect(),
     };
     let compress = bound.switch("Compress") == Some(true);
-    let text = if compress { value.to_string() } else { format!("{value:#}") };
+    let text = if compress {
+        value.to_string()
+    } else {
+        format!("{value:#}")
+    };
     Ok(values(vec![text.into()]))
 }
 
 fn parse_json<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
     let lines = chain(input, bound.get("InputObject")).collect::<Result<Vec<_>, _>>()?;
     let text = lines.iter().map(text).collect::<Vec<_>>().join("\n");
-    let parsed = serde_json::Deserializer::from_str(&text).into_iter::<Dynamic>().collect::<Result<Vec<_>, _>>();
-    let parsed = parsed.map_err(|e| call.fail(Error::new(ErrorKind::Usage, format!("not JSON: {e}"))))?;
+    let parsed = serde_json::Deserializer::from_str(&text)
+        .into_iter::<Dynamic>()
+        .collect::<Result<Vec<_>, _>>();
+    let parsed =
+        parsed.map_err(|e| call.fail(Error::new(ErrorKind::Usage, format!("not JSON: {e}"))))?;
     let rows = parsed.iter().flat_map(rows_of);
-    Ok(values(rows.map(|row| match row.clone().try_cast::<rhai::Map>() {
-        Some(map) => Dynamic::from(from_map(&map)),
-        None => row,
-    }).collect()))
+    Ok(values(
+        rows.map(|row| match row.clone().try_cast::<rhai::Map>() {
+            Some(map) => Dynamic::from(from_map(&map)),
+            None => row,
+        })
+        .collect(),
+    ))
 }
 
 fn content<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     use std::io::BufRead as _;
     let path = bound.text("Path").unwrap_or_default();
-    let file = std::fs::File::open(&path).map_err(|e| call.fail(Error::system(format!("open {path}"), &e)))?;
+    let file = std::fs::File::open(&path)
+        .map_err(|e| call.fail(Error::system(format!("open {path}"), &e)))?;
     let lines = std::io::BufReader::new(file).lines();
     Ok(Box::new(lines.map(move |line| match line {
         Ok(line) => Ok(line.into()),
@@ -335,8 +394,14 @@ fn out_file<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stre
     let rows = input.collect::<Result<Vec<_>, _>>()?;
     let path = bound.text("Path").unwrap_or_default();
     let append = bound.switch("Append") == Some(true);
-    let file = std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(&path);
-    let written = file.and_then(|mut file| file.write_all(render::rows(&rows, usize::MAX).as_bytes()));
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(append)
+        .truncate(!append)
+        .open(&path);
+    let written =
+        file.and_then(|mut file| file.write_all(render::rows(&rows, usize::MAX).as_bytes()));
     written.map_err(|e| call.fail(Error::system(format!("write {path}"), &e)))?;
     Ok(none())
 }
@@ -349,5 +414,6 @@ fn progress(call: Call<'_>, bound: &Bound) {
     if let Some(status) = bound.text("Status") {
         line = format!("{line}: {status}");
     }
-    call.state.progress(&line, bound.switch("Completed") == Some(true));
+    call.state
+        .progress(&line, bound.switch("Completed") == Some(true));
 }

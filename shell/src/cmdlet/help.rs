@@ -44,7 +44,10 @@ pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
     match find(name) {
         Some(spec) => Ok(command(spec, examples, full)),
         None => {
-            let error = Error::new(ErrorKind::NotFound, format!("there is no help for '{name}'"));
+            let error = Error::new(
+                ErrorKind::NotFound,
+                format!("there is no help for '{name}'"),
+            );
             Err(match nearest(name, all().map(|spec| spec.name)) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint("'Get-Command' lists the commands"),
@@ -71,7 +74,12 @@ fn overview(pattern: &str) -> String {
 
 fn command(spec: &CommandSpec, examples: bool, full: bool) -> String {
     let mut out = format!("{}\n", spec.name);
-    let prose = spec.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n");
+    let prose = spec
+        .help
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join("\n");
     for paragraph in prose.split("\n\n") {
         indent(&mut out, &paragraph.replace('\n', " "), 2);
         out.push('\n');
@@ -81,7 +89,11 @@ fn command(spec: &CommandSpec, examples: bool, full: bool) -> String {
         let words = spec.parameters.iter().map(usage).collect::<Vec<_>>();
         syntax(&mut out, spec.name, &words);
         if !spec.aliases.is_empty() {
-            indent(&mut out, &format!("Aliases: {}", spec.aliases.join(", ")), 2);
+            indent(
+                &mut out,
+                &format!("Aliases: {}", spec.aliases.join(", ")),
+                2,
+            );
         }
         if !spec.parameters.is_empty() {
             out.push_str("\nPARAMETERS\n");
@@ -91,7 +103,9 @@ fn command(spec: &CommandSpec, examples: bool, full: bool) -> String {
         }
         if full {
             out.push_str("\nCOMMON PARAMETERS\n");
-            COMMON.iter().for_each(|parameter| describe(&mut out, parameter));
+            COMMON
+                .iter()
+                .for_each(|parameter| describe(&mut out, parameter));
             output(&mut out, spec);
         }
         out.push('\n');
@@ -124,7 +138,11 @@ fn output(out: &mut String, spec: &CommandSpec) {
 }
 
 fn prose(lines: &[&str]) -> String {
-    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    lines
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn usage(parameter: &ParameterSpec) -> String {
@@ -133,8 +151,16 @@ fn usage(parameter: &ParameterSpec) -> String {
         Some(_) => format!("[-{}]", parameter.name),
         None => format!("-{}", parameter.name),
     };
-    let whole = if kind.is_empty() { name } else { format!("{name} <{kind}>") };
-    if parameter.required { whole } else { format!("[{whole}]") }
+    let whole = if kind.is_empty() {
+        name
+    } else {
+        format!("{name} <{kind}>")
+    };
+    if parameter.required {
+        whole
+    } else {
+        format!("[{whole}]")
+    }
 }
 
 fn syntax(out: &mut String, name: &str, words: &[String]) {
@@ -174,8 +200,9 @@ fn describe(out: &mut String, parameter: &ParameterSpec) {
     if !notes.is_empty() {
         head.push_str(&format!("  ({})", notes.join("; ")));
     }
-    out.push_str(&head);
-    out.push('\n');
+    for (n, line) in wrap(head.trim(), WIDTH - 6).iter().enumerate() {
+        out.push_str(&format!("{}{line}\n", if n == 0 { "  " } else { "      " }));
+    }
     indent(out, &prose(parameter.help), 6);
 }
 

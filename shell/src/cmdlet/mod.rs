@@ -24,7 +24,10 @@ pub fn all() -> impl Iterator<Item = &'static CommandSpec> {
 pub fn find(name: &str) -> Option<&'static CommandSpec> {
     all().find(|spec| {
         spec.name.eq_ignore_ascii_case(name)
-            || spec.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+            || spec
+                .aliases
+                .iter()
+                .any(|alias| alias.eq_ignore_ascii_case(name))
     })
 }
 
@@ -51,7 +54,10 @@ pub fn is_verb(word: &str) -> bool {
 pub fn common(name: &str) -> Option<&'static ParameterSpec> {
     COMMON.iter().find(|parameter| {
         parameter.name.eq_ignore_ascii_case(name)
-            || parameter.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+            || parameter
+                .aliases
+                .iter()
+                .any(|alias| alias.eq_ignore_ascii_case(name))
     })
 }
 
@@ -66,7 +72,8 @@ pub fn nearest<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a
 
 /// How many insertions, deletions, changes and swaps lie between two words.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(64).collect(), b.chars().take(64).collect());
     let mut older = vec![0; b.len() + 1];
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for i in 0..a.len() {

@@ -12,7 +12,7 @@ static OBJECT: RecordSpec = RecordSpec {
 };
 
 macro_rules! parameters {
-    ($( $name:literal $kind:ident $(at $position:literal)? $(is $alias:expr)? $(of $completes:expr)? => $help:literal ),* $(,)?) => {
+    ($( $name:literal $kind:ident $(at $position:literal)? $(is $alias:tt)? $(of $completes:expr)? => $help:literal ),* $(,)?) => {
         &[$( ParameterSpec {
             name: $name,
             help: &[$help],
@@ -27,7 +27,7 @@ macro_rules! parameters {
     (@position) => { None };
     (@position $n:literal) => { Some($n) };
     (@alias) => { &[] };
-    (@alias $alias:expr) => { &$alias };
+    (@alias $alias:tt) => { &$alias };
     (@completes) => { Completes::Nothing };
     (@completes $c:expr) => { $c };
 }
@@ -44,7 +44,10 @@ macro_rules! verb {
             runs_at: RunsAt::Client,
             risk: Risk::None,
             aliases: &$aliases,
-            examples: &[Example { code: $code, text: $text }],
+            examples: &[Example {
+                code: $code,
+                text: $text,
+            }],
         }
     };
 }

@@ -1,8 +1,8 @@
 //! What Tab offers: commands, parameters, choices and names of objects.
 
 use std::collections::HashMap;
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec};
@@ -25,30 +25,57 @@ impl Completion {
     /// Completion that asks `invoke` for names.
     #[must_use]
     pub fn new(invoke: Arc<dyn Invoke>) -> Self {
-        Self { invoke, names: HashMap::new() }
+        Self {
+            invoke,
+            names: HashMap::new(),
+        }
     }
 
     /// The words that may stand at the end of `before`, with what they mean, and where they begin.
     pub fn offers(&mut self, before: &str) -> (usize, Vec<(String, String)>) {
-        let stage = before.rfind(['|', ';', '(', '{', '=', '\n']).map_or(0, |i| i + 1);
+        let stage = before
+            .rfind(['|', ';', '(', '{', '=', '\n'])
+            .map_or(0, |i| i + 1);
         let text = before.get(stage..).unwrap_or_default();
-        let start = before.rfind([' ', ',', '|', ';', '(', '{', '=', '\n', '\t']).map_or(0, |i| i + 1);
+        let start = before
+            .rfind([' ', ',', '|', ';', '(', '{', '=', '\n', '\t'])
+            .map_or(0, |i| i + 1);
         let word = before.get(start..).unwrap_or_default();
         let words: Vec<&str> = text.split_whitespace().collect();
         let typed = words.len() - usize::from(!word.is_empty() && !words.is_empty());
-        let Some(spec) = words.first().filter(|_| typed > 0).and_then(|word| cmdlet::find(word)) else {
+        let Some(spec) = words
+            .first()
+            .filter(|_| typed > 0)
+            .and_then(|word| cmdlet::find(word))
+        else {
             let all = cmdlet::all().map(|s| (s.name.to_owned(), s.summary.trim().to_owned()));
             return (start, matching(all.collect(), word));
         };
         if let Some(prefix) = word.strip_prefix('-') {
             let all = spec.parameters.iter().chain(cmdlet::COMMON);
-            let all = all.map(|p| (p.name.to_owned(), p.help.first().map_or("", |h| h.trim()).to_owned()));
+            let all = all.map(|p| {
+                (
+                    p.name.to_owned(),
+                    p.help.first().map_or("", |h| h.trim()).to_owned(),
+                )
+            });
             let fits = matching(all.collect(), prefix);
-            return (start, fits.into_iter().map(|(n, h)| (format!("-{n}"), h)).collect());
+            return (
+                start,
+                fits.into_iter()
+                    .map(|(n, h)| (format!("-{n}"), h))
+                    .collect(),
+            );
         }
         let values = parameter_at(spec, words.get(1..typed).unwrap_or_default());
         let values = values.map(|p| self.values(p.completes)).unwrap_or_default();
-        (start, matching(values.into_iter().map(|v| (v, String::new())).collect(), word))
+        (
+            start,
+            matching(
+                values.into_iter().map(|v| (v, String::new())).collect(),
+                word,
+            ),
+        )
     }
 
     fn values(&mut self, completes: Completes) -> Vec<String> {
@@ -76,7 +103,10 @@ impl Completion {
         let lists = |spec: &&&CommandSpec| {
             spec.verb() == "Get"
                 && spec.many
-                && spec.parameters.iter().any(|p| p.position == Some(0) && p.completes == completes)
+                && spec
+                    .parameters
+                    .iter()
+                    .any(|p| p.position == Some(0) && p.completes == completes)
                 && spec.output.fields.iter().any(|f| f.name == field)
                 && spec.parameters.iter().all(|p| !p.required)
         };
@@ -91,9 +121,16 @@ impl Completion {
         if asked.is_err() {
             return Vec::new();
         }
-        let records = receiver.recv_timeout(LOOKUP_MAX).ok().and_then(Result::ok).unwrap_or_default();
+        let records = receiver
+            .recv_timeout(LOOKUP_MAX)
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_default();
         let name = |record: &Value| {
-            let entry = record.as_map()?.iter().find(|(k, _)| k.as_text() == Some(field))?;
+            let entry = record
+                .as_map()?
+                .iter()
+                .find(|(k, _)| k.as_text() == Some(field))?;
             entry.1.as_text().map(str::to_owned)
         };
         records.iter().filter_map(name).collect()
@@ -102,7 +139,9 @@ impl Completion {
 
 fn matching(all: Vec<(String, String)>, prefix: &str) -> Vec<(String, String)> {
     let prefix = prefix.to_lowercase();
-    all.into_iter().filter(|(name, _)| name.to_lowercase().starts_with(&prefix)).collect()
+    all.into_iter()
+        .filter(|(name, _)| name.to_lowercase().starts_with(&prefix))
+        .collect()
 }
 
 /// The parameter that the next word belongs to.
@@ -119,7 +158,7 @@ fn parameter_at(spec: &'static CommandSpec, words: &[&str]) -> Option<&'static P
 }
 
 impl Completer for Completion {
-    fn complete(&mut self, line: &str, pos: usize) -> Vec<Suggestion> {
+    fn complete(&mut self, line: &str, pos: usize) -> reedline::CompletionResult {
         let before = line.get(..pos).unwrap_or(line);
         let (start, offers) = self.offers(before);
         let suggestion = |(value, help): (String, String)| Suggestion {
@@ -129,6 +168,6 @@ impl Completer for Completion {
             append_whitespace: true,
             ..Suggestion::default()
         };
-        offers.into_iter().map(suggestion).collect()
+        reedline::CompletionResult::fresh(offers.into_iter().map(suggestion).collect::<Vec<_>>())
     }
 }

@@ -19,13 +19,19 @@ impl Bound {
     /// A call without parameters.
     #[must_use]
     pub fn new(spec: &'static CommandSpec) -> Self {
-        Self { spec, values: Vec::new() }
+        Self {
+            spec,
+            values: Vec::new(),
+        }
     }
 
     /// The value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Dynamic> {
-        self.values.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+        self.values
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
     }
 
     /// The value of a parameter as text.
@@ -37,7 +43,10 @@ impl Bound {
     /// The value of a parameter as a number of things.
     #[must_use]
     pub fn count(&self, name: &str) -> Option<usize> {
-        self.get(name)?.as_int().ok().map(|n| usize::try_from(n).unwrap_or(0))
+        self.get(name)?
+            .as_int()
+            .ok()
+            .map(|n| usize::try_from(n).unwrap_or(0))
     }
 
     /// Whether a switch is given; none when nothing is said of it.
@@ -49,7 +58,9 @@ impl Bound {
     /// The texts of a list parameter.
     #[must_use]
     pub fn texts(&self, name: &str) -> Vec<String> {
-        self.get(name).map(|v| rows_of(v).iter().map(text).collect()).unwrap_or_default()
+        self.get(name)
+            .map(|v| rows_of(v).iter().map(text).collect())
+            .unwrap_or_default()
     }
 
     /// All of them.
@@ -79,8 +90,14 @@ impl Bound {
         let missing = |p: &&ParameterSpec| p.required && self.get(p.name).is_none();
         match self.spec.parameters.iter().find(missing) {
             None => Ok(()),
-            Some(p) => Err(Error::new(ErrorKind::Usage, format!("{} needs -{}", self.spec.name, p.name))
-                .hint(format!("'Get-Help {} -Examples' shows how it is used", self.spec.name))),
+            Some(p) => Err(Error::new(
+                ErrorKind::Usage,
+                format!("{} needs -{}", self.spec.name, p.name),
+            )
+            .hint(format!(
+                "'Get-Help {} -Examples' shows how it is used",
+                self.spec.name
+            ))),
         }
     }
 
@@ -109,8 +126,15 @@ impl Bound {
         if took || !self.takes_input() {
             return Ok(bound);
         }
-        Err(Error::new(ErrorKind::Usage, format!("{} can take nothing from the row '{}'", self.spec.name, text(row)))
-            .hint("name the parameter, for example with ForEach-Object and $_"))
+        Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "{} can take nothing from the row '{}'",
+                self.spec.name,
+                text(row)
+            ),
+        )
+        .hint("name the parameter, for example with ForEach-Object and $_"))
     }
 
     /// Whether a parameter is still open for the pipeline.
@@ -139,21 +163,35 @@ fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) -> Option<D
 /// With the argument that does not fit.
 pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
     let mut bound = Bound::new(stage.spec);
-    for argument in stage.arguments.iter().filter(|argument| argument.parameter.is_some()) {
-        let Some(parameter) = argument.parameter else { continue };
+    for argument in stage
+        .arguments
+        .iter()
+        .filter(|argument| argument.parameter.is_some())
+    {
+        let Some(parameter) = argument.parameter else {
+            continue;
+        };
         let value = match &argument.operand {
             None => Dynamic::TRUE,
             Some(operand) => value_of(operand, parameter, expressions),
         };
         bound.set(parameter, value)?;
     }
-    for argument in stage.arguments.iter().filter(|argument| argument.parameter.is_none()) {
-        let Some(operand) = &argument.operand else { continue };
+    for argument in stage
+        .arguments
+        .iter()
+        .filter(|argument| argument.parameter.is_none())
+    {
+        let Some(operand) = &argument.operand else {
+            continue;
+        };
         let parameter = next_position(&bound).or_else(|| where_value(&bound));
         let Some(parameter) = parameter else {
             let what = format!("{} takes no further value", stage.spec.name);
-            return Err(Error::new(ErrorKind::Usage, what)
-                .hint(format!("'Get-Help {}' shows what it takes; texts with blanks need quotes", stage.spec.name)));
+            return Err(Error::new(ErrorKind::Usage, what).hint(format!(
+                "'Get-Help {}' shows what it takes; texts with blanks need quotes",
+                stage.spec.name
+            )));
         };
         let value = value_of(operand, parameter, expressions);
         bound.set(parameter, value)?;
@@ -163,7 +201,8 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
 
 fn next_position(bound: &Bound) -> Option<&'static ParameterSpec> {
     let open = bound.spec.parameters.iter();
-    open.filter(|p| p.position.is_some() && bound.get(p.name).is_none()).min_by_key(|p| p.position)
+    open.filter(|p| p.position.is_some() && bound.get(p.name).is_none())
+        .min_by_key(|p| p.position)
 }
 
 fn where_value(_: &Bound) -> Option<&'static ParameterSpec> {
@@ -177,9 +216,14 @@ fn value_of(operand: &Operand, parameter: &ParameterSpec, expressions: &[Dynamic
             _ => word.clone().into(),
         },
         Operand::Quoted(text) => text.clone().into(),
-        Operand::Expression(n) | Operand::Block(n) => expressions.get(*n).cloned().unwrap_or_default(),
+        Operand::Expression(n) | Operand::Block(n) => {
+            expressions.get(*n).cloned().unwrap_or_default()
+        }
         Operand::List(items) => {
-            let items: Array = items.iter().map(|i| value_of(i, parameter, expressions)).collect();
+            let items: Array = items
+                .iter()
+                .map(|i| value_of(i, parameter, expressions))
+                .collect();
             items.into()
         }
     }
@@ -203,13 +247,24 @@ fn coerce(spec: &CommandSpec, parameter: &ParameterSpec, value: Dynamic) -> Resu
     }
     if matches!(kind, ValueKind::List | ValueKind::TextList) {
         let items = rows_of(&value).into_iter();
-        let named = |v| if kind == ValueKind::TextList { scalar(&v, parameter).map(|v| text(&v).into()) } else { Some(v) };
+        let named = |v| {
+            if kind == ValueKind::TextList {
+                scalar(&v, parameter).map(|v| text(&v).into())
+            } else {
+                Some(v)
+            }
+        };
         let items: Array = items.filter_map(named).collect();
         return Ok(items.into());
     }
     let single = scalar(&value, parameter);
     let wrong = || {
-        let what = format!("-{} of {} cannot be '{}'", parameter.name, spec.name, text(&value));
+        let what = format!(
+            "-{} of {} cannot be '{}'",
+            parameter.name,
+            spec.name,
+            text(&value)
+        );
         let error = Error::new(ErrorKind::Usage, what);
         match kind {
             ValueKind::Int => error.hint("it takes a whole number, 0 or more"),
@@ -242,11 +297,8 @@ fn scalar(value: &Dynamic, parameter: &ParameterSpec) -> Option<Dynamic> {
         value = rows.pop()?;
     }
     match value.clone().try_cast::<Record>() {
-        Some(record) if parameter.kind == ValueKind::Bytes => {
-            field(&record, parameter, false).or_else(|| {
-                Some(crate::script::value::to_json(&value).to_string().into())
-            })
-        }
+        Some(record) if parameter.kind == ValueKind::Bytes => field(&record, parameter, false)
+            .or_else(|| Some(crate::script::value::to_json(&value).to_string().into())),
         Some(record) => field(&record, parameter, true),
         None if value.is_array() || value.is_unit() => None,
         None => Some(value),
@@ -254,21 +306,30 @@ fn scalar(value: &Dynamic, parameter: &ParameterSpec) -> Option<Dynamic> {
 }
 
 fn truth(value: &Dynamic) -> Option<bool> {
-    value.as_bool().ok().or_else(|| match text(value).to_ascii_lowercase().as_str() {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    })
+    value
+        .as_bool()
+        .ok()
+        .or_else(|| match text(value).to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        })
 }
 
 fn whole(value: &Dynamic) -> Option<i64> {
-    value.as_int().ok().or_else(|| text(value).parse().ok()).filter(|n| *n >= 0)
+    value
+        .as_int()
+        .ok()
+        .or_else(|| text(value).parse().ok())
+        .filter(|n| *n >= 0)
 }
 
 /// A length of time in milliseconds; a bare number is milliseconds, or seconds for the shell's verbs.
 fn millis(value: &Dynamic, spec: &CommandSpec) -> Option<i64> {
     let text = text(value);
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let number: f64 = text[..split].parse().ok()?;
     let unit = match &text[split..] {
         "" if crate::cmdlet::is_verb_of_shell(spec) => 1000.0,

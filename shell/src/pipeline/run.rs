@@ -9,7 +9,7 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 
 use super::bind::{Bound, bind};
 use crate::cmdlet;
-use crate::script::fault::{Exit, Fault, raise};
+use crate::script::fault::{Exit, Fault};
 use crate::script::value::{Record, Rows, from_wire, text, to_wire};
 use crate::session::State;
 use crate::syntax::{Pipeline, Span};
@@ -53,9 +53,16 @@ pub fn run(
 ) -> Result<Rows, Failure> {
     let mut stream: Option<Stream<'_>> = None;
     for stage in &pipeline.stages {
-        let call = Call { state, context, place: (unit, stage.span) };
+        let call = Call {
+            state,
+            context,
+            place: (unit, stage.span),
+        };
         let bound = bind(stage, expressions).map_err(|e| call.fail(e))?;
-        let policy = bound.text("ErrorAction").unwrap_or_default().to_ascii_lowercase();
+        let policy = bound
+            .text("ErrorAction")
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let out = if cmdlet::is_verb_of_shell(stage.spec) {
             cmdlet::filter::start(call, bound, stream.take())?
         } else {
@@ -94,7 +101,11 @@ fn tolerant<'a>(state: &'a State, rows: Stream<'a>, tell: bool) -> Stream<'a> {
 }
 
 /// A command of the core: once, or once for each row that comes in.
-fn command<'a>(call: Call<'a>, bound: Bound, input: Option<Stream<'a>>) -> Result<Stream<'a>, Failure> {
+fn command<'a>(
+    call: Call<'a>,
+    bound: Bound,
+    input: Option<Stream<'a>>,
+) -> Result<Stream<'a>, Failure> {
     let Some(input) = input else {
         return Ok(invoke(call, &bound));
     };
@@ -141,7 +152,11 @@ fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
 fn arguments(bound: &Bound) -> Value {
     let own = |name: &str| bound.spec.parameters.iter().any(|p| p.name == name);
     let entries = bound.iter().filter(|(name, _)| own(name));
-    Value::Map(entries.map(|(name, v)| (Value::Text((*name).to_owned()), to_wire(v))).collect())
+    Value::Map(
+        entries
+            .map(|(name, v)| (Value::Text((*name).to_owned()), to_wire(v)))
+            .collect(),
+    )
 }
 
 /// `-WhatIf` says what would be done; a command of high risk is confirmed, or refused off a terminal.
@@ -150,7 +165,10 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     let target = target(bound);
     if bound.switch("WhatIf") == Some(true) {
         let risk = risk_text(spec.risk);
-        call.state.line(&format!("What if: {} on {target}: {}; risk: {risk}", spec.name, spec.summary));
+        call.state.line(&format!(
+            "What if: {} on {target}: {}; risk: {risk}",
+            spec.name, spec.summary
+        ));
         return Ok(false);
     }
     let asked = bound.switch("Confirm");
@@ -159,7 +177,9 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
         return Ok(true);
     }
     if call.state.interactive {
-        return Ok(call.state.confirm(&format!("{} on {target}: are you sure?", spec.name)));
+        return Ok(call
+            .state
+            .confirm(&format!("{} on {target}: are you sure?", spec.name)));
     }
     let what = format!("{} on {target} is not confirmed", spec.name);
     let hint = "give -Force or -Confirm:$false; -WhatIf shows what it would do";
@@ -167,7 +187,12 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
 }
 
 fn target(bound: &Bound) -> String {
-    let mut positions: Vec<_> = bound.spec.parameters.iter().filter(|p| p.position.is_some()).collect();
+    let mut positions: Vec<_> = bound
+        .spec
+        .parameters
+        .iter()
+        .filter(|p| p.position.is_some())
+        .collect();
     positions.sort_by_key(|p| p.position);
     let first = positions.into_iter().find_map(|p| bound.text(p.name));
     first.map_or_else(|| "the cluster".to_owned(), |name| format!("'{name}'"))
@@ -197,7 +222,9 @@ pub fn function(
             let what = format!("{} has no parameter '{name}'", spec.name);
             return Err(call.fail(Error::new(ErrorKind::Usage, what)));
         };
-        bound.set(parameter, value.clone()).map_err(|e| call.fail(e))?;
+        bound
+            .set(parameter, value.clone())
+            .map_err(|e| call.fail(e))?;
     }
     let rows = invoke(call, &bound).collect::<Result<Vec<_>, _>>()?;
     Ok(Rows(Rc::new(rows)))

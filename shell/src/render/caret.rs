@@ -14,7 +14,13 @@ pub fn error(
     place: Option<(&str, &str, Span)>,
     colour: bool,
 ) -> String {
-    let paint = |style: Style, text: &str| if colour { style.paint(text).to_string() } else { text.to_owned() };
+    let paint = |style: Style, text: &str| {
+        if colour {
+            style.paint(text).to_string()
+        } else {
+            text.to_owned()
+        }
+    };
     let red = Color::Red.bold();
     let mut out = format!("{} {message} ({kind})\n", paint(red, "error:"));
     if let Some((name, text, span)) = place {
@@ -28,10 +34,16 @@ pub fn error(
         out.push_str(&format!("{blank}--> {name}:{line}:{column}\n"));
         out.push_str(&format!("{gutter} | {}\n", content.replace('\t', " ")));
         let caret = paint(red, &"^".repeat(length));
-        out.push_str(&format!("{blank} | {}{caret}\n", " ".repeat(before.width())));
+        out.push_str(&format!(
+            "{blank} | {}{caret}\n",
+            " ".repeat(before.width())
+        ));
     }
     if let Some(hint) = hint {
-        out.push_str(&format!("{} {hint}\n", paint(Color::Cyan.normal(), "hint:")));
+        out.push_str(&format!(
+            "{} {hint}\n",
+            paint(Color::Cyan.normal(), "hint:")
+        ));
     }
     out
 }

@@ -12,7 +12,10 @@ use crate::script::value::{Record, property, text};
 /// Rows the way they are shown when nothing else is asked for.
 #[must_use]
 pub fn rows(rows: &[Dynamic], width: usize) -> String {
-    let Some(first) = rows.first().and_then(|row| row.clone().try_cast::<Record>()) else {
+    let Some(first) = rows
+        .first()
+        .and_then(|row| row.clone().try_cast::<Record>())
+    else {
         return rows.iter().map(|row| text(row) + "\n").collect();
     };
     if rows.iter().any(|row| !row.is::<Record>()) {
@@ -26,14 +29,19 @@ pub fn rows(rows: &[Dynamic], width: usize) -> String {
 
 fn default_columns(record: &Record) -> &'static [&'static str] {
     let mut specs = hamq_core::api::COMMANDS.iter().map(|spec| spec.output);
-    specs.find(|spec| spec.name == record.shape).map_or(&[], |spec| spec.columns)
+    specs
+        .find(|spec| spec.name == record.shape)
+        .map_or(&[], |spec| spec.columns)
 }
 
 fn names(rows: &[Dynamic], wanted: &[String], all: bool) -> Vec<String> {
     if !wanted.is_empty() {
         return wanted.to_vec();
     }
-    let record = rows.first().and_then(|row| row.clone().try_cast::<Record>()).unwrap_or_default();
+    let record = rows
+        .first()
+        .and_then(|row| row.clone().try_cast::<Record>())
+        .unwrap_or_default();
     let columns = default_columns(&record);
     if !all && !columns.is_empty() {
         return columns.iter().map(|c| (*c).to_owned()).collect();
@@ -42,7 +50,9 @@ fn names(rows: &[Dynamic], wanted: &[String], all: bool) -> Vec<String> {
 }
 
 fn cell(row: &Dynamic, name: &str) -> String {
-    property(row, name).map(|value| text(&value)).unwrap_or_default()
+    property(row, name)
+        .map(|value| text(&value))
+        .unwrap_or_default()
 }
 
 /// A table no wider than `width`, where that is possible; wide cells wrap.
@@ -52,17 +62,28 @@ pub fn table(rows: &[Dynamic], wanted: &[String], width: usize) -> String {
     if names.is_empty() {
         return rows.iter().map(|row| text(row) + "\n").collect();
     }
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| names.iter().map(|name| cell(row, name)).collect()).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| names.iter().map(|name| cell(row, name)).collect())
+        .collect();
     let numeric = |i: usize| {
-        rows.iter().all(|row| names.get(i).and_then(|n| property(row, n).ok()).is_some_and(|v| v.is_int() || v.is_float()))
+        rows.iter().all(|row| {
+            names
+                .get(i)
+                .and_then(|n| property(row, n).ok())
+                .is_some_and(|v| v.is_int() || v.is_float())
+        })
     };
     let right: Vec<bool> = (0..names.len()).map(numeric).collect();
     let widths = fit(&names, &cells, width);
     let mut out = String::new();
     let head: Vec<String> = names.clone();
     line(&mut out, &head, &widths, &right);
-    let rule: Vec<String> = widths.iter().zip(&names).map(|(w, n)| "-".repeat(n.width().min(*w))).collect();
+    let rule: Vec<String> = widths
+        .iter()
+        .zip(&names)
+        .map(|(w, n)| "-".repeat(n.width().min(*w)))
+        .collect();
     line(&mut out, &rule, &widths, &right);
     for row in &cells {
         line(&mut out, row, &widths, &right);
@@ -74,7 +95,10 @@ pub fn table(rows: &[Dynamic], wanted: &[String], width: usize) -> String {
 fn fit(names: &[String], cells: &[Vec<String>], width: usize) -> Vec<usize> {
     let wide = |i: usize, name: &String| {
         let rows = cells.iter().filter_map(|row| row.get(i));
-        rows.flat_map(|cell| cell.lines().map(|line| line.width())).chain([name.width()]).max().unwrap_or(1)
+        rows.flat_map(|cell| cell.lines().map(|line| line.width()))
+            .chain([name.width()])
+            .max()
+            .unwrap_or(1)
     };
     let mut widths: Vec<usize> = names.iter().enumerate().map(|(i, n)| wide(i, n)).collect();
     let gaps = 2 * names.len().saturating_sub(1);
@@ -88,15 +112,22 @@ fn fit(names: &[String], cells: &[Vec<String>], width: usize) -> Vec<usize> {
 }
 
 fn line(out: &mut String, cells: &[String], widths: &[usize], right: &[bool]) {
-    let wrapped: Vec<Vec<String>> =
-        cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
+    let wrapped: Vec<Vec<String>> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| wrap(cell, *width))
+        .collect();
     let height = wrapped.iter().map(Vec::len).max().unwrap_or(1);
     for n in 0..height {
         let mut text = String::new();
         for ((lines, width), right) in wrapped.iter().zip(widths).zip(right) {
             let part = lines.get(n).map_or("", String::as_str);
             let pad = " ".repeat(width.saturating_sub(part.width()));
-            let (before, after) = if *right { (pad.as_str(), "") } else { ("", pad.as_str()) };
+            let (before, after) = if *right {
+                (pad.as_str(), "")
+            } else {
+                ("", pad.as_str())
+            };
             text.push_str(&format!("{before}{part}{after}  "));
         }
         out.push_str(text.trim_end());
@@ -112,7 +143,11 @@ pub fn list(rows: &[Dynamic], wanted: &[String]) -> String {
         let names = names(std::slice::from_ref(row), wanted, true);
         let widest = names.iter().map(|n| n.width()).max().unwrap_or(0);
         let line = |name: &String| format!("{name:widest$} : {}\n", cell(row, name));
-        blocks.push(if names.is_empty() { text(row) + "\n" } else { names.iter().map(line).collect() });
+        blocks.push(if names.is_empty() {
+            text(row) + "\n"
+        } else {
+            names.iter().map(line).collect()
+        });
     }
     blocks.join("\n")
 }

@@ -20,13 +20,20 @@ impl Fault {
     /// An error whose place is not known yet.
     #[must_use]
     pub fn new(error: Error) -> Self {
-        Self { error, place: None, line_column: (0, 0) }
+        Self {
+            error,
+            place: None,
+            line_column: (0, 0),
+        }
     }
 
     /// As an error that a script can catch.
     #[must_use]
     pub fn raise(self) -> Box<EvalAltResult> {
-        Box::new(EvalAltResult::ErrorRuntime(Dynamic::from(self), Position::NONE))
+        Box::new(EvalAltResult::ErrorRuntime(
+            Dynamic::from(self),
+            Position::NONE,
+        ))
     }
 }
 
@@ -44,7 +51,10 @@ impl Exit {
     /// As an error that no script can catch.
     #[must_use]
     pub fn raise(self) -> Box<EvalAltResult> {
-        Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE))
+        Box::new(EvalAltResult::ErrorTerminated(
+            Dynamic::from(self),
+            Position::NONE,
+        ))
     }
 }
 

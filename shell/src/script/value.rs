@@ -31,7 +31,9 @@ impl Record {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Dynamic> {
         let mut fields = self.fields.iter();
-        fields.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        fields
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The value of a field.
@@ -40,8 +42,15 @@ impl Record {
     /// `NotFound` with the name that was probably meant.
     pub fn get(&self, name: &str) -> Result<Dynamic> {
         self.find(name).cloned().ok_or_else(|| {
-            let what = if self.shape.is_empty() { "the record" } else { self.shape };
-            let error = Error::new(ErrorKind::NotFound, format!("{what} has no property '{name}'"));
+            let what = if self.shape.is_empty() {
+                "the record"
+            } else {
+                self.shape
+            };
+            let error = Error::new(
+                ErrorKind::NotFound,
+                format!("{what} has no property '{name}'"),
+            );
             let names = || self.fields.iter().map(|(n, _)| n.as_str());
             match nearest(name, names()) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
@@ -53,7 +62,10 @@ impl Record {
     /// Sets a field.
     pub fn set(&mut self, name: &str, value: Dynamic) {
         let fields = Rc::make_mut(&mut self.fields);
-        match fields.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        match fields
+            .iter_mut()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        {
             Some((_, place)) => *place = value,
             None => fields.push((name.to_owned(), value)),
         }
@@ -71,9 +83,15 @@ impl Rows {
     /// When a row has no such property.
     pub fn property(&self, name: &str) -> Result<Dynamic> {
         if name.eq_ignore_ascii_case("count") || name == "len" {
-            return Ok(Dynamic::from(i64::try_from(self.0.len()).unwrap_or(i64::MAX)));
+            return Ok(Dynamic::from(
+                i64::try_from(self.0.len()).unwrap_or(i64::MAX),
+            ));
         }
-        let mut values = self.0.iter().map(|row| property(row, name)).collect::<Result<Array>>()?;
+        let mut values = self
+            .0
+            .iter()
+            .map(|row| property(row, name))
+            .collect::<Result<Array>>()?;
         Ok(match values.len() {
             0 => Dynamic::UNIT,
             1 => values.pop().unwrap_or_default(),
@@ -105,7 +123,11 @@ pub fn property(value: &Dynamic, name: &str) -> Result<Dynamic> {
 /// A plain map as a record.
 #[must_use]
 pub fn from_map(map: &Map) -> Record {
-    Record::of(map.iter().map(|(k, v)| (k.to_string(), v.clone())).collect())
+    Record::of(
+        map.iter()
+            .map(|(k, v)| (k.to_string(), v.clone()))
+            .collect(),
+    )
 }
 
 /// What a value is made of, one by one: the rows of rows and lists, itself otherwise, nothing of `()`.
@@ -148,7 +170,10 @@ pub fn from_wire(value: Value, shape: &'static str) -> Dynamic {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beyond 64 bits only the size matters")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "beyond 64 bits only the size matters"
+)]
 fn n_to_float(n: i128) -> f64 {
     n as f64
 }
@@ -168,7 +193,11 @@ pub fn to_wire(value: &Dynamic) -> Value {
     }
     if let Some(map) = value.clone().try_cast::<Map>() {
         let entry = |(k, v): (&_, &Dynamic)| (Value::Text(ToString::to_string(k)), to_wire(v));
-        return Value::Map(map.iter().map(|(k, v)| entry((&k.to_string(), v))).collect());
+        return Value::Map(
+            map.iter()
+                .map(|(k, v)| entry((&k.to_string(), v)))
+                .collect(),
+        );
     }
     if let Some(blob) = value.clone().try_cast::<Blob>() {
         return Value::Bytes(blob);
@@ -218,13 +247,22 @@ fn wire_to_json(value: &Value) -> serde_json::Value {
 pub fn text(value: &Dynamic) -> String {
     if let Some(record) = value.clone().try_cast::<Record>() {
         let field = |(k, v): &(String, Dynamic)| format!("{k}={}", text(v));
-        return record.fields.iter().map(field).collect::<Vec<_>>().join("; ");
+        return record
+            .fields
+            .iter()
+            .map(field)
+            .collect::<Vec<_>>()
+            .join("; ");
     }
     if let Some(fault) = value.clone().try_cast::<super::Fault>() {
         return fault.error.message;
     }
     if value.is::<Rows>() || value.is::<Array>() {
-        return rows_of(value).iter().map(text).collect::<Vec<_>>().join(", ");
+        return rows_of(value)
+            .iter()
+            .map(text)
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     if let Some(map) = value.clone().try_cast::<Map>() {
         return text(&Dynamic::from(from_map(&map)));
@@ -250,5 +288,8 @@ pub fn number(value: &Dynamic) -> Option<f64> {
     if let Ok(n) = value.as_int() {
         return Some(n_to_float(n.into()));
     }
-    value.as_float().ok().or_else(|| value.clone().into_string().ok()?.parse().ok())
+    value
+        .as_float()
+        .ok()
+        .or_else(|| value.clone().into_string().ok()?.parse().ok())
 }

@@ -142,7 +142,9 @@ impl Front<'_> {
             }
             let named = !only_values
                 && self.peek() == Some('-')
-                && self.peek_at(1).is_some_and(|c| c.is_alphabetic() || c == '?');
+                && self
+                    .peek_at(1)
+                    .is_some_and(|c| c.is_alphabetic() || c == '?');
             let (parameter, operand) = if named {
                 let (parameter, operand) = self.named(spec, context, expressions)?;
                 (Some(parameter), operand)

@@ -1,9 +1,9 @@
 //! Statements and expressions: copied as they are, but for commands, strings, `$` and line ends.
 
+use super::SyntaxError;
 use super::arguments::{Stage, unknown_command};
 use super::source::{SourceMap, Span};
 use super::text::literal;
-use super::SyntaxError;
 use crate::cmdlet;
 
 const DEPTH_MAX: usize = 100;
@@ -164,7 +164,9 @@ impl Front<'_> {
     }
 
     pub(super) fn unexpected(&self) -> SyntaxError {
-        let c = self.peek().map_or("end of text".to_owned(), |c| format!("'{c}'"));
+        let c = self
+            .peek()
+            .map_or("end of text".to_owned(), |c| format!("'{c}'"));
         SyntaxError::new(format!("unexpected {c}"), Span::new(self.at, self.at + 1))
     }
 
@@ -396,7 +398,9 @@ impl Front<'_> {
             return true;
         }
         match self.peek() {
-            Some('-') => self.peek_at(1).is_some_and(|c| c.is_whitespace() || c == '='),
+            Some('-') => self
+                .peek_at(1)
+                .is_some_and(|c| c.is_whitespace() || c == '='),
             Some('!') => self.peek_at(1) == Some('='),
             Some('.') => self.peek_at(1) != Some('/') && self.peek_at(1) != Some('\\'),
             Some(c) => "+*/%=<>&|?,)]:^{".contains(c),
@@ -559,8 +563,23 @@ impl Front<'_> {
         statement.command = matches!(word.as_str(), "return" | "throw" | "else" | "do" | "try");
         statement.complete = !matches!(
             word.as_str(),
-            "let" | "const" | "fn" | "if" | "else" | "while" | "loop" | "for" | "in" | "do" | "try"
-                | "catch" | "switch" | "private" | "until" | "import" | "as"
+            "let"
+                | "const"
+                | "fn"
+                | "if"
+                | "else"
+                | "while"
+                | "loop"
+                | "for"
+                | "in"
+                | "do"
+                | "try"
+                | "catch"
+                | "switch"
+                | "private"
+                | "until"
+                | "import"
+                | "as"
         );
         match word.as_str() {
             "let" | "const" | "return" | "throw" => statement.taken = true,
@@ -591,8 +610,7 @@ impl Front<'_> {
     fn exit_with_value(&self) -> bool {
         let rest = self.rest().trim_start_matches([' ', '\t']);
         rest.len() < self.rest().len()
-            && rest
-                .starts_with(|c: char| c.is_alphanumeric() || matches!(c, '$' | '_' | '-' | '('))
+            && rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '$' | '_' | '-' | '('))
     }
 
     /// `(e) {`: makes `e` an error record with places of the source.
@@ -647,11 +665,15 @@ impl Front<'_> {
         let dashed = word.contains('-');
         let found = cmdlet::find(&word);
         let shape = dashed
-            && word.split('-').all(|part| part.starts_with(|c: char| c.is_uppercase()))
+            && word
+                .split('-')
+                .all(|part| part.starts_with(|c: char| c.is_uppercase()))
             && cmdlet::is_verb(word.split('-').next().unwrap_or_default());
-        let is_command = !member && (dashed && (found.is_some() || shape) || !dashed && {
-            found.is_some() && statement.command && self.looks_like_arguments()
-        });
+        let is_command = !member
+            && (dashed && (found.is_some() || shape)
+                || !dashed && {
+                    found.is_some() && statement.command && self.looks_like_arguments()
+                });
         if !is_command {
             self.at = start;
             return Ok(None);
@@ -685,7 +707,9 @@ impl Front<'_> {
             Some('-') => spaced && chars.next().is_some_and(char::is_alphabetic),
             Some('.') => spaced && matches!(chars.next(), Some('/' | '\\')),
             Some(c) => {
-                spaced && (c.is_alphanumeric() || "'\"$@{*".contains(c)) && !trimmed.starts_with("in ")
+                spaced
+                    && (c.is_alphanumeric() || "'\"$@{*".contains(c))
+                    && !trimmed.starts_with("in ")
             }
         }
     }

@@ -157,7 +157,11 @@ impl Front<'_> {
         }
         while members {
             match self.peek() {
-                Some('.') if self.peek_at(1).is_some_and(|c| c.is_alphabetic() || c == '_') => {
+                Some('.')
+                    if self
+                        .peek_at(1)
+                        .is_some_and(|c| c.is_alphabetic() || c == '_') =>
+                {
                     let from = self.at;
                     self.at += 1;
                     self.word();
