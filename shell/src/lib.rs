@@ -1,19 +1,47 @@
 //! The `hamq` command: the shell, and the roles a process can take.
+//!
+//! ```text
+//!  main ─ role            node, queue-manager, … (other processes)
+//!    └─ repl | -c | run ─ session ─ script (rhai) ─ pipeline ─ cmdlet ─ core's client
+//!                            ▲          ▲
+//!                          editor     syntax                    render ─> output
+//! ```
 
+pub mod cmdlet;
+mod command_line;
+pub mod editor;
+pub mod pipeline;
+pub mod render;
+mod repl;
 pub mod role;
+pub mod script;
+pub mod session;
+pub mod syntax;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Runs the command line `arguments` (without the program's name) to its exit code.
 #[must_use]
-pub fn main(arguments: Vec<std::ffi::OsString>) -> std::process::ExitCode {
-    role::run(&arguments).unwrap_or(std::process::ExitCode::SUCCESS)
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let program = std::env::current_exe()
+        .map(|path| vec![path])
+        .unwrap_or_default();
+    main_with(arguments, program)
 }
 
-/// As [`main`], with the program that starts this command again when it is not this executable.
+/// The same for an embedding, which says how to start itself: a program and its leading arguments.
 #[must_use]
-pub fn main_with(
-    arguments: Vec<std::ffi::OsString>,
-    program: Vec<std::path::PathBuf>,
-) -> std::process::ExitCode {
-    let _ = program;
-    main(arguments)
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a command line is handed over"
+)]
+pub fn main_with(arguments: Vec<OsString>, program: Vec<PathBuf>) -> ExitCode {
+    match role::run_with(&arguments, &program) {
+        Some(code) => code,
+        None => command_line::run(&arguments, program),
+    }
 }

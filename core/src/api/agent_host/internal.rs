@@ -178,6 +178,8 @@ pub(super) async fn cluster_info(agent: &Agent) -> Result<ClusterInfo> {
         state: "Up".to_owned(),
         nodes: nodes.into_iter().map(|n| n.name.clone()).collect(),
         groups: view.groups.values().map(|g| g.name.clone()).collect(),
+        path: String::new(),
+        subnet: String::new(),
         quorum: agent.options().database.location(),
         same_subnet_delay: config.same_subnet_delay_ms,
         same_subnet_threshold: config.same_subnet_threshold,

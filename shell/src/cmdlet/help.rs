@@ -1,0 +1,230 @@
+//! Help pages and the list of commands, all from the specs.
+
+use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, Pipeline, Risk};
+use hamq_core::{Error, ErrorKind, Result};
+use rhai::Dynamic;
+
+use super::{COMMON, all, find, is_verb_of_shell, kind_name, like, nearest};
+use crate::render::wrap;
+use crate::script::Record;
+
+const WIDTH: usize = 78;
+
+const ABOUT: &str = "\
+about_shell
+
+A line is a pipeline of commands, or rhai, or both:
+
+  Get-ClusterGroup | Where-Object State -eq Online
+  let $g = Get-ClusterGroup VS1; if $g.OwnerNode == \"n1\" { Move-ClusterGroup $g }
+
+Values    30s  127.0.0.1  a,b  'verbatim'  \"text $x $(1 + 2)\"  $x  (expr)
+          { block with $_ }  @{ key = value }
+Pipelines give rows: .Count, [0], for; a property of one row is its value,
+          of many a list. A command inside an expression needs parentheses.
+Errors    stop the script; -ErrorAction Continue goes on and ends with code 3;
+          try { } catch (e) { e.message, e.kind, e.hint, e.line }
+Exit      0 done, 1 failed, 2 usage, 3 partly failed, 4 refused, 124 time-out,
+          130 interrupted";
+
+/// The help page of `name`, or the list of what fits it.
+///
+/// # Errors
+/// `NotFound` with what was probably meant.
+pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
+    let Some(name) = name else {
+        return Ok(overview("*"));
+    };
+    if name.to_ascii_lowercase().starts_with("about") {
+        return Ok(ABOUT.to_owned());
+    }
+    if name.contains(['*', '?']) && name != "?" {
+        return Ok(overview(name));
+    }
+    match find(name) {
+        Some(spec) => Ok(command(spec, examples, full)),
+        None => {
+            let error = Error::new(
+                ErrorKind::NotFound,
+                format!("there is no help for '{name}'"),
+            );
+            Err(match nearest(name, all().map(|spec| spec.name)) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("'Get-Command' lists the commands"),
+            })
+        }
+    }
+}
+
+fn overview(pattern: &str) -> String {
+    let fits: Vec<_> = all().filter(|spec| like(spec.name, pattern)).collect();
+    let widest = fits.iter().map(|spec| spec.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for spec in fits {
+        let lines = wrap(spec.summary, WIDTH.saturating_sub(widest + 2));
+        for (n, line) in lines.iter().enumerate() {
+            let name = if n == 0 { spec.name } else { "" };
+            out.push_str(format!("{name:widest$}  {line}").trim_end());
+            out.push('\n');
+        }
+    }
+    out.push_str("\nGet-Help NAME shows one of them; Get-Help about_shell the language.");
+    out
+}
+
+fn command(spec: &CommandSpec, examples: bool, full: bool) -> String {
+    let mut out = format!("{}\n", spec.name);
+    let prose = spec
+        .help
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join("\n");
+    for paragraph in prose.split("\n\n") {
+        indent(&mut out, &paragraph.replace('\n', " "), 2);
+        out.push('\n');
+    }
+    if !examples {
+        out.push_str("SYNTAX\n");
+        let words = spec.parameters.iter().map(usage).collect::<Vec<_>>();
+        syntax(&mut out, spec.name, &words);
+        if !spec.aliases.is_empty() {
+            indent(
+                &mut out,
+                &format!("Aliases: {}", spec.aliases.join(", ")),
+                2,
+            );
+        }
+        if !spec.parameters.is_empty() {
+            out.push_str("\nPARAMETERS\n");
+        }
+        for parameter in spec.parameters {
+            describe(&mut out, parameter);
+        }
+        if full {
+            out.push_str("\nCOMMON PARAMETERS\n");
+            COMMON
+                .iter()
+                .for_each(|parameter| describe(&mut out, parameter));
+            output(&mut out, spec);
+        }
+        out.push('\n');
+    }
+    out.push_str("EXAMPLES\n");
+    for example in spec.examples {
+        out.push_str(&format!("  {}\n", example.code));
+        indent(&mut out, example.text, 6);
+    }
+    out.trim_end().to_owned()
+}
+
+fn output(out: &mut String, spec: &CommandSpec) {
+    if is_verb_of_shell(spec) {
+        return;
+    }
+    let list = if spec.many { "any number of" } else { "one" };
+    out.push_str(&format!("\nOUTPUT\n  {list} {}\n", spec.output.name));
+    for field in spec.output.fields {
+        out.push_str(&format!("  {}\n", field.name));
+        indent(out, &prose(field.help), 6);
+    }
+    let risk = match spec.risk {
+        Risk::None => "none: it only reads",
+        Risk::Low => "low: it can be undone",
+        Risk::Medium => "medium: it interrupts service",
+        Risk::High => "high: it asks first; -Force or -Confirm:$false in scripts",
+    };
+    out.push_str(&format!("\nRISK\n  {risk}\n"));
+}
+
+fn prose(lines: &[&str]) -> String {
+    lines
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn usage(parameter: &ParameterSpec) -> String {
+    let kind = kind_name(parameter.kind);
+    let name = match parameter.position {
+        Some(_) => format!("[-{}]", parameter.name),
+        None => format!("-{}", parameter.name),
+    };
+    let whole = if kind.is_empty() {
+        name
+    } else {
+        format!("{name} <{kind}>")
+    };
+    if parameter.required {
+        whole
+    } else {
+        format!("[{whole}]")
+    }
+}
+
+fn syntax(out: &mut String, name: &str, words: &[String]) {
+    let mut line = format!("  {name}");
+    for word in words {
+        if line.chars().count() + word.chars().count() + 1 > WIDTH {
+            out.push_str(&line);
+            out.push('\n');
+            line = "     ".to_owned();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    out.push_str(&line);
+    out.push('\n');
+}
+
+fn describe(out: &mut String, parameter: &ParameterSpec) {
+    let kind = kind_name(parameter.kind);
+    let mut head = format!("  -{}", parameter.name);
+    if !kind.is_empty() {
+        head.push_str(&format!(" <{kind}>"));
+    }
+    let mut notes = Vec::new();
+    if parameter.required {
+        notes.push("required".to_owned());
+    }
+    if parameter.pipeline != Pipeline::No {
+        notes.push("from the pipeline".to_owned());
+    }
+    if !parameter.aliases.is_empty() {
+        notes.push(format!("also -{}", parameter.aliases.join(", -")));
+    }
+    if let Completes::Choice(words) = parameter.completes {
+        notes.push(words.join(" | "));
+    }
+    if !notes.is_empty() {
+        head.push_str(&format!("  ({})", notes.join("; ")));
+    }
+    for (n, line) in wrap(head.trim(), WIDTH - 6).iter().enumerate() {
+        out.push_str(&format!("{}{line}\n", if n == 0 { "  " } else { "      " }));
+    }
+    indent(out, &prose(parameter.help), 6);
+}
+
+fn indent(out: &mut String, text: &str, by: usize) {
+    for line in wrap(text.trim(), WIDTH - by) {
+        out.push_str(format!("{}{line}", " ".repeat(by)).trim_end());
+        out.push('\n');
+    }
+}
+
+/// The commands whose name, verb and noun fit.
+#[must_use]
+pub fn commands(name: Option<&str>, verb: Option<&str>, noun: Option<&str>) -> Vec<Dynamic> {
+    let fits = |text: &str, pattern: Option<&str>| pattern.is_none_or(|p| like(text, p));
+    let row = |spec: &CommandSpec| {
+        Dynamic::from(Record::of(vec![
+            ("Name".into(), spec.name.into()),
+            ("Summary".into(), spec.summary.trim().into()),
+        ]))
+    };
+    all()
+        .filter(|s| fits(s.name, name) && fits(s.verb(), verb) && fits(s.noun(), noun))
+        .map(row)
+        .collect()
+}

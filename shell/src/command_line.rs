@@ -1,0 +1,217 @@
+//! The command line: what to run, with which cluster, and how it ends.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use hamq_core::api::client::{Client, ClientOptions};
+use rhai::{Array, Dynamic, Map};
+
+use crate::repl;
+use crate::script::Session;
+use crate::session::{Invoke, State};
+
+const HELP: &str = "\
+hamq                               the prompt
+hamq -c 'TEXT'                     one command or script text
+hamq run FILE [--NAME VALUE | VALUE]…   a runbook; it reads ARGS.NAME
+options: --cluster NAME, --json (rows as JSON lines), --version, --help
+roles:   hamq node | queue-manager | triggers | dtc
+";
+
+/// The script's thread needs room for deep recursion: rhai fails with an error before it is used up.
+const STACK_BYTES: usize = 64 << 20;
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Options {
+    cluster: Option<String>,
+    json: bool,
+    text: Option<(String, String)>,
+    arguments: Vec<OsString>,
+    print: Option<String>,
+}
+
+pub(crate) fn run(arguments: &[OsString], program: Vec<PathBuf>) -> ExitCode {
+    let options = match parse(arguments) {
+        Ok(options) => options,
+        Err(message) => return say(&format!("error: {message}\nhint: hamq --help\n"), 2),
+    };
+    if let Some(text) = options.print {
+        drop(std::io::stdout().write_all(text.as_bytes()));
+        return ExitCode::SUCCESS;
+    }
+    let worker = std::thread::Builder::new()
+        .name("script".into())
+        .stack_size(STACK_BYTES);
+    match worker
+        .spawn(move || start(options, program))
+        .map(std::thread::JoinHandle::join)
+    {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(_)) => say("error: the shell failed inside; please report it\n", 1),
+        Err(e) => say(&format!("error: cannot start a thread: {e}\n"), 1),
+    }
+}
+
+fn say(text: &str, code: u8) -> ExitCode {
+    drop(std::io::stderr().write_all(text.as_bytes()));
+    ExitCode::from(code)
+}
+
+fn parse(arguments: &[OsString]) -> Result<Options, String> {
+    use lexopt::prelude::*;
+    let mut parser = lexopt::Parser::from_args(arguments.iter().cloned());
+    let mut options = Options::default();
+    let plain = |e: lexopt::Error| e.to_string();
+    while let Some(argument) = parser.next().map_err(plain)? {
+        match argument {
+            Long("cluster") => {
+                options.cluster = Some(parser.value().and_then(|v| v.string()).map_err(plain)?)
+            }
+            Long("json") => options.json = true,
+            Long("version") => {
+                options.print = Some(format!("hamq {}\n", env!("CARGO_PKG_VERSION")))
+            }
+            Short('h') | Long("help") => options.print = Some(HELP.to_owned()),
+            Short('c') => {
+                let text = parser.value().and_then(|v| v.string()).map_err(plain)?;
+                options.text = Some(("-c".into(), text));
+            }
+            Value(word) if word == "run" => {
+                let file = parser.value().and_then(|v| v.string()).map_err(plain)?;
+                let text = std::fs::read_to_string(&file)
+                    .map_err(|e| format!("cannot read {file}: {e}"))?;
+                options.text = Some((file, text));
+                options.arguments = parser.raw_args().map_err(plain)?.collect();
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Ok(options)
+}
+
+/// `--name value` by name (a name alone is true), the rest in the list `_`.
+fn script_arguments(words: &[OsString]) -> Map {
+    let mut map = Map::new();
+    let mut rest = Array::new();
+    let mut words = words
+        .iter()
+        .map(|w| w.to_string_lossy().into_owned())
+        .peekable();
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--") {
+            Some(pair) if pair.contains('=') => {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                map.insert(name.into(), value.to_owned().into());
+            }
+            Some(name) if !name.is_empty() => {
+                let value = words.next_if(|next| !next.starts_with("--"));
+                map.insert(name.into(), value.map_or(Dynamic::TRUE, Into::into));
+            }
+            _ => rest.push(word.into()),
+        }
+    }
+    map.insert("_".into(), rest.into());
+    map
+}
+
+fn home() -> PathBuf {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    set("HAMQ_HOME")
+        .or_else(|| set("XDG_STATE_HOME").map(|path| path.join("hamq")))
+        .or_else(|| set("HOME").map(|path| path.join(".local/state/hamq")))
+        .unwrap_or_else(|| PathBuf::from(".hamq"))
+}
+
+fn start(options: Options, program: Vec<PathBuf>) -> u8 {
+    let home = home();
+    let client = Client::new(ClientOptions {
+        home: home.clone(),
+        program,
+        failover_timeout: FAILOVER_TIMEOUT,
+    });
+    let client = match client {
+        Ok(client) => client,
+        Err(e) => {
+            say(&format!("error: {e}\n"), 1);
+            return 1;
+        }
+    };
+    let interactive = options.text.is_none() && std::io::stdin().is_terminal();
+    let mut state = State::new(Arc::new(client.clone()), interactive);
+    state.json = options.json;
+    listen(Arc::clone(&state.interrupt), Arc::clone(&state.invoke));
+    let code = match options.cluster.map(|name| client.connect(&name)) {
+        Some(Err(e)) => {
+            let hint = e
+                .hint
+                .as_deref()
+                .map(|h| format!("hint: {h}\n"))
+                .unwrap_or_default();
+            say(&format!("error: {e} ({})\n{hint}", e.kind), 1);
+            1
+        }
+        _ => {
+            let mut session =
+                Session::new(Rc::new(state), script_arguments(&options.arguments).into());
+            match options.text {
+                Some((name, text)) => session.run(&name, &text).err().unwrap_or(0),
+                None if interactive => repl::run(&mut session, &home),
+                None => piped(&mut session),
+            }
+        }
+    };
+    client.close();
+    code
+}
+
+/// Standard input that is not a terminal is a script.
+fn piped(session: &mut Session) -> u8 {
+    let mut text = String::new();
+    match std::io::stdin().read_to_string(&mut text) {
+        Ok(_) => session.run("stdin", &text).err().unwrap_or(0),
+        Err(e) => {
+            say(&format!("error: cannot read the input: {e}\n"), 2);
+            2
+        }
+    }
+}
+
+/// Ctrl-C and a request to terminate end what runs; the first by 130, the second by 143.
+fn listen(interrupt: Arc<AtomicU8>, invoke: Arc<dyn Invoke>) {
+    let signals = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async move {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut int), Ok(mut term)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+            ) else {
+                return;
+            };
+            loop {
+                let code = tokio::select! { _ = int.recv() => 130, _ = term.recv() => 143 };
+                interrupt.store(code, Ordering::Relaxed);
+                invoke.cancel();
+            }
+        });
+    };
+    drop(
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(signals),
+    );
+}

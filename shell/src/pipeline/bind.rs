@@ -1,0 +1,346 @@
+//! From written arguments to the parameters of a command.
+
+use hamq_core::api::spec::{CommandSpec, ParameterSpec, Pipeline, ValueKind};
+use hamq_core::{Error, ErrorKind, Result};
+use rhai::{Array, Dynamic};
+
+use crate::script::value::{Record, Rows, rows_of, text};
+use crate::syntax::{Operand, Stage};
+
+/// The parameters of one call.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// The command.
+    pub spec: &'static CommandSpec,
+    values: Vec<(&'static str, Dynamic)>,
+}
+
+impl Bound {
+    /// A call without parameters.
+    #[must_use]
+    pub fn new(spec: &'static CommandSpec) -> Self {
+        Self {
+            spec,
+            values: Vec::new(),
+        }
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Dynamic> {
+        self.values
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
+    }
+
+    /// The value of a parameter as text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(text)
+    }
+
+    /// The value of a parameter as a number of things.
+    #[must_use]
+    pub fn count(&self, name: &str) -> Option<usize> {
+        self.get(name)?
+            .as_int()
+            .ok()
+            .map(|n| usize::try_from(n).unwrap_or(0))
+    }
+
+    /// Whether a switch is given; none when nothing is said of it.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> Option<bool> {
+        self.get(name)?.as_bool().ok()
+    }
+
+    /// The texts of a list parameter.
+    #[must_use]
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.get(name)
+            .map(|v| rows_of(v).iter().map(text).collect())
+            .unwrap_or_default()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &(&'static str, Dynamic)> {
+        self.values.iter()
+    }
+
+    /// Gives a parameter its value.
+    ///
+    /// # Errors
+    /// When the value does not fit, or it has one already.
+    pub fn set(&mut self, parameter: &'static ParameterSpec, value: Dynamic) -> Result<()> {
+        if self.get(parameter.name).is_some() {
+            let what = format!("-{} of {} is given twice", parameter.name, self.spec.name);
+            return Err(Error::new(ErrorKind::Usage, what));
+        }
+        let value = coerce(self.spec, parameter, value)?;
+        self.values.push((parameter.name, value));
+        Ok(())
+    }
+
+    /// Fails when a required parameter has no value.
+    ///
+    /// # Errors
+    /// `Usage`, naming it.
+    pub fn check(&self) -> Result<()> {
+        let missing = |p: &&ParameterSpec| p.required && self.get(p.name).is_none();
+        match self.spec.parameters.iter().find(missing) {
+            None => Ok(()),
+            Some(p) => Err(Error::new(
+                ErrorKind::Usage,
+                format!("{} needs -{}", self.spec.name, p.name),
+            )
+            .hint(format!(
+                "'Get-Help {} -Examples' shows how it is used",
+                self.spec.name
+            ))),
+        }
+    }
+
+    /// This call with what a row of the pipeline gives.
+    ///
+    /// # Errors
+    /// When the row gives nothing that the command takes.
+    pub fn with_row(&self, row: &Dynamic) -> Result<Self> {
+        let mut bound = self.clone();
+        let record = row.clone().try_cast::<Record>();
+        let mut took = false;
+        for parameter in self.spec.parameters {
+            if parameter.pipeline == Pipeline::No || self.get(parameter.name).is_some() {
+                continue;
+            }
+            let value = match (&record, parameter.pipeline) {
+                (Some(record), kind) => field(record, parameter, kind == Pipeline::ByValue),
+                (None, Pipeline::ByValue) if !took => Some(row.clone()),
+                _ => None,
+            };
+            if let Some(value) = value.filter(|value| !value.is_unit()) {
+                bound.set(parameter, value)?;
+                took = true;
+            }
+        }
+        if took || !self.takes_input() {
+            return Ok(bound);
+        }
+        Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "{} can take nothing from the row '{}'",
+                self.spec.name,
+                text(row)
+            ),
+        )
+        .hint("name the parameter, for example with ForEach-Object and $_"))
+    }
+
+    /// Whether a parameter is still open for the pipeline.
+    #[must_use]
+    pub fn takes_input(&self) -> bool {
+        let mut parameters = self.spec.parameters.iter();
+        parameters.any(|p| p.pipeline != Pipeline::No && self.get(p.name).is_none())
+    }
+}
+
+/// The field of a record that a parameter takes: of its name, of an alias, or what names the record.
+fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) -> Option<Dynamic> {
+    let mut names = std::iter::once(parameter.name).chain(parameter.aliases.iter().copied());
+    if let Some(value) = names.find_map(|name| record.find(name)) {
+        return Some(value.clone());
+    }
+    if parameter.kind == ValueKind::Any || parameter.kind == ValueKind::List {
+        return by_value.then(|| Dynamic::from(record.clone()));
+    }
+    by_value.then(|| record.find("Name").cloned()).flatten()
+}
+
+/// Binds the arguments of a stage; expressions were evaluated into `expressions`.
+///
+/// # Errors
+/// With the argument that does not fit.
+pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
+    let mut bound = Bound::new(stage.spec);
+    for argument in stage
+        .arguments
+        .iter()
+        .filter(|argument| argument.parameter.is_some())
+    {
+        let Some(parameter) = argument.parameter else {
+            continue;
+        };
+        let value = match &argument.operand {
+            None => Dynamic::TRUE,
+            Some(operand) => value_of(operand, parameter, expressions),
+        };
+        bound.set(parameter, value)?;
+    }
+    for argument in stage
+        .arguments
+        .iter()
+        .filter(|argument| argument.parameter.is_none())
+    {
+        let Some(operand) = &argument.operand else {
+            continue;
+        };
+        let parameter = next_position(&bound).or_else(|| where_value(&bound));
+        let Some(parameter) = parameter else {
+            let what = format!("{} takes no further value", stage.spec.name);
+            return Err(Error::new(ErrorKind::Usage, what).hint(format!(
+                "'Get-Help {}' shows what it takes; texts with blanks need quotes",
+                stage.spec.name
+            )));
+        };
+        let value = value_of(operand, parameter, expressions);
+        bound.set(parameter, value)?;
+    }
+    Ok(bound)
+}
+
+fn next_position(bound: &Bound) -> Option<&'static ParameterSpec> {
+    let open = bound.spec.parameters.iter();
+    open.filter(|p| p.position.is_some() && bound.get(p.name).is_none())
+        .min_by_key(|p| p.position)
+}
+
+fn where_value(_: &Bound) -> Option<&'static ParameterSpec> {
+    None
+}
+
+fn value_of(operand: &Operand, parameter: &ParameterSpec, expressions: &[Dynamic]) -> Dynamic {
+    match operand {
+        Operand::Bare(word) => match parameter.kind {
+            ValueKind::Any | ValueKind::List => guess(word),
+            _ => word.clone().into(),
+        },
+        Operand::Quoted(text) => text.clone().into(),
+        Operand::Expression(n) | Operand::Block(n) => {
+            expressions.get(*n).cloned().unwrap_or_default()
+        }
+        Operand::List(items) => {
+            let items: Array = items
+                .iter()
+                .map(|i| value_of(i, parameter, expressions))
+                .collect();
+            items.into()
+        }
+    }
+}
+
+/// A bare word where any value may stand.
+fn guess(word: &str) -> Dynamic {
+    if let Ok(n) = word.parse::<i64>() {
+        return n.into();
+    }
+    match word.parse::<f64>() {
+        Ok(f) if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => f.into(),
+        _ => word.to_owned().into(),
+    }
+}
+
+fn coerce(spec: &CommandSpec, parameter: &ParameterSpec, value: Dynamic) -> Result<Dynamic> {
+    let kind = parameter.kind;
+    if kind == ValueKind::Any {
+        return Ok(value);
+    }
+    if matches!(kind, ValueKind::List | ValueKind::TextList) {
+        let items = rows_of(&value).into_iter();
+        let named = |v| {
+            if kind == ValueKind::TextList {
+                scalar(&v, parameter).map(|v| text(&v).into())
+            } else {
+                Some(v)
+            }
+        };
+        let items: Array = items.filter_map(named).collect();
+        return Ok(items.into());
+    }
+    let single = scalar(&value, parameter);
+    let wrong = || {
+        let what = format!(
+            "-{} of {} cannot be '{}'",
+            parameter.name,
+            spec.name,
+            text(&value)
+        );
+        let error = Error::new(ErrorKind::Usage, what);
+        match kind {
+            ValueKind::Int => error.hint("it takes a whole number, 0 or more"),
+            ValueKind::Duration => error.hint("it takes a length of time: 500ms, 30s, 5m, 2h"),
+            ValueKind::Switch | ValueKind::Bool => error.hint("it takes $true or $false"),
+            ValueKind::Text => error.hint("it takes one text"),
+            _ => error,
+        }
+    };
+    let single = single.ok_or_else(wrong)?;
+    let fitted = match kind {
+        ValueKind::Switch | ValueKind::Bool => truth(&single).map(Dynamic::from),
+        ValueKind::Int => whole(&single).map(Dynamic::from),
+        ValueKind::Float => crate::script::value::number(&single).map(Dynamic::from),
+        ValueKind::Duration => millis(&single, spec).map(Dynamic::from),
+        ValueKind::Bytes if single.is_blob() => Some(single),
+        _ => Some(text(&single).into()),
+    };
+    fitted.ok_or_else(wrong)
+}
+
+/// One value: of one row that row, of a record what names it.
+fn scalar(value: &Dynamic, parameter: &ParameterSpec) -> Option<Dynamic> {
+    let mut value = value.clone();
+    if value.is::<Rows>() {
+        let mut rows = rows_of(&value);
+        if rows.len() != 1 {
+            return None;
+        }
+        value = rows.pop()?;
+    }
+    match value.clone().try_cast::<Record>() {
+        Some(record) if parameter.kind == ValueKind::Bytes => field(&record, parameter, false)
+            .or_else(|| Some(crate::script::value::to_json(&value).to_string().into())),
+        Some(record) => field(&record, parameter, true),
+        None if value.is_array() || value.is_unit() => None,
+        None => Some(value),
+    }
+}
+
+fn truth(value: &Dynamic) -> Option<bool> {
+    value
+        .as_bool()
+        .ok()
+        .or_else(|| match text(value).to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        })
+}
+
+fn whole(value: &Dynamic) -> Option<i64> {
+    value
+        .as_int()
+        .ok()
+        .or_else(|| text(value).parse().ok())
+        .filter(|n| *n >= 0)
+}
+
+/// A length of time in milliseconds; a bare number is milliseconds, or seconds for the shell's verbs.
+fn millis(value: &Dynamic, spec: &CommandSpec) -> Option<i64> {
+    let text = text(value);
+    let split = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let number: f64 = text[..split].parse().ok()?;
+    let unit = match &text[split..] {
+        "" if crate::cmdlet::is_verb_of_shell(spec) => 1000.0,
+        "" | "ms" => 1.0,
+        "s" => 1000.0,
+        "m" | "min" => 60_000.0,
+        "h" => 3_600_000.0,
+        "d" => 86_400_000.0,
+        _ => return None,
+    };
+    let millis = (number * unit).round();
+    #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
+    (millis.is_finite() && millis < 1e15).then_some(millis as i64)
+}

@@ -1,0 +1,243 @@
+//! Pulling rows through the commands of a pipeline.
+
+use std::rc::Rc;
+
+use hamq_core::api::spec::{CommandSpec, Risk, ValueKind};
+use hamq_core::api::value::Value;
+use hamq_core::{Error, ErrorKind};
+use rhai::{Dynamic, EvalAltResult, NativeCallContext};
+
+use super::bind::{Bound, bind};
+use crate::cmdlet;
+use crate::script::fault::{Exit, Fault};
+use crate::script::value::{Record, Rows, from_wire, text, to_wire};
+use crate::session::State;
+use crate::syntax::{Pipeline, Span};
+
+/// Why a row could not be had.
+pub type Failure = Box<EvalAltResult>;
+/// Rows, made as they are asked for.
+pub type Stream<'a> = Box<dyn Iterator<Item = Result<Dynamic, Failure>> + 'a>;
+
+/// What a command needs to run: the session, rhai's call (for script blocks) and its place.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The session.
+    pub state: &'a State,
+    /// The call out of rhai.
+    pub context: &'a NativeCallContext<'a>,
+    /// The unit and the place of the command.
+    pub place: (usize, Span),
+}
+
+impl Call<'_> {
+    /// The error at this command.
+    pub fn fail(&self, error: Error) -> Failure {
+        let mut fault = Fault::new(error);
+        fault.place = Some(self.place);
+        fault.line_column = self.state.line_column(self.place.0, self.place.1.start);
+        fault.raise()
+    }
+}
+
+/// Runs a pipeline to its rows; `None` when it was shown as it came.
+///
+/// # Errors
+/// Those of its commands.
+pub fn run(
+    state: &State,
+    context: &NativeCallContext<'_>,
+    unit: usize,
+    pipeline: &Pipeline,
+    expressions: &[Dynamic],
+) -> Result<Rows, Failure> {
+    let mut stream: Option<Stream<'_>> = None;
+    for stage in &pipeline.stages {
+        let call = Call {
+            state,
+            context,
+            place: (unit, stage.span),
+        };
+        let bound = bind(stage, expressions).map_err(|e| call.fail(e))?;
+        let policy = bound
+            .text("ErrorAction")
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let out = if cmdlet::is_verb_of_shell(stage.spec) {
+            cmdlet::filter::start(call, bound, stream.take())?
+        } else {
+            command(call, bound, stream.take())?
+        };
+        stream = Some(match policy.as_str() {
+            "" | "stop" => out,
+            "continue" | "silentlycontinue" => tolerant(state, out, policy == "continue"),
+            other => {
+                let what = format!("-ErrorAction cannot be '{other}'");
+                let hint = "it takes Stop, Continue or SilentlyContinue";
+                return Err(call.fail(Error::new(ErrorKind::Usage, what).hint(hint)));
+            }
+        });
+    }
+    let mut rows = Vec::new();
+    for row in stream.into_iter().flatten() {
+        state.check_interrupt()?;
+        rows.push(row?);
+    }
+    Ok(Rows(Rc::new(rows)))
+}
+
+/// Drops the rows that failed, and remembers that some did.
+fn tolerant<'a>(state: &'a State, rows: Stream<'a>, tell: bool) -> Stream<'a> {
+    Box::new(rows.filter_map(move |row| match row {
+        Err(failure) if !matches!(*failure, EvalAltResult::ErrorTerminated(..)) => {
+            if tell {
+                state.partial.set(true);
+                state.report(&state.fault(*failure));
+            }
+            None
+        }
+        other => Some(other),
+    }))
+}
+
+/// A command of the core: once, or once for each row that comes in.
+fn command<'a>(
+    call: Call<'a>,
+    bound: Bound,
+    input: Option<Stream<'a>>,
+) -> Result<Stream<'a>, Failure> {
+    let Some(input) = input else {
+        return Ok(invoke(call, &bound));
+    };
+    let collects = bound.spec.parameters.iter().find(|p| {
+        p.pipeline == hamq_core::api::spec::Pipeline::ByValue
+            && matches!(p.kind, ValueKind::List | ValueKind::TextList)
+            && bound.get(p.name).is_none()
+    });
+    if let Some(parameter) = collects {
+        let all = input.collect::<Result<Vec<_>, _>>()?;
+        let mut bound = bound;
+        bound.set(parameter, all.into()).map_err(|e| call.fail(e))?;
+        return Ok(invoke(call, &bound));
+    }
+    Ok(Box::new(input.flat_map(move |row| {
+        let bound = row.and_then(|row| bound.with_row(&row).map_err(|e| call.fail(e)));
+        match bound {
+            Ok(bound) => invoke(call, &bound),
+            Err(failure) => Box::new(std::iter::once(Err(failure))),
+        }
+    })))
+}
+
+fn invoke<'a>(call: Call<'a>, bound: &Bound) -> Stream<'a> {
+    let shape = bound.spec.output.name;
+    match guarded(call, bound) {
+        Ok(values) => Box::new(values.into_iter().map(move |v| Ok(from_wire(v, shape)))),
+        Err(failure) => Box::new(std::iter::once(Err(failure))),
+    }
+}
+
+fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
+    call.state.check_interrupt()?;
+    bound.check().map_err(|e| call.fail(e))?;
+    if !permitted(call, bound)? {
+        return Ok(Vec::new());
+    }
+    let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
+    call.state.check_interrupt()?;
+    result.map_err(|e| call.fail(e))
+}
+
+/// The parameters of the command itself, as its argument struct is written on the wire.
+fn arguments(bound: &Bound) -> Value {
+    let own = |name: &str| bound.spec.parameters.iter().any(|p| p.name == name);
+    let entries = bound.iter().filter(|(name, _)| own(name));
+    Value::Map(
+        entries
+            .map(|(name, v)| (Value::Text((*name).to_owned()), to_wire(v)))
+            .collect(),
+    )
+}
+
+/// `-WhatIf` says what would be done; a command of high risk is confirmed, or refused off a terminal.
+fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
+    let spec = bound.spec;
+    let target = target(bound);
+    if bound.switch("WhatIf") == Some(true) {
+        let risk = risk_text(spec.risk);
+        call.state.line(&format!(
+            "What if: {} on {target}: {}; risk: {risk}",
+            spec.name, spec.summary
+        ));
+        return Ok(false);
+    }
+    let asked = bound.switch("Confirm");
+    let forced = bound.switch("Force") == Some(true) || asked == Some(false);
+    if forced || (asked.is_none() && spec.risk < Risk::High) {
+        return Ok(true);
+    }
+    if call.state.interactive {
+        return Ok(call
+            .state
+            .confirm(&format!("{} on {target}: are you sure?", spec.name)));
+    }
+    let what = format!("{} on {target} is not confirmed", spec.name);
+    let hint = "give -Force or -Confirm:$false; -WhatIf shows what it would do";
+    Err(call.fail(Error::new(ErrorKind::InvalidRequest, what).hint(hint)))
+}
+
+fn target(bound: &Bound) -> String {
+    let mut positions: Vec<_> = bound
+        .spec
+        .parameters
+        .iter()
+        .filter(|p| p.position.is_some())
+        .collect();
+    positions.sort_by_key(|p| p.position);
+    let first = positions.into_iter().find_map(|p| bound.text(p.name));
+    first.map_or_else(|| "the cluster".to_owned(), |name| format!("'{name}'"))
+}
+
+fn risk_text(risk: Risk) -> &'static str {
+    match risk {
+        Risk::None => "none, it only reads",
+        Risk::Low => "low, it can be undone",
+        Risk::Medium => "medium, it interrupts service",
+        Risk::High => "high, it destroys configuration or messages",
+    }
+}
+
+/// A command called as a rhai function: `get_cluster_group(#{Name: "x"})`.
+///
+/// # Errors
+/// Those of the command.
+pub fn function(
+    call: Call<'_>,
+    spec: &'static CommandSpec,
+    parameters: &Record,
+) -> Result<Rows, Failure> {
+    let mut bound = Bound::new(spec);
+    for (name, value) in parameters.fields.iter() {
+        let Some(parameter) = spec.parameter(name).or_else(|| cmdlet::common(name)) else {
+            let what = format!("{} has no parameter '{name}'", spec.name);
+            return Err(call.fail(Error::new(ErrorKind::Usage, what)));
+        };
+        bound
+            .set(parameter, value.clone())
+            .map_err(|e| call.fail(e))?;
+    }
+    let rows = invoke(call, &bound).collect::<Result<Vec<_>, _>>()?;
+    Ok(Rows(Rc::new(rows)))
+}
+
+/// A row's text, where a command wants lines.
+#[must_use]
+pub fn line_of(row: &Dynamic) -> String {
+    text(row)
+}
+
+/// Ends the script as an interrupt does.
+#[must_use]
+pub fn interrupted(code: u8) -> Failure {
+    Exit(code).raise()
+}

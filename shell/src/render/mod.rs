@@ -1,0 +1,176 @@
+//! Rows and errors as text: tables that wrap and never cut, lists, and carets under the fault.
+
+mod caret;
+
+use rhai::Dynamic;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+pub use caret::error;
+
+use crate::script::value::{Record, property, text};
+
+/// Rows the way they are shown when nothing else is asked for.
+#[must_use]
+pub fn rows(rows: &[Dynamic], width: usize) -> String {
+    let Some(first) = rows
+        .first()
+        .and_then(|row| row.clone().try_cast::<Record>())
+    else {
+        return rows.iter().map(|row| text(row) + "\n").collect();
+    };
+    if rows.iter().any(|row| !row.is::<Record>()) {
+        return rows.iter().map(|row| text(row) + "\n").collect();
+    }
+    if default_columns(&first).is_empty() && first.fields.len() > 4 {
+        return list(rows, &[]);
+    }
+    table(rows, &[], width)
+}
+
+fn default_columns(record: &Record) -> &'static [&'static str] {
+    let mut specs = hamq_core::api::COMMANDS.iter().map(|spec| spec.output);
+    specs
+        .find(|spec| spec.name == record.shape)
+        .map_or(&[], |spec| spec.columns)
+}
+
+fn names(rows: &[Dynamic], wanted: &[String], all: bool) -> Vec<String> {
+    if !wanted.is_empty() {
+        return wanted.to_vec();
+    }
+    let record = rows
+        .first()
+        .and_then(|row| row.clone().try_cast::<Record>())
+        .unwrap_or_default();
+    let columns = default_columns(&record);
+    if !all && !columns.is_empty() {
+        return columns.iter().map(|c| (*c).to_owned()).collect();
+    }
+    record.fields.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn cell(row: &Dynamic, name: &str) -> String {
+    property(row, name)
+        .map(|value| text(&value))
+        .unwrap_or_default()
+}
+
+/// A table no wider than `width`, where that is possible; wide cells wrap.
+#[must_use]
+pub fn table(rows: &[Dynamic], wanted: &[String], width: usize) -> String {
+    let names = names(rows, wanted, false);
+    if names.is_empty() {
+        return rows.iter().map(|row| text(row) + "\n").collect();
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| names.iter().map(|name| cell(row, name)).collect())
+        .collect();
+    let numeric = |i: usize| {
+        rows.iter().all(|row| {
+            names
+                .get(i)
+                .and_then(|n| property(row, n).ok())
+                .is_some_and(|v| v.is_int() || v.is_float())
+        })
+    };
+    let right: Vec<bool> = (0..names.len()).map(numeric).collect();
+    let widths = fit(&names, &cells, width);
+    let mut out = String::new();
+    let head: Vec<String> = names.clone();
+    line(&mut out, &head, &widths, &right);
+    let rule: Vec<String> = widths
+        .iter()
+        .zip(&names)
+        .map(|(w, n)| "-".repeat(n.width().min(*w)))
+        .collect();
+    line(&mut out, &rule, &widths, &right);
+    for row in &cells {
+        line(&mut out, row, &widths, &right);
+    }
+    out
+}
+
+/// Shrinks the widest column until all fit.
+fn fit(names: &[String], cells: &[Vec<String>], width: usize) -> Vec<usize> {
+    let wide = |i: usize, name: &String| {
+        let rows = cells.iter().filter_map(|row| row.get(i));
+        rows.flat_map(|cell| cell.lines().map(|line| line.width()))
+            .chain([name.width()])
+            .max()
+            .unwrap_or(1)
+    };
+    let mut widths: Vec<usize> = names.iter().enumerate().map(|(i, n)| wide(i, n)).collect();
+    let gaps = 2 * names.len().saturating_sub(1);
+    loop {
+        let total = widths.iter().fold(gaps, |sum, w| sum.saturating_add(*w));
+        let Some(widest) = widths.iter_mut().max().filter(|w| total > width && **w > 8) else {
+            return widths;
+        };
+        *widest = widest.saturating_sub(total - width).max(8).max(*widest / 2);
+    }
+}
+
+fn line(out: &mut String, cells: &[String], widths: &[usize], right: &[bool]) {
+    let wrapped: Vec<Vec<String>> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| wrap(cell, *width))
+        .collect();
+    let height = wrapped.iter().map(Vec::len).max().unwrap_or(1);
+    for n in 0..height {
+        let mut text = String::new();
+        for ((lines, width), right) in wrapped.iter().zip(widths).zip(right) {
+            let part = lines.get(n).map_or("", String::as_str);
+            let pad = " ".repeat(width.saturating_sub(part.width()));
+            let (before, after) = if *right {
+                (pad.as_str(), "")
+            } else {
+                ("", pad.as_str())
+            };
+            text.push_str(&format!("{before}{part}{after}  "));
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+}
+
+/// Each row as a block of `Name : value` lines.
+#[must_use]
+pub fn list(rows: &[Dynamic], wanted: &[String]) -> String {
+    let mut blocks = Vec::new();
+    for row in rows {
+        let names = names(std::slice::from_ref(row), wanted, true);
+        let widest = names.iter().map(|n| n.width()).max().unwrap_or(0);
+        let line = |name: &String| format!("{name:widest$} : {}\n", cell(row, name));
+        blocks.push(if names.is_empty() {
+            text(row) + "\n"
+        } else {
+            names.iter().map(line).collect()
+        });
+    }
+    blocks.join("\n")
+}
+
+/// Text in lines of at most `width` columns, broken at blanks where there are some.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split_inclusive(' ') {
+            if !line.is_empty() && line.width() + word.trim_end().width() > width {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            }
+            for c in word.chars() {
+                if line.width() + c.width().unwrap_or(0) > width && c != ' ' {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(if c.is_control() { ' ' } else { c });
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}

@@ -1,0 +1,290 @@
+//! The engine of a session: each unit is translated, compiled and run with its own source.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use hamq_core::{Error, ErrorKind};
+use rhai::{
+    AST, Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Scope,
+};
+
+use super::fault::{Exit, Fault, exit_code, raise};
+use super::value::{Record, Rows, from_map, property, text};
+use crate::pipeline::Failure;
+use crate::pipeline::run;
+use crate::session::{Source, State};
+use crate::syntax::{Span, SyntaxError, translate};
+
+/// A session: its engine, its variables, its state.
+pub struct Session {
+    engine: Engine,
+    scope: Scope<'static>,
+    /// What commands and script share.
+    pub state: Rc<State>,
+    /// `exit` was called.
+    pub ended: bool,
+    /// With this code.
+    pub code: u8,
+}
+
+impl Session {
+    /// A session on `state`, with `arguments` as ARGS.
+    #[must_use]
+    pub fn new(state: Rc<State>, arguments: Dynamic) -> Self {
+        let mut engine = Engine::new();
+        engine
+            .set_max_call_levels(256)
+            .set_max_expr_depths(128, 128);
+        engine.set_strict_variables(true);
+        engine.disable_symbol("eval");
+        let interrupt = Arc::clone(&state.interrupt);
+        engine.on_progress(move |_| match interrupt.load(Ordering::Relaxed) {
+            0 => None,
+            code => Some(Dynamic::from(Exit(code))),
+        });
+        let printer = Rc::clone(&state);
+        engine.on_print(move |line| printer.line(line));
+        register_values(&mut engine);
+        register_calls(&mut engine, &state);
+        let mut scope = Scope::new();
+        scope.push_constant_dynamic("ARGS", arguments);
+        Self {
+            engine,
+            scope,
+            state,
+            ended: false,
+            code: 0,
+        }
+    }
+
+    /// Runs a text; what it comes to is shown.
+    ///
+    /// # Errors
+    /// The exit code it ends with, when that is not 0; errors were reported.
+    pub fn run(&mut self, name: &str, source: &str) -> Result<(), u8> {
+        let unit = self.state.units.borrow().len();
+        self.state.unit.set(unit);
+        let ast = match self.compile(unit, name, source) {
+            Ok(ast) => ast,
+            Err(fault) => {
+                self.state.report(&fault);
+                return Err(2);
+            }
+        };
+        self.engine.register_global_module(ast.shared_lib().clone());
+        match self
+            .engine
+            .eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast)
+        {
+            Ok(value) => {
+                self.state.show(&value);
+                if self.state.partial.take() {
+                    Err(3)
+                } else {
+                    Ok(())
+                }
+            }
+            Err(failure) => self.failed(*failure),
+        }
+    }
+
+    fn failed(&mut self, failure: EvalAltResult) -> Result<(), u8> {
+        if let Some(exit) = exit_of(&failure) {
+            self.ended = self.state.interrupt.load(Ordering::Relaxed) == 0;
+            self.code = exit.0;
+            return if exit.0 == 0 { Ok(()) } else { Err(exit.0) };
+        }
+        let fault = self.state.fault(failure);
+        let code = exit_code(fault.error.kind);
+        self.state.report(&fault);
+        Err(code)
+    }
+
+    fn compile(&self, unit: usize, name: &str, source: &str) -> Result<AST, Fault> {
+        let first = self.state.pipelines.borrow().len();
+        let translated = translate(source, first, self.state.interactive);
+        let read = Source {
+            name: name.to_owned(),
+            text: source.to_owned(),
+            generated: String::new(),
+            map: crate::syntax::SourceMap::default(),
+        };
+        self.state.units.borrow_mut().push(read);
+        let translated = translated.map_err(|e| syntax_fault(&self.state, unit, e))?;
+        if let Some(read) = self.state.units.borrow_mut().last_mut() {
+            read.generated.clone_from(&translated.text);
+            read.map = translated.map;
+        }
+        let pipelines = translated.pipelines.into_iter().map(|p| (unit, p));
+        self.state.pipelines.borrow_mut().extend(pipelines);
+        let compiled = self
+            .engine
+            .compile_with_scope(&self.scope, &translated.text);
+        let mut ast = compiled.map_err(|e| {
+            let place = match (e.position().line(), e.position().position()) {
+                (Some(line), Some(column)) => self.state.place(unit, line, column),
+                _ => None,
+            };
+            let mut fault = Fault::new(Error::new(ErrorKind::Usage, e.err_type().to_string()));
+            fault.place = place;
+            fault
+        })?;
+        ast.set_source(unit.to_string());
+        Ok(ast)
+    }
+}
+
+fn exit_of(failure: &EvalAltResult) -> Option<Exit> {
+    match failure {
+        EvalAltResult::ErrorTerminated(token, _) => {
+            Some(token.clone().try_cast().unwrap_or(Exit(130)))
+        }
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => exit_of(inner),
+        _ => None,
+    }
+}
+
+fn syntax_fault(state: &State, unit: usize, error: SyntaxError) -> Fault {
+    let mut inner = Error::new(ErrorKind::Usage, error.message);
+    inner.hint = error.hint;
+    let mut fault = Fault::new(inner);
+    fault.line_column = state.line_column(unit, error.span.start);
+    fault.place = Some((unit, error.span));
+    fault
+}
+
+/// Records, rows and faults: their properties and iteration.
+fn register_values(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Record>("Record")
+        .register_indexer_get(|r: &mut Record, name: &str| r.get(name).map_err(raise))
+        .register_indexer_set(|r: &mut Record, name: &str, value: Dynamic| r.set(name, value))
+        .register_fn("to_string", |r: &mut Record| {
+            text(&Dynamic::from(r.clone()))
+        })
+        .register_fn("contains", |r: &mut Record, name: &str| {
+            r.find(name).is_some()
+        });
+    engine
+        .register_type_with_name::<Rows>("Rows")
+        .register_indexer_get(|rows: &mut Rows, name: &str| rows.property(name).map_err(raise))
+        .register_indexer_get(|rows: &mut Rows, index: i64| nth(rows, index))
+        .register_fn("to_string", |r: &mut Rows| text(&Dynamic::from(r.clone())))
+        .register_fn("len", |r: &mut Rows| {
+            i64::try_from(r.0.len()).unwrap_or(i64::MAX)
+        })
+        .register_fn("is_empty", |r: &mut Rows| r.0.is_empty())
+        .register_fn("to_array", |r: &mut Rows| r.0.as_ref().clone())
+        .register_iterator::<Rows>();
+    engine
+        .register_type_with_name::<Fault>("Error")
+        .register_get("message", |f: &mut Fault| f.error.message.clone())
+        .register_get("kind", |f: &mut Fault| f.error.kind.name())
+        .register_get("hint", |f: &mut Fault| {
+            f.error.hint.clone().unwrap_or_default()
+        })
+        .register_get("line", |f: &mut Fault| {
+            i64::try_from(f.line_column.0).unwrap_or(0)
+        })
+        .register_get("column", |f: &mut Fault| {
+            i64::try_from(f.line_column.1).unwrap_or(0)
+        })
+        .register_fn("to_string", |f: &mut Fault| f.error.message.clone());
+    engine.register_fn("__text", |parts: Array| -> ImmutableString {
+        parts.iter().map(text).collect::<String>().into()
+    });
+    engine.register_fn("property", |value: Dynamic, name: &str| {
+        property(&value, name).map_err(raise)
+    });
+    engine.register_fn("exit", |code: i64| -> Result<(), Failure> {
+        Err(Exit(u8::try_from(code.rem_euclid(256)).unwrap_or(1)).raise())
+    });
+    engine.register_fn("exit", || -> Result<(), Failure> { Err(Exit(0).raise()) });
+}
+
+impl IntoIterator for Rows {
+    type Item = Dynamic;
+    type IntoIter = std::vec::IntoIter<Dynamic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.as_ref().clone().into_iter()
+    }
+}
+
+fn nth(rows: &Rows, index: i64) -> Result<Dynamic, Failure> {
+    let len = i64::try_from(rows.0.len()).unwrap_or(i64::MAX);
+    let at = if index < 0 { len + index } else { index };
+    let row = usize::try_from(at)
+        .ok()
+        .and_then(|at| rows.0.get(at))
+        .cloned();
+    row.ok_or_else(|| {
+        raise(Error::new(
+            ErrorKind::NotFound,
+            format!("there is no row {index}: there are {len}"),
+        ))
+    })
+}
+
+/// Pipelines, caught errors, and each command as a function.
+fn register_calls(engine: &mut Engine, state: &Rc<State>) {
+    let shared = Rc::clone(state);
+    let pipe = move |context: NativeCallContext<'_>,
+                     id: i64,
+                     expressions: Array|
+          -> Result<Dynamic, Failure> {
+        let entry = usize::try_from(id)
+            .ok()
+            .and_then(|id| shared.pipelines.borrow().get(id).cloned());
+        let Some((unit, pipeline)) = entry else {
+            return Err(raise(Error::new(
+                ErrorKind::Internal,
+                format!("no pipeline {id}"),
+            )));
+        };
+        let rows = run::run(&shared, &context, unit, &pipeline, &expressions)?;
+        if pipeline.print {
+            shared.show(&Dynamic::from(rows));
+            return Ok(Dynamic::UNIT);
+        }
+        Ok(Dynamic::from(rows))
+    };
+    engine.register_fn("__pipe", pipe);
+    let shared = Rc::clone(state);
+    engine.register_fn("__err", move |value: Dynamic| shared.caught(&value));
+    for spec in hamq_core::api::COMMANDS.iter().copied() {
+        let name = spec.snake_name();
+        let shared = Rc::clone(state);
+        let call = move |context: &NativeCallContext<'_>, record: &Record| {
+            let at = context.call_position();
+            let unit = context
+                .call_source()
+                .and_then(|s| s.parse().ok())
+                .unwrap_or(shared.unit.get());
+            let place = match (at.line(), at.position()) {
+                (Some(line), Some(column)) => shared.place(unit, line, column),
+                _ => None,
+            };
+            let place = place.unwrap_or((unit, Span::default()));
+            run::function(
+                run::Call {
+                    state: &shared,
+                    context,
+                    place,
+                },
+                spec,
+                record,
+            )
+        };
+        let bare = call.clone();
+        engine.register_fn(name.as_str(), move |context: NativeCallContext<'_>| {
+            bare(&context, &Record::default())
+        });
+        engine.register_fn(
+            name.as_str(),
+            move |context: NativeCallContext<'_>, parameters: Map| {
+                call(&context, &from_map(&parameters))
+            },
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! rhai: values, errors, and the engine that runs translated units.
+
+pub mod engine;
+pub mod fault;
+pub mod value;
+
+pub use engine::Session;
+pub use fault::Fault;
+pub use value::{Record, Rows};

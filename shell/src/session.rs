@@ -1,0 +1,295 @@
+//! What a session of the shell holds: the way to the cluster, units read so far, and where output goes.
+
+use std::cell::{Cell, RefCell};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use hamq_core::api::client::Client;
+use hamq_core::api::value::Value;
+use hamq_core::{Error, ErrorKind, Result};
+use rhai::{Dynamic, EvalAltResult, Map};
+
+use crate::pipeline::Failure;
+use crate::render;
+use crate::script::fault::{Exit, Fault};
+use crate::script::value::{Rows, rows_of, text, to_json};
+use crate::syntax::{Pipeline, SourceMap, Span, source};
+
+/// The way commands are run: a client, or a double in tests.
+pub trait Invoke: Send + Sync {
+    /// Runs a command by name.
+    ///
+    /// # Errors
+    /// Those of the command.
+    fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>>;
+    /// Ends what is waiting.
+    fn cancel(&self);
+    /// The chosen cluster.
+    fn cluster(&self) -> Option<String>;
+    /// Chooses a cluster.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn connect(&self, target: &str) -> Result<()>;
+}
+
+impl Invoke for Client {
+    fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
+        Self::invoke(self, name, arguments)
+    }
+    fn cancel(&self) {
+        Self::cancel(self);
+    }
+    fn cluster(&self) -> Option<String> {
+        Self::cluster(self)
+    }
+    fn connect(&self, target: &str) -> Result<()> {
+        Self::connect(self, target)
+    }
+}
+
+/// A unit that was read: its text, what it became, and the way back.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file, or `input`.
+    pub name: String,
+    /// As it was written.
+    pub text: String,
+    /// As rhai got it.
+    pub generated: String,
+    /// The way back.
+    pub map: SourceMap,
+}
+
+/// The state that commands and script share.
+pub struct State {
+    /// The way to the cluster.
+    pub invoke: Arc<dyn Invoke>,
+    /// 0, or the exit code that an interrupt asks for.
+    pub interrupt: Arc<AtomicU8>,
+    /// At a prompt.
+    pub interactive: bool,
+    /// Rows are shown as JSON lines.
+    pub json: bool,
+    /// Errors are coloured.
+    pub colour: bool,
+    /// Something failed and was passed over.
+    pub partial: Cell<bool>,
+    /// The unit that runs.
+    pub unit: Cell<usize>,
+    /// All units.
+    pub units: RefCell<Vec<Source>>,
+    /// All pipelines, each with its unit.
+    pub pipelines: RefCell<Vec<(usize, Pipeline)>>,
+    /// What tests read instead of the output stream.
+    pub captured: Option<RefCell<String>>,
+}
+
+impl State {
+    /// A fresh state.
+    #[must_use]
+    pub fn new(invoke: Arc<dyn Invoke>, interactive: bool) -> Self {
+        Self {
+            invoke,
+            interrupt: Arc::default(),
+            interactive,
+            json: false,
+            colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            partial: Cell::new(false),
+            unit: Cell::new(0),
+            units: RefCell::default(),
+            pipelines: RefCell::default(),
+            captured: None,
+        }
+    }
+
+    /// Stops when an interrupt asked for it.
+    ///
+    /// # Errors
+    /// The end of the script.
+    pub fn check_interrupt(&self) -> std::result::Result<(), Failure> {
+        match self.interrupt.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            code => Err(Exit(code).raise()),
+        }
+    }
+
+    /// How wide tables may be.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if self.captured.is_some() || !std::io::stdout().is_terminal() {
+            return usize::MAX;
+        }
+        crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(20))
+    }
+
+    /// Writes text to the output.
+    pub fn write(&self, text: &str) {
+        if let Some(captured) = &self.captured {
+            captured.borrow_mut().push_str(text);
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        if out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            // Nobody reads any more (a closed pipe): end quietly at the next command.
+            self.interrupt.store(141, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes a line to the output.
+    pub fn line(&self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
+    /// Shows a value: rows as a table, nothing for `()`.
+    pub fn show(&self, value: &Dynamic) {
+        let rows = if value.is::<Rows>() || value.is_array() {
+            rows_of(value)
+        } else {
+            vec![value.clone()]
+        };
+        let rows: Vec<Dynamic> = rows.into_iter().filter(|row| !row.is_unit()).collect();
+        if rows.is_empty() {
+            return;
+        }
+        if self.json {
+            rows.iter()
+                .for_each(|row| self.line(&to_json(row).to_string()));
+            return;
+        }
+        self.write(&render::rows(&rows, self.width()));
+    }
+
+    /// Shows an error.
+    pub fn report(&self, fault: &Fault) {
+        let units = self.units.borrow();
+        let place = fault.place.and_then(|(unit, span)| {
+            units
+                .get(unit)
+                .map(|unit| (unit.name.as_str(), unit.text.as_str(), span))
+        });
+        let error = &fault.error;
+        let text = render::error(
+            error.kind.name(),
+            &error.message,
+            error.hint.as_deref(),
+            place,
+            self.colour,
+        );
+        match &self.captured {
+            Some(captured) => captured.borrow_mut().push_str(&text),
+            None => drop(std::io::stderr().write_all(text.as_bytes())),
+        }
+    }
+
+    /// One line about how far something is.
+    pub fn progress(&self, line: &str, done: bool) {
+        let mut err = std::io::stderr().lock();
+        let terminal = err.is_terminal();
+        let result = match (terminal, done) {
+            (true, true) => write!(err, "\r\x1b[K"),
+            (true, false) => write!(err, "\r\x1b[K{line}"),
+            (false, true) => Ok(()),
+            (false, false) => writeln!(err, "{line}"),
+        };
+        drop(result.and_then(|()| err.flush()));
+    }
+
+    /// Asks a person.
+    #[must_use]
+    pub fn confirm(&self, question: &str) -> bool {
+        self.write(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        drop(std::io::stdin().lock().read_line(&mut answer));
+        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Line and column of a byte of a unit.
+    #[must_use]
+    pub fn line_column(&self, unit: usize, offset: usize) -> (usize, usize) {
+        let units = self.units.borrow();
+        units
+            .get(unit)
+            .map_or((0, 0), |unit| source::line_column(&unit.text, offset))
+    }
+
+    /// The place in a unit of a position in its generated text.
+    #[must_use]
+    pub fn place(&self, unit: usize, line: usize, column: usize) -> Option<(usize, Span)> {
+        let units = self.units.borrow();
+        let source = units.get(unit)?;
+        let out = source::offset(&source.generated, line, column);
+        let start = source.map.source(out);
+        Some((unit, Span::new(start, start + 1)))
+    }
+
+    /// The error of rhai with its place in the source.
+    #[must_use]
+    pub fn fault(&self, error: EvalAltResult) -> Fault {
+        self.fault_in(error, self.unit.get())
+    }
+
+    fn fault_in(&self, mut error: EvalAltResult, unit: usize) -> Fault {
+        let position = error.position();
+        let mut fault = match error {
+            EvalAltResult::ErrorInFunctionCall(_, source, inner, _) => {
+                return self.fault_in(*inner, source.parse().unwrap_or(unit));
+            }
+            EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<Fault>() {
+                Some(fault) => fault,
+                None => Fault::new(Error::new(ErrorKind::InvalidRequest, text(&value))),
+            },
+            EvalAltResult::ErrorTerminated(..) => {
+                Fault::new(Error::new(ErrorKind::OperationCancelled, "interrupted"))
+            }
+            _ => {
+                let _ = error.take_position();
+                Fault::new(Error::new(ErrorKind::Usage, error.to_string()))
+            }
+        };
+        if fault.place.is_none()
+            && let (Some(line), Some(column)) = (position.line(), position.position())
+        {
+            fault.place = self.place(unit, line, column);
+        }
+        if let Some((unit, span)) = fault.place {
+            fault.line_column = self.line_column(unit, span.start);
+        }
+        fault
+    }
+
+    /// What `catch` got, as a fault.
+    #[must_use]
+    pub fn caught(&self, value: &Dynamic) -> Fault {
+        if let Some(fault) = value.clone().try_cast::<Fault>() {
+            return fault;
+        }
+        let Some(map) = value.clone().try_cast::<Map>() else {
+            return Fault::new(Error::new(ErrorKind::InvalidRequest, text(value)));
+        };
+        let field = |name: &str| map.get(name).map(text).unwrap_or_default();
+        let number = |name: &str| {
+            map.get(name)
+                .and_then(|v| v.as_int().ok())
+                .and_then(|n| usize::try_from(n).ok())
+        };
+        let message = field("message");
+        let message = message
+            .rsplit_once(" (line ")
+            .map_or(message.as_str(), |(before, _)| before);
+        let mut fault = Fault::new(Error::new(ErrorKind::Usage, message));
+        let unit = field("source").parse().unwrap_or_else(|_| self.unit.get());
+        if let (Some(line), Some(column)) = (number("line"), number("position")) {
+            fault.place = self.place(unit, line, column);
+        }
+        if let Some((unit, span)) = fault.place {
+            fault.line_column = self.line_column(unit, span.start);
+        }
+        fault
+    }
+}

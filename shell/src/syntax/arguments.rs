@@ -1,0 +1,392 @@
+//! Argument mode: a pipeline of commands with their arguments.
+
+use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
+
+use super::front::{Context, Front};
+use super::{Pipeline, Span, SyntaxError};
+use crate::cmdlet;
+
+/// A value as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// A bare word: its parameter decides its type.
+    Bare(String),
+    /// A quoted text.
+    Quoted(String),
+    /// The expression of this number in the pipeline's list.
+    Expression(usize),
+    /// The script block of this number in the pipeline's list.
+    Block(usize),
+    /// `a,b`.
+    List(Vec<Self>),
+}
+
+/// One argument.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// Its parameter, unless it is positional.
+    pub parameter: Option<&'static ParameterSpec>,
+    /// Its value; none for a bare switch.
+    pub operand: Option<Operand>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// One command of a pipeline.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The command.
+    pub spec: &'static CommandSpec,
+    /// Its arguments in order.
+    pub arguments: Vec<Argument>,
+    /// The place of its name.
+    pub span: Span,
+}
+
+impl Front<'_> {
+    /// A whole pipeline; the position is at its first command word.
+    pub(super) fn pipeline(
+        &mut self,
+        spec: &'static CommandSpec,
+        word: Span,
+        context: Context,
+    ) -> Result<usize, SyntaxError> {
+        let index = self.unit.pipelines.len();
+        self.unit.pipelines.push(Pipeline::default());
+        self.synth(&format!("__pipe({},[", self.first + index), word.start);
+        let mut stages: Vec<Stage> = Vec::new();
+        let mut expressions = 0;
+        let (mut spec, mut word) = (spec, word);
+        loop {
+            if let Some(last) = stages.last().filter(|stage| cmdlet::is_format(stage.spec)) {
+                return Err(SyntaxError::new(
+                    format!("{} must be the last command of a pipeline", last.spec.name),
+                    last.span,
+                )
+                .hint("it makes text; choose and order the records before it"));
+            }
+            let arguments = self.arguments(spec, context, &mut expressions)?;
+            stages.push(Stage {
+                spec,
+                arguments,
+                span: word,
+            });
+            if !self.next_stage(context) {
+                break;
+            }
+            (spec, word) = self.stage_word()?;
+        }
+        self.synth("])", self.at);
+        if let Some(place) = self.unit.pipelines.get_mut(index) {
+            place.stages = stages;
+        }
+        Ok(index)
+    }
+
+    fn next_stage(&mut self, context: Context) -> bool {
+        let before = self.at;
+        self.skip_blank(context == Context::Group);
+        if self.peek() != Some('|') {
+            // A pipe may lead the next line.
+            self.skip_blank(true);
+        }
+        let pipe = self.peek() == Some('|') && self.peek_at(1) != Some('|');
+        if !pipe {
+            self.at = before;
+            return false;
+        }
+        self.at += 1;
+        self.skip_blank(true);
+        true
+    }
+
+    fn stage_word(&mut self) -> Result<(&'static CommandSpec, Span), SyntaxError> {
+        let start = self.at;
+        let word = self.command_word();
+        let span = Span::new(start, self.at.max(start + 1));
+        if word.is_empty() {
+            let error = SyntaxError::new("a command must follow '|'", span);
+            return Err(if self.peek().is_none() {
+                error.unfinished()
+            } else {
+                error
+            });
+        }
+        match cmdlet::find(&word) {
+            Some(spec) => Ok((spec, span)),
+            None => Err(unknown_command(&word, span)),
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        spec: &'static CommandSpec,
+        context: Context,
+        expressions: &mut usize,
+    ) -> Result<Vec<Argument>, SyntaxError> {
+        let mut arguments = Vec::new();
+        let mut only_values = false;
+        loop {
+            self.skip_blank(context == Context::Group);
+            if self.peek() == Some('\n') && !self.parameter_leads_next_line() {
+                break;
+            }
+            let start = self.at;
+            if self.ends_arguments() {
+                break;
+            }
+            if self.rest().starts_with("--") && self.peek_at(2).is_none_or(char::is_whitespace) {
+                self.at += 2;
+                only_values = true;
+                continue;
+            }
+            let named = !only_values
+                && self.peek() == Some('-')
+                && self
+                    .peek_at(1)
+                    .is_some_and(|c| c.is_alphabetic() || c == '?');
+            let (parameter, operand) = if named {
+                let (parameter, operand) = self.named(spec, context, expressions)?;
+                (Some(parameter), operand)
+            } else {
+                (None, Some(self.list(context, expressions)?))
+            };
+            let span = Span::new(start, self.at);
+            arguments.push(Argument {
+                parameter,
+                operand,
+                span,
+            });
+        }
+        Ok(arguments)
+    }
+
+    fn parameter_leads_next_line(&mut self) -> bool {
+        let before = self.at;
+        self.skip_blank(true);
+        let leads = self.peek() == Some('-') && self.peek_at(1).is_some_and(char::is_alphabetic);
+        if !leads {
+            self.at = before;
+        }
+        leads
+    }
+
+    fn ends_arguments(&self) -> bool {
+        match self.peek() {
+            None | Some('\n' | ';' | '|' | ')' | '}' | ']') => true,
+            Some('&') => self.rest().starts_with("&&"),
+            _ => false,
+        }
+    }
+
+    fn named(
+        &mut self,
+        spec: &'static CommandSpec,
+        context: Context,
+        expressions: &mut usize,
+    ) -> Result<(&'static ParameterSpec, Option<Operand>), SyntaxError> {
+        let start = self.at;
+        self.at += 1;
+        let name = if self.peek() == Some('?') {
+            self.at += 1;
+            "?".to_owned()
+        } else {
+            self.word()
+        };
+        let span = Span::new(start, self.at);
+        let parameter = self.parameter(spec, &name, span)?;
+        let colon = self.peek() == Some(':');
+        if colon {
+            self.at += 1;
+        }
+        if parameter.kind == ValueKind::Switch && !colon {
+            return Ok((parameter, None));
+        }
+        self.skip_blank(context == Context::Group);
+        let dash = self.peek() == Some('-') && self.peek_at(1).is_some_and(char::is_alphabetic);
+        if self.ends_arguments() || (dash && !colon) {
+            let error = SyntaxError::new(
+                format!("-{} of {} needs a value", parameter.name, spec.name),
+                span,
+            );
+            return Err(if self.peek().is_none() {
+                error.unfinished()
+            } else {
+                error
+            });
+        }
+        Ok((parameter, Some(self.list(context, expressions)?)))
+    }
+
+    fn parameter(
+        &self,
+        spec: &'static CommandSpec,
+        name: &str,
+        span: Span,
+    ) -> Result<&'static ParameterSpec, SyntaxError> {
+        if let Some(parameter) = spec.parameter(name).or_else(|| cmdlet::common(name)) {
+            return Ok(parameter);
+        }
+        let all = || spec.parameters.iter().chain(cmdlet::COMMON);
+        if self.interactive {
+            let lower = name.to_ascii_lowercase();
+            let mut fits = all().filter(|p| p.name.to_ascii_lowercase().starts_with(&lower));
+            if let (Some(only), None) = (fits.next(), fits.next()) {
+                return Ok(only);
+            }
+        }
+        let error = SyntaxError::new(format!("{} has no parameter '-{name}'", spec.name), span);
+        Err(match cmdlet::nearest(name, all().map(|p| p.name)) {
+            Some(near) => error.hint(format!("did you mean -{near}?")),
+            None => error.hint(format!("'Get-Help {}' lists its parameters", spec.name)),
+        })
+    }
+
+    fn list(&mut self, context: Context, expressions: &mut usize) -> Result<Operand, SyntaxError> {
+        let first = self.operand(expressions)?;
+        let mut items = vec![first];
+        while self.peek() == Some(',') {
+            let comma = self.at;
+            self.at += 1;
+            self.skip_blank(true);
+            if self.ends_arguments() {
+                let error =
+                    SyntaxError::new("a value must follow ','", Span::new(comma, comma + 1));
+                let unfinished = self.peek().is_none() || context == Context::Group;
+                return Err(if unfinished {
+                    error.unfinished()
+                } else {
+                    error
+                });
+            }
+            items.push(self.operand(expressions)?);
+        }
+        Ok(match (items.len(), items.pop()) {
+            (1, Some(only)) => only,
+            (_, Some(last)) => {
+                items.push(last);
+                Operand::List(items)
+            }
+            (_, None) => Operand::List(items),
+        })
+    }
+
+    fn operand(&mut self, expressions: &mut usize) -> Result<Operand, SyntaxError> {
+        match self.peek() {
+            Some('\'') => Ok(Operand::Quoted(self.verbatim()?)),
+            Some('"') => Ok(match self.expandable()? {
+                Some(text) => Operand::Quoted(text),
+                None => self.took(expressions),
+            }),
+            Some('{') => {
+                self.synth("|_it| ", self.at);
+                self.group('{', '}')?;
+                let Operand::Expression(n) = self.took(expressions) else {
+                    return Err(self.unexpected());
+                };
+                Ok(Operand::Block(n))
+            }
+            Some('(') => {
+                self.group('(', ')')?;
+                self.members()?;
+                Ok(self.took(expressions))
+            }
+            Some('@') if self.rest().starts_with("@(") => {
+                self.at += 1;
+                self.group_as('(', ')', "[", "]", Context::Group)?;
+                Ok(self.took(expressions))
+            }
+            Some('@' | '#') if self.peek_at(1) == Some('{') => {
+                self.at += 1;
+                self.hashtable()?;
+                Ok(self.took(expressions))
+            }
+            Some('$') if self.expands_here() => self.variable_operand(expressions),
+            _ => self.bareword(expressions, String::new(), false),
+        }
+    }
+
+    fn members(&mut self) -> Result<(), SyntaxError> {
+        while self.peek() == Some('.') && self.peek_at(1).is_some_and(char::is_alphabetic) {
+            let from = self.at;
+            self.at += 1;
+            self.word();
+            self.copy(from, self.at);
+        }
+        Ok(())
+    }
+
+    fn took(&mut self, expressions: &mut usize) -> Operand {
+        self.synth(",", self.at);
+        *expressions += 1;
+        Operand::Expression(*expressions - 1)
+    }
+
+    /// `$x`, `$x.Name`, or the beginning of a word such as `$vs/private$/q`.
+    fn variable_operand(&mut self, expressions: &mut usize) -> Result<Operand, SyntaxError> {
+        let (start, mark) = (self.at, self.mark());
+        self.dollar(true)?;
+        if self.ends_word() {
+            return Ok(self.took(expressions));
+        }
+        self.reset(mark, start);
+        self.bareword(expressions, String::new(), false)
+    }
+
+    fn ends_word(&self) -> bool {
+        match self.peek() {
+            None | Some(';' | '|' | ')' | '}' | ']' | ',' | '(' | '{') => true,
+            Some(c) => c.is_whitespace(),
+        }
+    }
+
+    fn bareword(
+        &mut self,
+        expressions: &mut usize,
+        mut text: String,
+        mut expands: bool,
+    ) -> Result<Operand, SyntaxError> {
+        let start = self.at;
+        // Brackets belong to a word when they close in it: [a-z]*.
+        let mut brackets = 0_usize;
+        loop {
+            match self.peek() {
+                Some('[') => brackets += 1,
+                Some(']') if brackets > 0 => {
+                    brackets -= 1;
+                    self.at += 1;
+                    text.push(']');
+                    continue;
+                }
+                _ if self.ends_word() => break,
+                Some('`') if self.peek_at(1).is_some() => self.at += 1,
+                Some('$') if self.expands_here() => {
+                    self.piece(&mut expands, &mut text, start);
+                    self.dollar(false)?;
+                    self.synth(",", self.at);
+                    continue;
+                }
+                _ => {}
+            }
+            text.extend(self.bump());
+        }
+        if self.at == start {
+            return Err(self.unexpected());
+        }
+        if !expands {
+            return Ok(Operand::Bare(text));
+        }
+        self.synth(&super::text::literal(&text), start);
+        self.synth("])", start);
+        Ok(self.took(expressions))
+    }
+}
+
+/// No such command, and what may have been meant.
+pub(super) fn unknown_command(word: &str, span: Span) -> SyntaxError {
+    let error = SyntaxError::new(format!("there is no command '{word}'"), span);
+    match cmdlet::nearest(word, cmdlet::all().map(|spec| spec.name)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("'Get-Command' lists the commands"),
+    }
+}

@@ -1,0 +1,195 @@
+//! Strings: verbatim, expandable, and rhai's own.
+
+use super::front::Front;
+use super::{Span, SyntaxError};
+
+/// `text` as a rhai string literal.
+pub(super) fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+impl Front<'_> {
+    /// `'verbatim'`, where `''` is one quote.
+    pub(super) fn verbatim(&mut self) -> Result<String, SyntaxError> {
+        let start = self.at;
+        self.at += 1;
+        let mut text = String::new();
+        loop {
+            let Some(c) = self.bump() else {
+                return Err(self.unclosed("a string", "'", start));
+            };
+            if c != '\'' {
+                text.push(c);
+            } else if self.peek() == Some('\'') {
+                self.at += 1;
+                text.push('\'');
+            } else {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// `"expandable"`: its text when nothing in it expands; otherwise rhai text for it was emitted.
+    pub(super) fn expandable(&mut self) -> Result<Option<String>, SyntaxError> {
+        let start = self.at;
+        self.at += 1;
+        let mut text = String::new();
+        let mut expands = false;
+        loop {
+            match self.peek() {
+                None => return Err(self.unclosed("a string", "\"", start)),
+                Some('"') => {
+                    self.at += 1;
+                    if self.peek() != Some('"') {
+                        break;
+                    }
+                    self.at += 1;
+                    text.push('"');
+                }
+                Some('\\') => text.push(self.escape()?),
+                Some('`') => {
+                    self.at += 1;
+                    match self.bump() {
+                        Some('n') => text.push('\n'),
+                        Some('t') => text.push('\t'),
+                        Some(c) => text.push(c),
+                        None => return Err(self.unclosed("a string", "\"", start)),
+                    }
+                }
+                Some('$') if self.expands_here() => {
+                    self.piece(&mut expands, &mut text, start);
+                    self.dollar(false)?;
+                    self.synth(",", self.at);
+                }
+                Some(c) => {
+                    self.at += c.len_utf8();
+                    text.push(c);
+                }
+            }
+        }
+        if !expands {
+            return Ok(Some(text));
+        }
+        self.synth(&literal(&text), start);
+        self.synth("])", start);
+        Ok(None)
+    }
+
+    /// Opens the list of an expanding text, or adds to it what was read so far.
+    pub(super) fn piece(&mut self, expands: &mut bool, text: &mut String, start: usize) {
+        if !*expands {
+            self.synth("__text([", start);
+            *expands = true;
+        }
+        if !text.is_empty() {
+            self.synth(&literal(text), start);
+            self.synth(",", start);
+            text.clear();
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, SyntaxError> {
+        let start = self.at;
+        self.at += 1;
+        let c = self.bump().unwrap_or('\\');
+        let digits = match c {
+            'n' => return Ok('\n'),
+            't' => return Ok('\t'),
+            'r' => return Ok('\r'),
+            '\\' | '"' | '\'' | '$' | '`' => return Ok(c),
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            _ => 0,
+        };
+        let hex = self.rest().get(..digits).unwrap_or_default();
+        let decoded = u32::from_str_radix(hex, 16).ok().and_then(char::from_u32);
+        if let Some(c) = decoded {
+            self.at += digits;
+            return Ok(c);
+        }
+        Err(SyntaxError::new(
+            format!("'\\{c}' is not an escape in a double-quoted string"),
+            Span::new(start, self.at),
+        )
+        .hint("use '/' as separator, double the backslash, or use single quotes"))
+    }
+
+    /// Whether the `$` here begins a variable or an expression.
+    pub(super) fn expands_here(&self) -> bool {
+        let mut chars = self.rest().chars().skip(1);
+        match chars.next() {
+            Some('(' | '{') => true,
+            Some(c) => c.is_alphabetic() || c == '_',
+            None => false,
+        }
+    }
+
+    /// `$name`, `${expr}` or `$(expr)`, with `.property` and `[index]` after it when `members`.
+    pub(super) fn dollar(&mut self, members: bool) -> Result<(), SyntaxError> {
+        let start = self.at;
+        self.at += 1;
+        match self.peek() {
+            Some('(') => self.group('(', ')')?,
+            Some('{') => {
+                self.at += 1;
+                self.synth("(", start);
+                self.code(super::front::Context::Group, Some('}'), start)?;
+                self.synth(")", self.at);
+            }
+            _ => {
+                let name = self.word();
+                self.variable(&name, start);
+            }
+        }
+        while members {
+            match self.peek() {
+                Some('.')
+                    if self
+                        .peek_at(1)
+                        .is_some_and(|c| c.is_alphabetic() || c == '_') =>
+                {
+                    let from = self.at;
+                    self.at += 1;
+                    self.word();
+                    self.copy(from, self.at);
+                    if self.peek() == Some('(') {
+                        self.group('(', ')')?;
+                    }
+                }
+                Some('[') => self.group('[', ']')?,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The rhai spelling of a variable.
+    pub(super) fn variable(&mut self, name: &str, start: usize) {
+        let spelled = match name.to_ascii_lowercase().as_str() {
+            "_" => "_it",
+            "true" => "true",
+            "false" => "false",
+            "null" => "()",
+            "args" => "ARGS",
+            _ => {
+                self.copy(start + 1, start + 1 + name.len());
+                return;
+            }
+        };
+        self.synth(spelled, start);
+    }
+}
