@@ -254,7 +254,10 @@ impl State {
                 locked.purged = true;
             }
         }
-        let gone = std::mem::take(&mut queue.available);
+        let mut gone = std::mem::take(&mut queue.available);
+        // In replay, what an earlier purge left to a transaction that has aborted since: it died then.
+        let dead = queue.locked.extract_if(.., |id, _| !held.contains(id));
+        gone.extend(dead.map(|(id, locked)| (id, locked.entry)));
         for entry in gone.values() {
             queue.bytes -= u64::from(entry.body_bytes);
         }
