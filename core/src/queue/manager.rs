@@ -143,7 +143,7 @@ impl Manager {
             deadline: options.deadline,
             fence: tuning.fence,
         };
-        let replay = &mut |event: Event<'_>| replay(&mut state, event);
+        let replay = &mut |event: Event<'_>| replay(&mut state, &event);
         let (mut log, found) = Log::open(disk, Arc::clone(&clock), log_options, replay)?;
         let opened = clock.boot();
         state.finish_replay(u64::from(log.current_segment()) << 32 | 1);
@@ -173,12 +173,12 @@ impl Manager {
             ],
         };
         let worker = Worker::new(state, log, clock, tuning.snapshot_bytes);
-        Self::start(worker, options.name, options.on_failure).map(|manager| (manager, report))
+        Self::start(worker, &options.name, options.on_failure).map(|manager| (manager, report))
     }
 
     fn start(
         worker: Worker,
-        name: String,
+        name: &str,
         on_failure: Box<dyn FnOnce(Error) + Send>,
     ) -> Result<Self> {
         let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
@@ -213,6 +213,11 @@ impl Manager {
         }
     }
 
+    /// Gives the command back when there is no thread any more.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the command itself is what comes back"
+    )]
     fn send(&self, command: Command) -> Result<(), Command> {
         let Some(commands) = lock(&self.shared.commands).clone() else {
             return Err(command);
@@ -283,12 +288,12 @@ impl Manager {
     }
 }
 
-fn replay(state: &mut State, event: Event<'_>) -> Result<()> {
+fn replay(state: &mut State, event: &Event<'_>) -> Result<()> {
     match event {
         Event::Snapshot(bytes) => *state = State::decode(bytes)?,
         Event::Record(position, bytes) => {
             let (record, parts) = Record::decode(bytes)?;
-            state.apply(&record, &places(position, &parts))?;
+            state.apply(&record, &places(*position, &parts))?;
         }
     }
     Ok(())

@@ -11,13 +11,13 @@ pub mod request;
 
 mod cache;
 mod codec;
-mod decide;
-mod entry;
+pub mod decide;
+pub mod entry;
 mod image;
-mod outcome;
-mod record;
-mod state;
-mod transaction;
+pub mod outcome;
+pub mod record;
+pub mod state;
+pub mod transaction;
 mod waiting;
 mod worker;
 

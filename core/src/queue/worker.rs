@@ -229,36 +229,37 @@ impl Worker {
             self.replies.push((respond, Ok(Reply::Done))); // `settle` answers all with the failure
             return;
         }
+        let again = matches!(request, Request::Receive { .. }).then(|| request.clone());
         let known = matches!(self.state.outcomes.find(&id), Ok(Some(_)));
         let result = match self.refusal(&request).filter(|_| !known) {
             Some(error) => Err(error),
-            None => self.execute(&id, &request),
+            None => self.execute(&id, request),
         };
         match result {
             Ok(Some(reply)) => self.replies.push((respond, Ok(reply))),
             Err(error) => self.replies.push((respond, Err(error))),
-            Ok(None) => self.wait(id, request, respond),
+            Ok(None) => self.wait(id, again, respond),
         }
     }
 
     /// Executes a request; none when it has to wait.
-    fn execute(&mut self, id: &RequestId, request: &Request) -> Result<Option<Reply>> {
-        let decision = self.state.decide(id, request.clone(), self.clock.wall_ms());
-        if let Request::Abort { transaction } = request
-            && decision.is_ok()
-        {
-            let queues = self.state.abort(*transaction);
-            self.serve(queues);
-        }
-        if let Request::Commit { transaction } = request
-            && decision.is_err()
+    fn execute(&mut self, id: &RequestId, request: Request) -> Result<Option<Reply>> {
+        let (aborts, commits) = match &request {
+            Request::Abort { transaction } => (Some(*transaction), None),
+            Request::Commit { transaction } => (None, Some(*transaction)),
+            _ => (None, None),
+        };
+        let decision = self.state.decide(id, request, self.clock.wall_ms());
+        // A commit that is refused for good aborts.
+        let ended = if decision.is_ok() { aborts } else { commits };
+        if let Some(transaction) = ended
             && self
                 .state
                 .transactions
-                .get(transaction)
+                .get(&transaction)
                 .is_some_and(|t| t.client == id.client)
         {
-            let queues = self.state.abort(*transaction);
+            let queues = self.state.abort(transaction);
             self.serve(queues);
         }
         match decision? {
@@ -273,8 +274,8 @@ impl Worker {
             }
             Decision::Log(record) => {
                 let (outcome, changed) = self.record(record)?;
-                if let Request::Commit { transaction } = request {
-                    self.state.transactions.remove(transaction);
+                if let Some(transaction) = commits {
+                    self.state.transactions.remove(&transaction);
                 }
                 // The reply first: what is served next may take the message it tells of.
                 let reply = self.reply(outcome).map(Some);
@@ -396,7 +397,8 @@ impl Worker {
         })
     }
 
-    fn wait(&mut self, id: RequestId, request: Request, respond: Respond) {
+    fn wait(&mut self, id: RequestId, request: Option<Request>, respond: Respond) {
+        let Some(request) = request else { return };
         let Request::Receive {
             queue, timeout_ms, ..
         } = &request
@@ -438,7 +440,7 @@ impl Worker {
                 let result = if refused {
                     Ok(None)
                 } else {
-                    self.execute(&waiter.id, &waiter.request)
+                    self.execute(&waiter.id, waiter.request.clone())
                 };
                 match result {
                     Ok(None) => still.push_back(waiter),

@@ -60,7 +60,7 @@ struct Inner {
 }
 
 /// Called with each operation's name and the file's, before it happens.
-type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
+pub type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 #[derive(Clone, Default)]
 struct Image {
@@ -101,7 +101,7 @@ impl FakeDisk {
     }
 
     /// Calls `hook` before each operation with its name and the file's; the hook may use the disk.
-    pub fn set_hook(&self, hook: Option<Arc<dyn Fn(&str, &str) + Send + Sync>>) {
+    pub fn set_hook(&self, hook: Option<Hook>) {
         self.inner().hook = hook;
     }
 
