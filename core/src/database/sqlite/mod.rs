@@ -22,6 +22,7 @@ use super::{Answer, Commit, Database, LeaseId, Range, Transaction, check_bounds}
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 
+mod access;
 mod lock;
 mod store;
 mod watcher;
@@ -50,7 +51,7 @@ impl SqliteDatabase {
     /// `NotFound` without the folder, `StoreDamaged` when the file is something else, and what the
     /// system says.
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let path = store::locate(path.as_ref())?;
+        let path = access::locate(path.as_ref())?;
         let writing = Store::open(&path, Arc::clone(&clock))?;
         let reading = Store::open(&path, Arc::clone(&clock))?;
         let watching = Store::open(&path, clock)?;
@@ -152,5 +153,74 @@ impl Database for SqliteDatabase {
 
     fn location(&self) -> String {
         format!("sqlite://{}", self.path.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock::SystemClock;
+
+    fn refused(path: &Path) -> Error {
+        match SqliteDatabase::open(path, Arc::new(SystemClock)) {
+            Ok(_) => panic!("{} was opened", path.display()),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn what_is_no_cluster_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("notes.txt");
+        std::fs::write(
+            &text,
+            "not a database, but long enough to be taken for one".repeat(20),
+        )
+        .unwrap();
+        assert_eq!(refused(&text).kind, ErrorKind::StoreDamaged);
+
+        let foreign = folder.path().join("shop.db");
+        let shop = rusqlite::Connection::open(&foreign).unwrap();
+        shop.execute_batch("CREATE TABLE orders (id)").unwrap();
+        let error = refused(&foreign);
+        assert!(error.message.contains("another program"), "{error}");
+        let tables: i64 = shop
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(tables, 1);
+        let mode: String = shop
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "delete", "the mode of a foreign database was changed");
+
+        let missing = folder.path().join("no/cluster.db");
+        let error = refused(&missing);
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert!(!missing.parent().unwrap().exists());
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_there_after_all_handles_have_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cluster.db");
+        let write = super::super::Write::Put {
+            key: "k".to_owned(),
+            value: vec![0, 1, 255],
+            lease: None,
+        };
+        let transaction = Transaction {
+            guards: Vec::new(),
+            writes: vec![write],
+        };
+        let first = SqliteDatabase::open(&path, Arc::new(SystemClock)).unwrap();
+        first.commit(transaction).await.unwrap();
+        drop(first);
+        let second = SqliteDatabase::open(&path, Arc::new(SystemClock)).unwrap();
+        let range = second.read("").await.unwrap();
+        assert_eq!(
+            (range.revision, &*range.entries[0].value),
+            (1, &[0, 1, 255][..])
+        );
+        assert_eq!(second.location(), format!("sqlite://{}", path.display()));
     }
 }

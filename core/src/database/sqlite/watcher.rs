@@ -20,7 +20,8 @@ use rustix::time::Timespec;
 use tokio::sync::{mpsc, watch};
 
 use super::Job;
-use super::store::{Store, folder_of};
+use super::access::folder_of;
+use super::store::Store;
 use crate::error::{Error, Result};
 
 /// First repetition of a look after an event.

@@ -8,18 +8,22 @@
     reason = "a test: without the harness clippy cannot know"
 )]
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use hamq_core::database::{Commit, Database, Guard, SqliteDatabase, Transaction, Write as Change};
-use hamq_core::resource_types::{Context, Fencing, LogSink, Provided, create};
-use hamq_core::sys::clock::{Clock, SystemClock};
-use hamq_core::sys::process::{self, ProcessIdentity, Spawn, SuperviseOptions};
+use hamq_core::database::{Commit, Database, Transaction};
+use hamq_core::resource_types::create;
+use hamq_core::sys::process::{self, ProcessIdentity, SuperviseOptions};
+
+mod roles;
+mod support;
+
+use roles::{
+    agent, block_on, claimer, context, latency, leaser, locker, open, parent, put, sleeper, writer,
+};
+use support::{Process, eventually, family, gone};
 
 /// Bound of a wait for an event that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -113,245 +117,6 @@ fn run_stories(filter: &str) {
 fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").expect("standard output");
 }
-
-// ---- the roles ----
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
-fn open(folder: &Path) -> SqliteDatabase {
-    SqliteDatabase::open(folder.join("cluster.db"), Arc::new(SystemClock)).unwrap()
-}
-
-fn put(key: &str, value: &str) -> Change {
-    Change::Put {
-        key: key.to_owned(),
-        value: value.as_bytes().to_vec(),
-        lease: None,
-    }
-}
-
-/// Commits for ever, two keys at a time, and says what is committed.
-fn writer(folder: &Path) {
-    block_on(async {
-        let database = open(folder);
-        let name = std::process::id();
-        for round in 0.. {
-            let writes = vec![
-                put(&format!("left/{name}"), &round.to_string()),
-                put(&format!("right/{name}"), &round.to_string()),
-            ];
-            let guards = Vec::new();
-            database
-                .commit(Transaction { guards, writes })
-                .await
-                .unwrap();
-            say(&round.to_string());
-        }
-    });
-}
-
-fn claimer(folder: &Path, name: &str) {
-    block_on(async {
-        let database = open(folder);
-        say("open");
-        std::io::stdin().read_line(&mut String::new()).unwrap();
-        let transaction = Transaction {
-            guards: vec![Guard {
-                key: "owner".to_owned(),
-                version: 0,
-            }],
-            writes: vec![put("owner", name)],
-        };
-        match database.commit(transaction).await.unwrap() {
-            Commit::Done { .. } => say("won"),
-            Commit::Refused => say("lost"),
-        }
-    });
-}
-
-/// Freezes in the middle of a write transaction.
-fn locker(folder: &Path) {
-    let connection = rusqlite::Connection::open(folder.join("cluster.db")).unwrap();
-    connection
-        .execute_batch("BEGIN IMMEDIATE; UPDATE meta SET value = value + 1000")
-        .unwrap();
-    say("locked");
-    stop_self();
-    std::thread::sleep(PATIENCE);
-}
-
-fn stop_self() {
-    let own = rustix::process::getpid();
-    rustix::process::kill_process(own, rustix::process::Signal::STOP).unwrap();
-}
-
-fn leaser(folder: &Path) {
-    block_on(async {
-        let database = open(folder);
-        let lease = database.grant(Duration::from_millis(300)).await.unwrap();
-        let writes = vec![Change::Put {
-            key: "session".to_owned(),
-            value: Vec::new(),
-            lease: Some(lease),
-        }];
-        database
-            .commit(Transaction {
-                guards: vec![],
-                writes,
-            })
-            .await
-            .unwrap();
-        say("leased");
-        std::future::pending::<()>().await;
-    });
-}
-
-/// Starts a child that ignores its control pipe.
-fn parent(_folder: &Path) {
-    block_on(async {
-        let exe = std::env::current_exe().unwrap();
-        let mut child = process::spawn(Spawn {
-            command: vec![exe.into(), "sleeper".into(), "x".into()],
-            ..Spawn::default()
-        })
-        .await
-        .unwrap();
-        assert_eq!(child.status.recv().await.unwrap(), "tied");
-        say(&child.pid().to_string());
-        std::future::pending::<()>().await;
-    });
-}
-
-fn sleeper(_folder: &Path) {
-    process::die_with_parent().unwrap();
-    say("tied");
-    loop {
-        std::thread::park();
-    }
-}
-
-fn context(folder: &Path, command_line: &str) -> Context {
-    let exe = std::env::current_exe().unwrap();
-    let command_line = ("CommandLine".to_owned(), command_line.to_owned());
-    Context {
-        cluster: "lab".to_owned(),
-        node: "n1".to_owned(),
-        data: folder.to_owned(),
-        resource: "App".to_owned(),
-        group: "VS1".to_owned(),
-        epoch: 1,
-        parameters: BTreeMap::from([command_line]),
-        provided: Provided::default(),
-        program: vec![exe],
-        features: Vec::new(),
-        fencing: Fencing::Kill,
-        log: LogSink(Arc::new(|_, _| ())),
-    }
-}
-
-/// Brings an application online and stays.
-fn agent(folder: &Path, command_line: &str) {
-    block_on(async {
-        let mut application = create("Generic Application").unwrap();
-        application
-            .online(&context(folder, command_line))
-            .await
-            .unwrap();
-        say("online");
-        std::future::pending::<()>().await;
-    });
-}
-
-// ---- what the stories use ----
-
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(role: &str, folder: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .arg(role)
-            .arg(folder)
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self {
-            input: child.stdin.take().unwrap(),
-            output: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line.trim().to_owned()
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Waits for something that another process does.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn gone(process: &ProcessIdentity) {
-    eventually("the end of a process", || {
-        (!process.is_alive()).then_some(())
-    });
-}
-
-/// A script whose processes write their pids: itself, a child, and a grandchild that left the family.
-fn family(folder: &Path) -> (String, impl Fn() -> Vec<ProcessIdentity>) {
-    let pids = folder.join("pids");
-    let file = pids.display();
-    let script = format!(
-        "sh -c 'echo $$ >> {file}; (sleep 600 & echo $! >> {file}); sleep 600 & echo $! >> {file}; wait'"
-    );
-    let read = move || {
-        eventually("three pids", || {
-            let text = std::fs::read_to_string(&pids).ok()?;
-            let pids: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
-            (pids.len() == 3).then_some(pids)
-        })
-        .into_iter()
-        .map(|pid| ProcessIdentity::of(pid).unwrap())
-        .collect()
-    };
-    (script, read)
-}
-
-// ---- the stories ----
 
 fn what_a_killed_writer_was_promised_is_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -601,66 +366,5 @@ fn a_killed_supervisor_takes_the_whole_tree() {
         assert!(why.contains("SIGKILL"), "{why}");
         application.terminate().await;
         family.iter().for_each(gone);
-    });
-}
-
-// ---- a measurement, by hand: processes latency FOLDER ----
-
-/// How long after a commit of another process the watcher hears of it, and what a commit takes.
-fn latency(folder: &Path) {
-    if std::env::args_os().nth(3).is_some() {
-        return latency_writer(folder);
-    }
-    block_on(async {
-        let database = open(folder);
-        let mut watch = database.watch();
-        let exe = std::env::current_exe().unwrap();
-        let mut writer = Command::new(exe)
-            .arg("latency")
-            .arg(folder)
-            .arg("w")
-            .spawn()
-            .unwrap();
-        let mut delays = Vec::new();
-        while delays.len() < 200 {
-            watch.changed().await.unwrap();
-            let heard = SystemClock.boot().as_nanos();
-            let range = database.read("t").await.unwrap();
-            if let Some(entry) = range.entries.first() {
-                let text = String::from_utf8(entry.value.clone()).unwrap();
-                delays.push((heard - text.parse::<u128>().unwrap()) / 1000);
-            }
-        }
-        writer.wait().unwrap();
-        delays.sort_unstable();
-        say(&format!(
-            "from before the commit to the other process: p50 {} us, p99 {} us, worst {} us",
-            delays[100], delays[198], delays[199]
-        ));
-    });
-}
-
-fn latency_writer(folder: &Path) {
-    block_on(async {
-        let database = open(folder);
-        let mut took = Vec::new();
-        for _ in 0..205 {
-            tokio::time::sleep(Duration::from_millis(15)).await;
-            let start = SystemClock.boot();
-            let writes = vec![put("t", &start.as_nanos().to_string())];
-            database
-                .commit(Transaction {
-                    guards: vec![],
-                    writes,
-                })
-                .await
-                .unwrap();
-            took.push((SystemClock.boot() - start).as_micros());
-        }
-        took.sort_unstable();
-        say(&format!(
-            "commit: p50 {} us, p99 {} us",
-            took[102], took[202]
-        ));
     });
 }
