@@ -186,7 +186,12 @@ async fn virtual_server(agent: &Agent) {
     ];
     ok(agent, "Add-ClusterGroup", &group).await;
     for (name, kind, parameters, providers) in [
-        ("VS1-Disk", "Physical Disk", vec!["DiskPath=/srv/vs1"], vec![]),
+        (
+            "VS1-Disk",
+            "Physical Disk",
+            vec!["DiskPath=/srv/vs1"],
+            vec![],
+        ),
         ("VS1-IP", "IP Address", vec!["Address=127.0.9.1"], vec![]),
         ("VS1-Name", "Network Name", vec![], vec!["VS1-IP"]),
         ("VS1-MSMQ", "MSMQ", vec![], vec!["VS1-Disk", "VS1-Name"]),
@@ -237,8 +242,15 @@ async fn a_group_survives_its_node_and_goes_back_to_it() {
     n1.crash();
     online_on(&n2, "n2").await;
     let why = ok(&n3, "Get-ClusterWhy", &[("Name", "VS1".into())]).await;
-    let events: Vec<_> = why.as_array().unwrap().iter().map(|w| field(w, "Event")).collect();
-    for event in ["detected", "fenced", "claimed", "disk", "address", "name", "ready"] {
+    let events: Vec<_> = why
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| field(w, "Event"))
+        .collect();
+    for event in [
+        "detected", "fenced", "claimed", "disk", "address", "name", "ready",
+    ] {
         assert!(events.contains(&event), "{event} is not among {events:?}");
     }
 
@@ -253,7 +265,10 @@ async fn a_group_survives_its_node_and_goes_back_to_it() {
 
     let moved = [("Name", "VS1".into()), ("Node", "n3".into())];
     let group = ok(&again, "Move-ClusterGroup", &moved).await;
-    assert_eq!((field(&group, "OwnerNode"), field(&group, "State")), ("n3", "Online"));
+    assert_eq!(
+        (field(&group, "OwnerNode"), field(&group, "State")),
+        ("n3", "Online")
+    );
 
     n3.stop(false).await.unwrap();
     online_on(&n2, "n1").await;
@@ -272,7 +287,9 @@ async fn a_resource_is_restarted_once_and_then_the_group_moves() {
     online_on(&n1, "n1").await;
     let resource = ok(&n1, "Get-ClusterResource", &fail).await;
     let count = resource.as_array().unwrap()[0].as_map().unwrap().iter();
-    let count = count.clone().find(|(k, _)| k.as_text() == Some("RestartCount"));
+    let count = count
+        .clone()
+        .find(|(k, _)| k.as_text() == Some("RestartCount"));
     assert_eq!(count.unwrap().1, Value::from(1));
 
     ok(&n1, "Test-ClusterResourceFailure", &fail).await;
@@ -288,7 +305,11 @@ async fn a_resource_is_restarted_once_and_then_the_group_moves() {
 async fn a_resource_that_cannot_come_online_says_where_and_why() {
     let lab = Lab::new();
     let n1 = lab.start(1).await;
-    lab.script.refuse_on.lock().unwrap().insert("App@n1".to_owned());
+    lab.script
+        .refuse_on
+        .lock()
+        .unwrap()
+        .insert("App@n1".to_owned());
     ok(&n1, "Add-ClusterGroup", &[("Name", "G".into())]).await;
     let app = [
         ("Name", "App".into()),
@@ -298,9 +319,15 @@ async fn a_resource_that_cannot_come_online_says_where_and_why() {
         ("RestartDelay", 0.into()),
     ];
     ok(&n1, "Add-ClusterResource", &app).await;
-    let error = run(&n1, "Start-ClusterResource", &[("Name", "App".into())]).await.unwrap_err();
+    let error = run(&n1, "Start-ClusterResource", &[("Name", "App".into())])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::ResourceOnlineFailed);
-    assert!(error.message.contains("App@n1 refuses"), "{}", error.message);
+    assert!(
+        error.message.contains("App@n1 refuses"),
+        "{}",
+        error.message
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
