@@ -37,7 +37,8 @@ impl Engine {
                 .locals
                 .entry(name)
                 .or_insert_with(|| Local::new(group, now));
-            if local.is_at_rest() && local.group() != group {
+            let fresh = local.epoch() == epoch || local.epoch() == 0;
+            if local.is_at_rest() && (local.group() != group || !fresh) {
                 *local = Local::new(group, now);
             }
         }

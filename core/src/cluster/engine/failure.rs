@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    fn recover(&mut self, group: &str, name: &str, reason: &str, now: Now) {
+    pub(super) fn recover(&mut self, group: &str, name: &str, reason: &str, now: Now) {
         let Some(policy) = self.view.resources.get(name).map(|r| r.policy) else {
             return;
         };
