@@ -72,11 +72,11 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
     while let Some(argument) = parser.next().map_err(plain)? {
         match argument {
             Long("cluster") => {
-                options.cluster = Some(parser.value().and_then(|v| v.string()).map_err(plain)?)
+                options.cluster = Some(parser.value().and_then(|v| v.string()).map_err(plain)?);
             }
             Long("json") => options.json = true,
             Long("version") => {
-                options.print = Some(format!("hamq {}\n", env!("CARGO_PKG_VERSION")))
+                options.print = Some(format!("hamq {}\n", env!("CARGO_PKG_VERSION")));
             }
             Short('h') | Long("help") => options.print = Some(HELP.to_owned()),
             Short('c') => {

@@ -242,7 +242,7 @@ impl State {
             }
             EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<Fault>() {
                 Some(fault) => fault,
-                None => Fault::new(Error::new(ErrorKind::InvalidRequest, text(&value))),
+                None => Fault::new(Error::new(ErrorKind::InvalidState, text(&value))),
             },
             EvalAltResult::ErrorTerminated(..) => {
                 Fault::new(Error::new(ErrorKind::OperationCancelled, "interrupted"))
@@ -270,7 +270,7 @@ impl State {
             return fault;
         }
         let Some(map) = value.clone().try_cast::<Map>() else {
-            return Fault::new(Error::new(ErrorKind::InvalidRequest, text(value)));
+            return Fault::new(Error::new(ErrorKind::InvalidState, text(value)));
         };
         let field = |name: &str| map.get(name).map(text).unwrap_or_default();
         let number = |name: &str| {

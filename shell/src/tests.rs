@@ -230,6 +230,7 @@ fn errors_are_caught_and_codes_are_kept() {
         "try {\n let x = 1 + ();\n} catch (e) { print(e.line) }",
         "2",
     );
+    assert_eq!(run("throw \"x\"").code, 1);
     assert_eq!(run("exit 7").code, 7);
     assert_eq!(run("Start-ClusterGroup VS9").code, 1);
     assert_eq!(

@@ -28,7 +28,7 @@ pub fn start<'a>(
     let input = input.unwrap_or_else(|| Box::new(std::iter::empty()));
     Ok(match bound.spec.name {
         "Where-Object" => filter(call, bound, input),
-        "Select-Object" => select(call, bound, input)?,
+        "Select-Object" => select(call, &bound, input)?,
         "ForEach-Object" => for_each(call, bound, input),
         "Sort-Object" => sort(call, &bound, input)?,
         "Measure-Object" => measure(call, &bound, input)?,
@@ -191,7 +191,7 @@ fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
     }))
 }
 
-fn select<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
+fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
     let mut rows = input;
     if let Some(first) = bound.count("First") {
         rows = Box::new(rows.take(first));

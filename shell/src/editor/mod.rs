@@ -1,6 +1,7 @@
 //! The line editor: one thin adapter per seam of reedline.
 
 mod completer;
+mod highlighter;
 mod validator;
 
 use std::path::Path;
@@ -37,8 +38,10 @@ pub fn open(home: &Path, invoke: Arc<dyn Invoke>) -> Reedline {
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
         .with_edit_mode(Box::new(Emacs::new(keys)))
         .with_validator(Box::new(Complete))
+        .with_highlighter(Box::new(highlighter::Colours))
         .with_hinter(Box::new(DefaultHinter::default()))
         .use_bracketed_paste(true);
+    let editor = editor.with_ansi_colors(std::env::var_os("NO_COLOR").is_none());
     // Without a place to write, the prompt works without a past.
     match FileBackedHistory::with_file(HISTORY_LINES_MAX, home.join("history.txt")) {
         Ok(history) => editor.with_history(Box::new(history)),

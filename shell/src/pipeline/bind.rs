@@ -185,7 +185,7 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
         let Some(operand) = &argument.operand else {
             continue;
         };
-        let parameter = next_position(&bound).or_else(|| where_value(&bound));
+        let parameter = next_position(&bound);
         let Some(parameter) = parameter else {
             let what = format!("{} takes no further value", stage.spec.name);
             return Err(Error::new(ErrorKind::Usage, what).hint(format!(
@@ -203,10 +203,6 @@ fn next_position(bound: &Bound) -> Option<&'static ParameterSpec> {
     let open = bound.spec.parameters.iter();
     open.filter(|p| p.position.is_some() && bound.get(p.name).is_none())
         .min_by_key(|p| p.position)
-}
-
-fn where_value(_: &Bound) -> Option<&'static ParameterSpec> {
-    None
 }
 
 fn value_of(operand: &Operand, parameter: &ParameterSpec, expressions: &[Dynamic]) -> Dynamic {

@@ -9,8 +9,8 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 
 use super::bind::{Bound, bind};
 use crate::cmdlet;
-use crate::script::fault::{Exit, Fault};
-use crate::script::value::{Record, Rows, from_wire, text, to_wire};
+use crate::script::fault::Fault;
+use crate::script::value::{Record, Rows, from_wire, to_wire};
 use crate::session::State;
 use crate::syntax::{Pipeline, Span};
 
@@ -228,16 +228,4 @@ pub fn function(
     }
     let rows = invoke(call, &bound).collect::<Result<Vec<_>, _>>()?;
     Ok(Rows(Rc::new(rows)))
-}
-
-/// A row's text, where a command wants lines.
-#[must_use]
-pub fn line_of(row: &Dynamic) -> String {
-    text(row)
-}
-
-/// Ends the script as an interrupt does.
-#[must_use]
-pub fn interrupted(code: u8) -> Failure {
-    Exit(code).raise()
 }

@@ -144,7 +144,6 @@ pub fn rows_of(value: &Dynamic) -> Vec<Dynamic> {
 }
 
 /// A value of the wire as one of rhai; maps become records of `shape`.
-#[must_use]
 pub fn from_wire(value: Value, shape: &'static str) -> Dynamic {
     match value {
         Value::Integer(n) => i64::try_from(i128::from(n))

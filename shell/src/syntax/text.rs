@@ -155,7 +155,10 @@ impl Front<'_> {
                 self.variable(&name, start);
             }
         }
-        while members {
+        if !members {
+            return Ok(());
+        }
+        loop {
             match self.peek() {
                 Some('.')
                     if self
@@ -171,10 +174,9 @@ impl Front<'_> {
                     }
                 }
                 Some('[') => self.group('[', ']')?,
-                _ => break,
+                _ => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// The rhai spelling of a variable.
