@@ -111,6 +111,8 @@ struct Node {
     incarnation: String,
     lease: u64,
     tick_at: u64,
+    /// A snapshot is on its way.
+    told: bool,
     /// Resources that run, with their epoch and the serial of their start.
     running: BTreeMap<String, (u64, u64)>,
 }
@@ -174,6 +176,7 @@ impl World {
                 incarnation: String::new(),
                 lease: 0,
                 tick_at: 0,
+                told: false,
                 running: BTreeMap::new(),
             });
         }
@@ -257,6 +260,7 @@ impl World {
         node.alive = true;
         node.frozen_until = 0;
         node.tick_at = 0;
+        node.told = false;
         node.engine = engine(index);
         let delay = self.dice.delay();
         self.later(index, delay, Step::Register);
@@ -289,7 +293,10 @@ impl World {
     fn notify(&mut self) {
         for index in 0..self.nodes.len() {
             let delay = self.dice.delay();
-            self.later(index, delay, Step::Snapshot);
+            if self.nodes[index].alive && !self.nodes[index].told {
+                self.nodes[index].told = true;
+                self.later(index, delay, Step::Snapshot);
+            }
         }
     }
 
@@ -330,6 +337,7 @@ impl World {
         match step {
             Step::Deliver(event) => self.deliver(index, event),
             Step::Snapshot => {
+                self.nodes[index].told = false;
                 let view = Box::new(self.rows.view());
                 self.deliver(index, Event::Snapshot(view));
             }
@@ -677,14 +685,14 @@ impl World {
                 self.boot(index);
             }
         }
-        self.run(self.now + 60_000);
+        self.run(self.now + 30_000);
         // A node fenced while it was frozen is started again.
         for index in 0..NODES {
             if !self.nodes[index].alive {
                 self.boot(index);
             }
         }
-        self.run(self.now + 30_000);
+        self.run(self.now + 20_000);
     }
 
     fn check_end(&self) {

@@ -189,7 +189,7 @@ impl Engine {
         if let Some(leaving) = self.runs.get(group).and_then(|r| r.leaving.as_ref()) {
             return format!("the group is leaving: {}", leaving.cause);
         }
-        let down = dependency::providers(&self.view, name)
+        let down = dependency::all_providers(&self.view, name)
             .into_iter()
             .find(|p| !self.locals.get(p).is_some_and(Local::is_online));
         match down {
@@ -198,8 +198,9 @@ impl Engine {
         }
     }
 
+    /// Also the indirect ones: when the lowest fails, all above it go, the topmost first.
     fn providers_online(&self, name: &str) -> bool {
-        dependency::providers(&self.view, name)
+        dependency::all_providers(&self.view, name)
             .iter()
             .all(|p| self.locals.get(p).is_some_and(Local::is_online))
     }
