@@ -112,6 +112,7 @@ fn a_wait_ends_with_its_time_its_session_or_its_queue() {
     let late = start(&manager, 1, 1, receive(5_000, Transaction::None));
     let ended = start(&manager, 2, 1, receive(u64::MAX, Transaction::None));
     let deleted = start(&manager, 3, 1, receive(u64::MAX, Transaction::None));
+    manager.call(Request::ListQueues).unwrap(); // by now all three wait
     clock.advance(Duration::from_secs(6));
     manager.call(Request::ListQueues).unwrap(); // anything makes it look at the clock
     assert_eq!(
