@@ -37,6 +37,10 @@ pub fn start<'a>(
         "ConvertTo-Json" => json(&bound, input)?,
         "ConvertFrom-Json" => parse_json(call, &bound, input)?,
         "Out-File" => out_file(call, &bound, input)?,
+        "Out-Null" => {
+            input.collect::<Result<Vec<_>, _>>()?;
+            none()
+        }
         "Write-Output" => chain(input, bound.get("InputObject")),
         "Write-Host" => {
             call.state.line(&words(&bound, "Object"));

@@ -109,6 +109,8 @@ pub static VERBS: &[&CommandSpec] = &[
         "Path" Text at 0 of Completes::File => "The file; it is replaced.",
         "Append" Switch => "Add to it.",
     ], "Get-ClusterLog | Out-File cluster.log" => "Keeps the log."),
+    verb!("Out-Null", [], "Takes the rows and shows nothing.", parameters![],
+        "Stop-ClusterGroup VS1 | Out-Null" => "Done, without a word."),
     verb!("Get-Help", ["help", "man"], "Shows the help of a command, or lists commands.", parameters![
         "Name" Text at 0 => "A command, a pattern, or about_shell.",
         "Examples" Switch => "Only the examples.",
