@@ -68,6 +68,8 @@ async fn watch(shared: Arc<Shared>, stream: TcpStream, config: ClusterConfig) {
         );
         return;
     }
+    // It may have been suspected when its last link broke.
+    drop(shared.events.send(alive(&hello)).await);
     let mut suspected = false;
     let mut buffer = [0_u8; 64];
     loop {
