@@ -1,5 +1,11 @@
 //! Three node agents in one process, a database in memory, resources that do as they are told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a test may panic; a table of actions is one function"
+)]
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::pin::Pin;

@@ -1,6 +1,12 @@
 //! Hundreds of random schedules of crashes, freezes, partitions, failures and operators on three engines
 //! and one database, in virtual time. The same seed is the same schedule.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a test may panic; a table of actions is one function"
+)]
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -150,7 +156,7 @@ impl World {
             steps: BTreeMap::new(),
             rows: Rows::default(),
             nodes: Vec::new(),
-            one_machine: seed % 2 == 0,
+            one_machine: seed.is_multiple_of(2),
             calm: false,
             failures: 0,
             ran: BTreeMap::new(),
@@ -665,7 +671,6 @@ impl World {
         }
         let at = usize::try_from(self.dice.roll(running.len() as u64)).unwrap();
         let (resource, (_, serial)) = running[at].clone();
-        self.nodes[index].running.remove(&resource);
         self.failures += 1;
         let reason = "it broke".to_owned();
         let event = Event::Failed {
@@ -777,13 +782,13 @@ fn random_schedules_break_no_invariant_and_end_well() {
         .and_then(|s| s.parse().ok())
         .unwrap_or(1);
     let mut takeovers = 0;
-    for seed in first..first + seeds.unwrap_or(200) {
+    for seed in first..first + seeds.unwrap_or(60) {
         let world = simulate(seed, false);
         world.check_end();
         takeovers += world.takeovers;
     }
     assert!(
-        takeovers > 200,
+        takeovers > 100,
         "only {takeovers} claims: the schedules are too tame"
     );
 }
@@ -791,6 +796,6 @@ fn random_schedules_break_no_invariant_and_end_well() {
 #[test]
 fn a_database_that_ignores_guards_is_found_out() {
     let found =
-        (1..20).any(|seed| std::panic::catch_unwind(|| simulate(seed, true).check_end()).is_err());
+        (1..200).any(|seed| std::panic::catch_unwind(|| simulate(seed, true).check_end()).is_err());
     assert!(found, "claims without guards went unnoticed");
 }

@@ -142,3 +142,78 @@ pub fn coherent(parameters: &std::collections::BTreeMap<String, String>) -> bool
         .iter()
         .any(|(name, value)| name.eq_ignore_ascii_case("Coherent") && value.trim() == "0")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::record::{GroupConfig, NodeConfig, Session, encode, key};
+    use crate::database::{Entry, Range};
+
+    /// Nodes n1 to n4, all up but n4; the group prefers n2.
+    fn view() -> View {
+        let mut entries = Vec::new();
+        let mut put = |key: String, value: Vec<u8>| {
+            entries.push(Entry {
+                key,
+                value,
+                version: 1,
+                lease: None,
+            });
+        };
+        for id in 1..=4 {
+            let name = format!("n{id}");
+            let node = NodeConfig {
+                name: name.clone(),
+                id,
+                address: String::new(),
+                paused: false,
+                features: BTreeSet::new(),
+            };
+            put(key("node", &name), encode(&node));
+            let session = Session {
+                node: name.clone(),
+                incarnation: String::new(),
+                process: Default::default(),
+                address: String::new(),
+                since_ms: 0,
+            };
+            if id < 4 {
+                put(key("session", &name), encode(&session));
+            }
+        }
+        let group = GroupConfig {
+            name: "G".to_owned(),
+            preferred_owners: vec!["n2".to_owned()],
+            auto_failback: false,
+            failover_threshold: None,
+            failover_period_hours: 6,
+            persistent_online: true,
+        };
+        put(key("group", "G"), encode(&group));
+        View::parse(&Range {
+            revision: 1,
+            entries,
+        })
+    }
+
+    #[test]
+    fn each_reason_has_its_order_of_candidates() {
+        let view = view();
+        let table: &[(&[&str], Reason<'_>, &[&str])] = &[
+            (&[], Reason::Orphaned, &["n2", "n1", "n3"]),
+            (&["n2"], Reason::Orphaned, &["n1", "n3"]),
+            (&[], Reason::Planned { source: "n2" }, &["n1", "n3"]),
+            (&[], Reason::Failed { source: "N1" }, &["n3", "n2"]),
+            (&["n3"], Reason::Failed { source: "n1" }, &["n2"]),
+            (&["n1", "n2", "n3"], Reason::Orphaned, &[]),
+        ];
+        for (dead, reason, expected) in table {
+            let dead = dead.iter().map(|n| (*n).to_owned()).collect();
+            assert_eq!(
+                candidates(&view, &dead, "G", *reason),
+                *expected,
+                "{reason:?}"
+            );
+        }
+    }
+}

@@ -59,7 +59,10 @@ async fn watch(shared: Arc<Shared>, stream: TcpStream, config: ClusterConfig) {
     let Ok(Some(hello)) = tokio::time::timeout(limit, greeting(&mut reader)).await else {
         return;
     };
-    let known = shared.view.borrow().nodes.contains_key(&fold(&hello.node));
+    // A node that has just joined may be here before the view that shows it.
+    let mut views = shared.view.subscribe();
+    let shown = views.wait_for(|view| view.nodes.contains_key(&fold(&hello.node)));
+    let known = matches!(tokio::time::timeout(limit, shown).await, Ok(Ok(_)));
     if fold(&hello.cluster) != fold(&config.name) || !known {
         shared.log(
             "WARN",
@@ -68,6 +71,8 @@ async fn watch(shared: Arc<Shared>, stream: TcpStream, config: ClusterConfig) {
         );
         return;
     }
+    // It may have been suspected when its last link broke.
+    drop(shared.events.send(alive(&hello)).await);
     let mut suspected = false;
     let mut buffer = [0_u8; 64];
     loop {

@@ -73,10 +73,10 @@ fn unknown<'a>(
     error.hint(advice(name, names, list))
 }
 
-fn advice<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone, list: &str) -> String {
+fn advice<'a>(name: &str, mut names: impl Iterator<Item = &'a str> + Clone, list: &str) -> String {
     match suggest(name, names.clone()) {
         Some(near) => format!("did you mean {near}? {list} shows all"),
-        None if names.clone().next().is_none() => "there is none yet".to_owned(),
+        None if names.next().is_none() => "there is none yet".to_owned(),
         None => format!("{list} shows all"),
     }
 }

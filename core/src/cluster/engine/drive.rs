@@ -142,11 +142,9 @@ impl Engine {
             .get(group)
             .map_or("", |o| &o.cause)
             .to_owned();
-        if let Some(local) = self.locals.get_mut(name) {
-            if local.is_failed() {
-                let text = format!("after: {}", local.cause());
-                self.decide(group, Some(name), "restarted", text, now);
-            }
+        if let Some(local) = self.locals.get(name).filter(|l| l.is_failed()) {
+            let text = format!("after: {}", local.cause());
+            self.decide(group, Some(name), "restarted", text, now);
         }
         let timeout = Duration::from_millis(policy.pending_timeout_ms);
         if let Some(local) = self.locals.get_mut(name) {

@@ -189,7 +189,7 @@ impl Engine {
                 intent,
                 transaction,
                 outcome,
-            } => self.committed(intent, &transaction, outcome, now),
+            } => self.committed(intent, &transaction, &outcome, now),
             Event::Tick => {}
             Event::Stop { all } => {
                 self.stopping = true;

@@ -160,7 +160,7 @@ impl Engine {
             return;
         }
         match owner {
-            None => self.claim(group, None, "the group is new".to_owned(), now),
+            None => self.claim(group, None, "the group is new", now),
             Some(owner) => self.take_over(group, &owner, live, now),
         }
     }
@@ -182,7 +182,7 @@ impl Engine {
                 "the Cluster service of {} ended; its lease is over",
                 owner.node
             );
-            self.claim(group, None, cause, now);
+            self.claim(group, None, &cause, now);
             return;
         }
         if !live && !self.suspicions.contains_key(&node) {
@@ -206,7 +206,7 @@ impl Engine {
             Fencing::Asked => {}
             _ if proven || harmless || !live => {
                 let cause = format!("{} is dead: {}", owner.node, suspicion.outcome);
-                self.claim(group, Some(&suspicion), cause, now);
+                self.claim(group, Some(&suspicion), &cause, now);
             }
             _ => {}
         }
@@ -234,7 +234,7 @@ impl Engine {
         }
     }
 
-    fn claim(&mut self, group: &str, suspicion: Option<&Suspicion>, cause: String, now: Now) {
+    fn claim(&mut self, group: &str, suspicion: Option<&Suspicion>, cause: &str, now: Now) {
         let Some(mine) = self.incarnation.clone() else {
             return;
         };
@@ -265,11 +265,11 @@ impl Engine {
             node: self.spelled(&self.settings.node),
             incarnation: mine,
             epoch,
-            cause: cause.clone(),
+            cause: cause.to_owned(),
             left: former.map(|o| o.left).unwrap_or_default(),
         };
         writes.push(put("owner", group, &owner));
-        for decision in self.claim_decisions(group, suspicion, &cause, epoch, now) {
+        for decision in self.claim_decisions(group, suspicion, cause, epoch, now) {
             writes.push(self.store(&decision));
         }
         self.log(

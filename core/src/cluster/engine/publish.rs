@@ -171,23 +171,23 @@ impl Engine {
         &mut self,
         intent: Intent,
         transaction: &Transaction,
-        outcome: Outcome,
+        outcome: &Outcome,
         now: Now,
     ) {
-        if let Outcome::Done(revision) = outcome
+        if let Outcome::Done(revision) = *outcome
             && revision > self.view.revision
         {
             self.view.apply(transaction, revision);
         }
-        if let Outcome::Failed(why) = &outcome {
+        if let Outcome::Failed(why) = outcome {
             self.log("ERR", "DB", format!("{intent:?}: {why}"));
         }
         let done = matches!(outcome, Outcome::Done(_));
         match intent {
-            Intent::Publish { group } => self.published(&fold(&group), &outcome, now),
+            Intent::Publish { group } => self.published(&fold(&group), outcome, now),
             Intent::RecordFailure { resource } => self.failure_counted(&resource, done, now),
             Intent::Claim { group } | Intent::Release { group } => {
-                self.owner_changed(&group, &outcome, now);
+                self.owner_changed(&group, outcome, now);
             }
         }
     }
