@@ -12,6 +12,8 @@ use rustix::process::Signal;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
 
 fn namespaces_can_be_made() -> bool {
-    let tried = Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).status();
+    let tried = Command::new("unshare")
+        .args(["--net", "ip", "link", "set", "lo", "up"])
+        .status();
     tried.is_ok_and(|status| status.success())
 }

@@ -24,10 +24,27 @@ struct Manager {
 impl Manager {
     fn start(store: &Path, host: u8, epoch: u64) -> Self {
         let process = std::process::id();
-        let address = format!("127.{}.{}.{host}:7801", 1 + process % 250, 1 + process / 250 % 250);
+        let address = format!(
+            "127.{}.{}.{host}:7801",
+            1 + process % 250,
+            1 + process / 250 % 250
+        );
         let mut child = Command::new(PROGRAM)
-            .args(["queue-manager", "--name", "VS1", "--supervised", "--owner", "test"])
-            .args(["--listen", &address, "--epoch", &epoch.to_string(), "--store"])
+            .args([
+                "queue-manager",
+                "--name",
+                "VS1",
+                "--supervised",
+                "--owner",
+                "test",
+            ])
+            .args([
+                "--listen",
+                &address,
+                "--epoch",
+                &epoch.to_string(),
+                "--store",
+            ])
             .arg(store)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -39,7 +56,11 @@ impl Manager {
         assert!(line.contains("ready"), "{line}");
         // It goes on reporting that it is alive: somebody must read that.
         std::thread::spawn(move || output.lines().map_while(Result::ok).for_each(drop));
-        Self { input: child.stdin.take(), child, address }
+        Self {
+            input: child.stdin.take(),
+            child,
+            address,
+        }
     }
 
     fn session(&self, client: &Client) -> Session {
@@ -64,7 +85,11 @@ fn client(folder: &Path) -> Client {
 }
 
 fn send(text: &str) -> Request {
-    Request::Send { queue: "q".into(), message: Message::new(text), transaction: Transaction::None }
+    Request::Send {
+        queue: "q".into(),
+        message: Message::new(text),
+        transaction: Transaction::None,
+    }
 }
 
 fn receive() -> Request {
@@ -93,25 +118,39 @@ fn a_thawed_queue_manager_acknowledges_nothing_after_another_took_its_store() {
     let old = Manager::start(&store, 1, 1);
     let to_old = old.session(&client);
     let properties = QueueProperties::default();
-    to_old.call(Request::CreateQueue { queue: "q".into(), properties }).unwrap();
-    to_old.call(send("acknowledged by the first owner")).unwrap();
+    to_old
+        .call(Request::CreateQueue {
+            queue: "q".into(),
+            properties,
+        })
+        .unwrap();
+    to_old
+        .call(send("acknowledged by the first owner"))
+        .unwrap();
 
     // It freezes; what is sent to it now waits in its socket.
     signal(old.child.id(), Signal::STOP);
     let waiting = to_old.submit(send("must not be acknowledged by the zombie"));
     let new = Manager::start(&store, 2, 2);
     let to_new = new.session(&client);
-    to_new.call(send("acknowledged by the second owner")).unwrap();
+    to_new
+        .call(send("acknowledged by the second owner"))
+        .unwrap();
 
     // It wakes up with the request in its socket, finds that it is fenced, and ends.
     signal(old.child.id(), Signal::CONT);
     let error = waiting.wait().unwrap_err();
     let refused = [ErrorKind::Fenced, ErrorKind::RemoteMachineNotAvailable];
     assert!(refused.contains(&error.kind), "{:?}: {error}", error.kind);
-    wait_until("the zombie has ended", || hamq_core::sys::processes::is_gone(old.child.id()));
+    wait_until("the zombie has ended", || {
+        hamq_core::sys::processes::is_gone(old.child.id())
+    });
     assert_eq!(
         drain(&to_new),
-        ["acknowledged by the first owner", "acknowledged by the second owner"]
+        [
+            "acknowledged by the first owner",
+            "acknowledged by the second owner"
+        ]
     );
 
     // Nor is there a trace of it after the next opening.
@@ -128,9 +167,22 @@ fn a_lower_epoch_is_refused_at_the_door() {
     first.input.take().unwrap().write_all(b"stop\n").unwrap();
     first.child.wait().unwrap();
     let process = std::process::id();
-    let listen = format!("127.{}.{}.4:7801", 1 + process % 250, 1 + process / 250 % 250);
+    let listen = format!(
+        "127.{}.{}.4:7801",
+        1 + process % 250,
+        1 + process / 250 % 250
+    );
     let output = Command::new(PROGRAM)
-        .args(["queue-manager", "--name", "VS1", "--listen", &listen, "--epoch", "6", "--store"])
+        .args([
+            "queue-manager",
+            "--name",
+            "VS1",
+            "--listen",
+            &listen,
+            "--epoch",
+            "6",
+            "--store",
+        ])
         .arg(&store)
         .stdin(Stdio::null())
         .output()

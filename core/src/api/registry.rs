@@ -79,8 +79,15 @@ impl ClusterEntry {
     /// What the addresses of its nodes have in common: `127.3.7`.
     #[must_use]
     pub fn subnet(&self) -> String {
-        let first = self.nodes.first().map(|node| node.address.to_string()).unwrap_or_default();
-        first.rsplit_once('.').map(|(subnet, _)| subnet.to_owned()).unwrap_or_default()
+        let first = self
+            .nodes
+            .first()
+            .map(|node| node.address.to_string())
+            .unwrap_or_default();
+        first
+            .rsplit_once('.')
+            .map(|(subnet, _)| subnet.to_owned())
+            .unwrap_or_default()
     }
 
     /// The node that is called `name`.

@@ -52,18 +52,26 @@ struct Fault {
 
 impl Drill {
     /// Runs the command `name` if it belongs to a drill.
-    pub fn run(&self, client: &Client, name: &str, arguments: &Value) -> Option<Result<Vec<Value>>> {
+    pub fn run(
+        &self,
+        client: &Client,
+        name: &str,
+        arguments: &Value,
+    ) -> Option<Result<Vec<Value>>> {
         Some(match name {
             "Start-DrillWorkload" => {
                 one(from_value(arguments).and_then(|command| self.start(client, &command)))
             }
             "Get-DrillWorkload" => one(self.progress()),
-            "Stop-DrillWorkload" => one(from_value(arguments).and_then(|command| self.stop(&command))),
+            "Stop-DrillWorkload" => {
+                one(from_value(arguments).and_then(|command| self.stop(&command)))
+            }
             "Invoke-DrillFault" => {
                 one(from_value(arguments).and_then(|command| self.fault(client, &command)))
             }
             "Measure-DrillFault" => {
-                let phases = from_value(arguments).and_then(|command| self.measure(client, &command));
+                let phases =
+                    from_value(arguments).and_then(|command| self.measure(client, &command));
                 phases.and_then(|phases| phases.iter().map(to_value).collect())
             }
             "Wait-ClusterGroup" => {

@@ -31,6 +31,12 @@ pub fn find(name: &str) -> Option<&'static CommandSpec> {
     })
 }
 
+/// The command that a pipeline begins with when it begins with a value.
+#[must_use]
+pub fn value_spec() -> &'static CommandSpec {
+    verbs::WRITE_OUTPUT
+}
+
 /// Whether the shell itself runs it.
 #[must_use]
 pub fn is_verb_of_shell(spec: &CommandSpec) -> bool {

@@ -60,6 +60,11 @@ pub static COMMON: &[ParameterSpec] = parameters![
     "Confirm" Switch is ["cf"] => "Ask first; -Confirm:$false never asks.",
 ];
 
+/// Passes values on: also what a pipeline that begins with a value begins with.
+pub(super) static WRITE_OUTPUT: &CommandSpec = verb!("Write-Output", ["echo"], "Passes its values on.", parameters![
+        "InputObject" List at 0 => "The values.",
+    ], "echo 1,2,3" => "Three rows.");
+
 /// The verbs of the shell.
 pub static VERBS: &[&CommandSpec] = &[
     verb!("Where-Object", ["where", "?"], "Keeps the rows for which a condition holds.", parameters![
@@ -120,9 +125,7 @@ pub static VERBS: &[&CommandSpec] = &[
         "Name" Text at 0 => "A pattern with * and ?.",
         "Verb" Text => "Those with this verb.", "Noun" Text => "Those with this noun.",
     ], "Get-Command -Noun Msmq*" => "The commands on queues."),
-    verb!("Write-Output", ["echo"], "Passes its values on.", parameters![
-        "InputObject" List at 0 => "The values.",
-    ], "echo 1,2,3" => "Three rows."),
+    WRITE_OUTPUT,
     verb!("Write-Host", [], "Shows a text at once.", parameters![
         "Object" List at 0 => "The text.",
     ], "Write-Host 'ready'" => "Says so."),

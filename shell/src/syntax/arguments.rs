@@ -54,10 +54,43 @@ impl Front<'_> {
         let index = self.unit.pipelines.len();
         self.unit.pipelines.push(Pipeline::default());
         self.synth(&format!("__pipe({},[", self.first + index), word.start);
-        let mut stages: Vec<Stage> = Vec::new();
-        let mut expressions = 0;
-        let (mut spec, mut word) = (spec, word);
-        loop {
+        self.stages(index, Some((spec, word)), Vec::new(), 0, context)?;
+        Ok(index)
+    }
+
+    /// A pipeline that begins with a value: it and what precedes it in the call are written already, the
+    /// position is at the `|` behind it.
+    pub(super) fn pipeline_of_value(&mut self, context: Context) -> Result<usize, SyntaxError> {
+        let index = self.unit.pipelines.len();
+        self.unit.pipelines.push(Pipeline::default());
+        let span = Span::new(self.at, self.at + 1);
+        let value = Stage {
+            spec: cmdlet::value_spec(),
+            arguments: vec![Argument {
+                parameter: None,
+                operand: Some(Operand::Expression(0)),
+                span,
+            }],
+            span,
+        };
+        self.synth(",", self.at);
+        self.at += 1;
+        self.skip_blank(true);
+        let first = self.stage_word()?;
+        self.stages(index, Some(first), vec![value], 1, context)?;
+        Ok(index)
+    }
+
+    /// The commands from `next` on, and the end of the call.
+    fn stages(
+        &mut self,
+        index: usize,
+        mut next: Option<(&'static CommandSpec, Span)>,
+        mut stages: Vec<Stage>,
+        mut expressions: usize,
+        context: Context,
+    ) -> Result<(), SyntaxError> {
+        while let Some((spec, span)) = next {
             if let Some(last) = stages.last().filter(|stage| cmdlet::is_format(stage.spec)) {
                 return Err(SyntaxError::new(
                     format!("{} must be the last command of a pipeline", last.spec.name),
@@ -69,18 +102,18 @@ impl Front<'_> {
             stages.push(Stage {
                 spec,
                 arguments,
-                span: word,
+                span,
             });
-            if !self.next_stage(context) {
-                break;
-            }
-            (spec, word) = self.stage_word()?;
+            next = match self.next_stage(context) {
+                true => Some(self.stage_word()?),
+                false => None,
+            };
         }
         self.synth("])", self.at);
         if let Some(place) = self.unit.pipelines.get_mut(index) {
             place.stages = stages;
         }
-        Ok(index)
+        Ok(())
     }
 
     fn next_stage(&mut self, context: Context) -> bool {

@@ -93,6 +93,8 @@ struct Statement {
     body: Body,
     /// The pipeline that is the whole statement so far.
     pipeline: Option<usize>,
+    /// Where in the generated text the value begins that a `|` would take.
+    value_at: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -422,8 +424,12 @@ impl Front<'_> {
             self.synth(" ", start);
             return Ok(());
         }
+        statement.value_at.get_or_insert(self.unit.text.len());
         if c.is_alphabetic() || c == '_' {
             return self.name(statement, context);
+        }
+        if c == '|' && statement.complete && self.command_follows_pipe() {
+            return self.feed(statement, context);
         }
         if statement.command && matches!(c, '?' | '%') {
             return Err(self.unexpected());
@@ -463,6 +469,32 @@ impl Front<'_> {
         Ok(())
     }
 
+    /// Whether a single `|` stands here with a command behind it: then it is a pipeline, not an "or".
+    fn command_follows_pipe(&self) -> bool {
+        let Some(rest) = self.rest().strip_prefix('|') else {
+            return false;
+        };
+        let word: String = rest
+            .trim_start()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '%' | '?'))
+            .collect();
+        cmdlet::find(&word).is_some()
+    }
+
+    /// `VALUE | Command`: the value that was just copied becomes what the pipeline begins with.
+    fn feed(&mut self, statement: &mut Statement, context: Context) -> Result<(), SyntaxError> {
+        let from = statement.value_at.unwrap_or(self.unit.text.len());
+        let opening = format!("__pipe({},[", self.first + self.unit.pipelines.len());
+        self.unit.text.insert_str(from, &opening);
+        self.unit.map.insert(from, opening.len());
+        let index = self.pipeline_of_value(context)?;
+        statement.pipeline = Some(index);
+        statement.command = false;
+        statement.complete = true;
+        Ok(())
+    }
+
     fn number(&mut self, start: usize) {
         self.word();
         if self.peek() == Some('.') && self.peek_at(1).is_some_and(|c| c.is_ascii_digit()) {
@@ -490,6 +522,9 @@ impl Front<'_> {
         if assigns {
             statement.command = true;
             statement.taken = true;
+        }
+        if assigns || c == ',' || c == '?' {
+            statement.value_at = None;
         }
         statement.complete = false;
         self.copy(start, self.at);
@@ -561,6 +596,9 @@ impl Front<'_> {
         statement.begun = true;
         statement.pipeline = None;
         statement.command = matches!(word.as_str(), "return" | "throw" | "else" | "do" | "try");
+        if statement.command || matches!(word.as_str(), "let" | "const" | "in") {
+            statement.value_at = None;
+        }
         statement.complete = !matches!(
             word.as_str(),
             "let"
