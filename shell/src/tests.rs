@@ -310,8 +310,14 @@ fn a_value_can_lead_a_pipeline() {
     for (text, expected) in [
         ("let rows = [3, 1, 2]; $rows | Sort-Object", "1\n2\n3"),
         ("let m = #{a: 1, b: 2}; m.b | echo", "2"),
-        ("let n = ([5, 6] | Select-Object -First 1); print(n[0])", "5"),
-        ("let k = 4; print(6 | 1); $k | ForEach-Object { $_ + k }", "7\n8"),
+        (
+            "let n = ([5, 6] | Select-Object -First 1); print(n[0])",
+            "5",
+        ),
+        (
+            "let k = 4; print(6 | 1); $k | ForEach-Object { $_ + k }",
+            "7\n8",
+        ),
         (
             "[1, 2, 3] | where { $_ > 1 } | measure | select -ExpandProperty Count",
             "2",

@@ -14,7 +14,7 @@ record! {
         nodes "Nodes": Vec<String>,
         /// Its groups.
         groups "Groups": Vec<String>,
-        /// Its folder on this machine; empty for a cluster elsewhere.
+        /// Its folder on this machine, with `disks` in it for virtual servers; empty for a cluster elsewhere.
         path "Path": String,
         /// The first three numbers of its loopback addresses; .101 and up are free for virtual servers.
         subnet "Subnet": String,
@@ -102,7 +102,7 @@ command! {
 command! {
     /// Deletes a stopped cluster with its quorum disk and the data folders of its nodes.
     ///
-    /// Disks of virtual servers that lie outside the cluster's folder are left alone.
+    /// Disks of virtual servers in its folder `disks` go with it; those that lie elsewhere are left alone.
     RemoveCluster = "Remove-Cluster" => ClusterInfo, at Client, risk High, aliases [],
     {
         /// The cluster's name.

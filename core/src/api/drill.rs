@@ -56,7 +56,7 @@ record! {
 record! {
     /// A fault that was made on purpose.
     FaultInfo as "DrillFault", columns ["Kind", "Group", "Node", "Target", "Time"], {
-        /// `Kill`, `Freeze`, `KillQueueManager` or `Move`.
+        /// `Kill`, `Freeze`, `Thaw`, `KillQueueManager`, `Move` or `Restart`.
         kind "Kind": String,
         /// The group it was aimed at.
         group "Group": String,
@@ -128,11 +128,11 @@ command! {
     ///
     /// Kill: SIGKILL to its agent and queue manager. Freeze: SIGSTOP to both, until -Kind Thaw or until
     /// the cluster ends them. KillQueueManager: SIGKILL to the queue manager alone. Move: moves the group
-    /// to the best other node, without waiting.
+    /// to the best other node, without waiting. Restart: starts every node that is down.
     InvokeDrillFault = "Invoke-DrillFault" => FaultInfo, at Client, risk Medium, aliases [],
     {
         /// The fault.
-        kind "Kind": String, position 0, completes Choice(&["Kill", "Freeze", "Thaw", "KillQueueManager", "Move"]);
+        kind "Kind": String, position 0, completes Choice(&["Kill", "Freeze", "Thaw", "KillQueueManager", "Move", "Restart"]);
         /// The group whose owner is hit.
         group "Group": String, position 1, pipeline property, completes Group, alias ["Name"];
     }

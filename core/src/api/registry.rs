@@ -76,6 +76,12 @@ impl ClusterEntry {
         }
     }
 
+    /// The folder that stands for its shared storage: disks of virtual servers in it go with the cluster.
+    #[must_use]
+    pub fn disks(&self) -> PathBuf {
+        self.path.join("disks")
+    }
+
     /// What the addresses of its nodes have in common: `127.3.7`.
     #[must_use]
     pub fn subnet(&self) -> String {

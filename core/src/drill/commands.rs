@@ -17,7 +17,7 @@ use crate::api::drill::{
 };
 use crate::api::explain::GetClusterWhy;
 use crate::api::group::{GetClusterGroup, GroupInfo, MoveClusterGroup};
-use crate::api::node::GetClusterNode;
+use crate::api::node::{GetClusterNode, StartClusterNode};
 use crate::api::value::{Millis, Time, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
@@ -149,6 +149,9 @@ impl Drill {
         if kind == "thaw" {
             return self.thaw(&command.group);
         }
+        if kind == "restart" {
+            return self.restart(client, &command.group);
+        }
         let (node, victims) = find_owner(client, &command.group)?;
         let (name, target) = match kind.as_str() {
             "kill" => ("Kill", self.kill(&command.group, &victims.all())?),
@@ -271,6 +274,27 @@ impl Drill {
             node: String::new(),
             target: format!("{} thawed, {ended} had been fenced by SIGKILL", left.len()),
             time: Time(SystemClock.wall_ms()),
+        })
+    }
+
+    /// Starts every node that is down.
+    fn restart(&self, client: &Client, group: &str) -> Result<FaultInfo> {
+        self.mark(group);
+        let nodes = client.run(GetClusterNode { name: None })?;
+        let down = nodes
+            .into_iter()
+            .filter(|node| node.state == "Down")
+            .map(|node| node.name);
+        let down: Vec<String> = down.collect();
+        for name in &down {
+            client.run(StartClusterNode { name: name.clone() })?;
+        }
+        Ok(FaultInfo {
+            kind: "Restart".to_owned(),
+            group: group.to_owned(),
+            node: String::new(),
+            target: format!("started {}", down.join(", ")),
+            time: Time(self.lock().fault.as_ref().map_or(0, |fault| fault.wall_ms)),
         })
     }
 

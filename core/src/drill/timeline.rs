@@ -61,7 +61,10 @@ pub(super) fn phases(marks: &Marks, fault_wall_ms: u64, decisions: &[WhyInfo]) -
             phase: decision.event.clone(),
             elapsed_ms: millis(Duration::from_millis(decision.time.0 - fault_wall_ms)),
             node: decision.node.clone(),
-            detail: decision.cause.clone(),
+            detail: match &decision.resource {
+                Some(resource) => format!("{resource}: {}", decision.cause),
+                None => decision.cause.clone(),
+            },
         })
         .collect();
     phases.sort_by(|a, b| a.elapsed_ms.total_cmp(&b.elapsed_ms));

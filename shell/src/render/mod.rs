@@ -88,6 +88,8 @@ pub fn table(rows: &[Dynamic], wanted: &[String], width: usize) -> String {
     for row in &cells {
         line(&mut out, row, &widths, &right);
     }
+    // A blank line keeps it apart from what is shown next.
+    out.push('\n');
     out
 }
 
@@ -149,7 +151,7 @@ pub fn list(rows: &[Dynamic], wanted: &[String]) -> String {
             names.iter().map(line).collect()
         });
     }
-    blocks.join("\n")
+    blocks.join("\n") + "\n"
 }
 
 /// Text in lines of at most `width` columns, broken at blanks where there are some.

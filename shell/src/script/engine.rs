@@ -49,6 +49,7 @@ impl Session {
         register_calls(&mut engine, &state);
         let mut scope = Scope::new();
         scope.push_constant_dynamic("ARGS", arguments);
+        scope.push("ScriptRoot", String::new());
         Self {
             engine,
             scope,
@@ -65,6 +66,7 @@ impl Session {
     pub fn run(&mut self, name: &str, source: &str) -> Result<(), u8> {
         let unit = self.state.units.borrow().len();
         self.state.unit.set(unit);
+        self.scope.set_value("ScriptRoot", folder_of(name));
         let ast = match self.compile(unit, name, source) {
             Ok(ast) => ast,
             Err(fault) => {
@@ -132,6 +134,17 @@ impl Session {
         })?;
         ast.set_source(unit.to_string());
         Ok(ast)
+    }
+}
+
+/// The folder of a runbook, so that it finds what lies beside it from wherever it is started.
+fn folder_of(name: &str) -> String {
+    let folder = std::path::Path::new(name)
+        .parent()
+        .unwrap_or(std::path::Path::new(""));
+    match folder.to_str() {
+        None | Some("") => ".".to_owned(),
+        Some(folder) => folder.to_owned(),
     }
 }
 

@@ -80,6 +80,7 @@ impl<'a> Undo<'a> {
     async fn run(&mut self) -> Result<()> {
         self.made_folder = true;
         folder::create_all(&self.entry.path.join("quorum"))?;
+        folder::create_all(&self.entry.disks())?;
         super::bootstrap::write(&self.entry).await?;
         start_all(self.nodes, &mut self.entry, |entry| {
             self.registry.save(entry)

@@ -82,7 +82,8 @@ impl LocalClusters {
         if let Some(quorum) = entry.database.parent() {
             folder::remove_tree(quorum)?;
         }
-        // Only when nothing else lies in it: disks of virtual servers are not ours to delete.
+        folder::remove_tree(&entry.disks())?;
+        // Only when nothing else lies in it: what was put beside it is not ours to delete.
         if folder::names(&entry.path)?.is_empty() {
             folder::remove_tree(&entry.path)?;
         }
