@@ -30,7 +30,7 @@ use hamq_core::queue::request::{Reply, Request, Select, Transaction};
 use hamq_core::sys::network::{AGENT_PORT, PRESENCE_PORT, QUEUE_MANAGER_PORT};
 use hamq_core::sys::processes;
 use hamq_tests::lab::Lab;
-use hamq_tests::process::{queue_managers, signal, wait_until};
+use hamq_tests::process::{freeze, is_frozen, queue_managers, signal, wait_until};
 use rustix::process::Signal;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -161,12 +161,11 @@ impl Machine {
         let [manager] = queue_managers(agent)[..] else {
             panic!("not one queue manager: {:?}", queue_managers(agent));
         };
-        signal(manager, Signal::STOP);
+        freeze(manager);
         // One that stops in the middle of a transaction keeps the whole cluster from its database; such a
         // one is ended, as a disk's reservation is broken. It is not the one this story is about.
         loop {
-            signal(agent, Signal::STOP);
-            wait_until("the agent is stopped", || is_stopped(agent));
+            freeze(agent);
             if !holds_a_write_lock(agent) {
                 return manager;
             }
@@ -194,12 +193,6 @@ fn node(cluster: &ClusterInfo, name: &str, address: &str) -> Child {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
 fn holds_a_write_lock(pid: u32) -> bool {
@@ -290,7 +283,7 @@ fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_addre
             .unwrap();
     }
     assert_eq!(body(two.call(&to_two, receive()).unwrap()), "first owner 0");
-    assert!(is_stopped(zombie) && is_stopped(agent), "nobody ended them");
+    assert!(is_frozen(zombie) && is_frozen(agent), "nobody ended them");
 
     // The queue manager alone wakes up, so that nobody but the store can tell it: it ends without a word.
     signal(zombie, Signal::CONT);

@@ -13,10 +13,12 @@ use hamq_core::ErrorKind;
 use hamq_core::api::client::{Client, ClientOptions, Session, Ticket};
 use hamq_core::queue::message::Message;
 use hamq_core::queue::request::{QueueProperties, Reply, Request, Select, Transaction};
-use hamq_tests::process::{signal, wait_until};
+use hamq_tests::process::{freeze, signal, wait_until};
 use rustix::process::Signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
+/// Messages of a load, if nobody stops it.
+const LOAD_MAX: usize = 100_000;
 
 /// A queue manager process on a store, with an epoch, at an address of its own.
 struct Manager {
@@ -127,7 +129,7 @@ fn a_thawed_queue_manager_acknowledges_nothing_after_another_took_its_store() {
         .unwrap();
 
     // It freezes; what is sent to it now waits in its socket.
-    signal(old.child.id(), Signal::STOP);
+    freeze(old.child.id());
     let waiting = to_old.submit(send("must not be acknowledged by the zombie"));
     let new = Manager::start(&store, 2, 2);
     let to_new = new.session(&client);
@@ -172,7 +174,7 @@ fn pipeline(
     stop: &AtomicBool,
     acknowledged: &AtomicUsize,
 ) -> (usize, Vec<usize>) {
-    let (handed_in, replies) = sync_channel::<Ticket>(100_000);
+    let (handed_in, replies) = sync_channel::<Ticket>(LOAD_MAX);
     std::thread::scope(|scope| {
         let listener = scope.spawn(move || {
             let tickets = replies.iter().enumerate();
@@ -183,7 +185,7 @@ fn pipeline(
             .collect()
         });
         let mut count = 0;
-        while !stop.load(Ordering::SeqCst) {
+        while !stop.load(Ordering::SeqCst) && count < LOAD_MAX {
             handed_in
                 .send(session.submit(send(&numbered(count))))
                 .unwrap();
@@ -237,7 +239,7 @@ fn a_zombie_frozen_under_load_acknowledges_nothing_and_nothing_of_it_is_read() {
             acknowledged.load(Ordering::SeqCst) >= 300
         });
         // In the middle of it, with requests in its memory, in its log and in its socket.
-        signal(old.child.id(), Signal::STOP);
+        freeze(old.child.id());
         stop.store(true, Ordering::SeqCst);
         let late = (0..20).map(|n| late_sender.submit(send(&format!("late {n}"))));
         let late: Vec<Ticket> = late.collect();
