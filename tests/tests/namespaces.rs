@@ -1,5 +1,6 @@
 //! The thawed zombie on machines of their own: each node in a network namespace, where nothing but the
-//! epoch in the store stands between two owners with the same address.
+//! check before each acknowledgement (the epoch in the store, the end of the lease) stands between two
+//! owners with the same address.
 //!
 //! ```text
 //!  namespace of n1                            namespace of n2
@@ -285,7 +286,7 @@ fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_addre
     assert_eq!(body(two.call(&to_two, receive()).unwrap()), "first owner 0");
     assert!(is_frozen(zombie) && is_frozen(agent), "nobody ended them");
 
-    // The queue manager alone wakes up, so that nobody but the store can tell it: it ends without a word.
+    // The queue manager alone wakes up, so that its agent cannot tell it: it ends without a word.
     signal(zombie, Signal::CONT);
     wait_until("the zombie has ended", || processes::is_gone(zombie));
     // Then its agent: it ends what it has of VS1 and is a node again.
