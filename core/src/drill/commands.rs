@@ -48,6 +48,8 @@ struct State {
 struct Fault {
     group: String,
     wall_ms: u64,
+    /// The epoch that the group must get beyond: a planned fault is over only then.
+    epoch: Option<u64>,
 }
 
 impl Drill {
@@ -196,6 +198,9 @@ impl Drill {
             Error::new(ErrorKind::InvalidState, "no fault has been made")
                 .hint("make one with Invoke-DrillFault")
         })?;
+        if let Some(epoch) = fault.epoch {
+            self.wait_for_epoch(client, &fault.group, epoch, end)?;
+        }
         let marks = loop {
             let marks = self
                 .lock()
@@ -233,6 +238,32 @@ impl Drill {
         ))
     }
 
+    /// Waits until a planned change of owner has happened, and the load has met the new one.
+    fn wait_for_epoch(&self, client: &Client, name: &str, epoch: u64, end: Duration) -> Result<()> {
+        loop {
+            let info = group(client, name)?;
+            if info.epoch > epoch && info.state == "Online" {
+                let online = SystemClock.boot();
+                while !self
+                    .lock()
+                    .workload
+                    .as_ref()
+                    .is_none_or(|load| load.marks().since(online))
+                    && SystemClock.boot() < end
+                {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                return Ok(());
+            }
+            if SystemClock.boot() > end {
+                let text = format!("{name} is {} at epoch {}", info.state, info.epoch);
+                return Err(Error::new(ErrorKind::Timeout, text)
+                    .hint(format!("Get-ClusterWhy {name} tells what is in the way")));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     fn kill(&self, group: &str, pids: &[u32]) -> Result<String> {
         fault::signal(pids, Signal::KILL)?;
         let end = SystemClock.boot() + DEATH_WAIT;
@@ -240,7 +271,7 @@ impl Drill {
             std::thread::yield_now();
         }
         // Only now is it certain that no reply can still come from the dead.
-        self.mark(group);
+        self.mark(group, None);
         let text = pids.iter().map(ToString::to_string).collect::<Vec<_>>();
         Ok(if pids.len() == 1 {
             format!("process {}", text.join(", "))
@@ -252,7 +283,7 @@ impl Drill {
     fn freeze(&self, group: &str, victims: &Victims) -> Result<String> {
         fault::signal(&victims.all(), Signal::STOP)?;
         self.lock().frozen = victims.all();
-        self.mark(group);
+        self.mark(group, None);
         Ok(String::new())
     }
 
@@ -279,7 +310,7 @@ impl Drill {
 
     /// Starts every node that is down.
     fn restart(&self, client: &Client, group: &str) -> Result<FaultInfo> {
-        self.mark(group);
+        self.mark(group, Some(self::group(client, group)?.epoch));
         let nodes = client.run(GetClusterNode { name: None })?;
         let down = nodes
             .into_iter()
@@ -299,7 +330,7 @@ impl Drill {
     }
 
     fn move_group(&self, client: &Client, group: &str) -> Result<String> {
-        self.mark(group);
+        self.mark(group, Some(self::group(client, group)?.epoch));
         let moved = MoveClusterGroup {
             name: group.to_owned(),
             node: None,
@@ -309,11 +340,12 @@ impl Drill {
         Ok("planned move".to_owned())
     }
 
-    fn mark(&self, group: &str) {
+    fn mark(&self, group: &str, epoch: Option<u64>) {
         let mut state = self.lock();
         state.fault = Some(Fault {
             group: group.to_owned(),
             wall_ms: SystemClock.wall_ms(),
+            epoch,
         });
         if let Some(workload) = &state.workload {
             workload.mark_fault(SystemClock.boot());
