@@ -22,7 +22,7 @@ use crate::api::value::{Millis, Time, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::processes;
+use crate::sys::process;
 
 /// Threads that one workload may have.
 const THREADS_MAX: u64 = 64;
@@ -267,7 +267,7 @@ impl Drill {
     fn kill(&self, group: &str, pids: &[u32]) -> Result<String> {
         fault::signal(pids, Signal::KILL)?;
         let end = SystemClock.boot() + DEATH_WAIT;
-        while !pids.iter().all(|pid| processes::is_gone(*pid)) && SystemClock.boot() < end {
+        while !pids.iter().all(|pid| process::is_gone(*pid)) && SystemClock.boot() < end {
             std::thread::yield_now();
         }
         // Only now is it certain that no reply can still come from the dead.
@@ -293,7 +293,7 @@ impl Drill {
         let left: Vec<u32> = frozen
             .iter()
             .copied()
-            .filter(|pid| !processes::is_gone(*pid))
+            .filter(|pid| !process::is_gone(*pid))
             .collect();
         if !left.is_empty() {
             fault::signal(&left, Signal::CONT)?;

@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::processes;
+use crate::sys::process;
 
 /// The agent of a node and the queue managers it has started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub(super) struct Victims {
 impl Victims {
     /// Finds the queue managers of `group` among the children of the agent.
     pub(super) fn of(agent: u32, group: &str) -> Self {
-        let queue_managers = processes::children(agent)
+        let queue_managers = process::children(agent)
             .into_iter()
-            .filter(|pid| is_queue_manager_of(&processes::arguments(*pid), group))
+            .filter(|pid| is_queue_manager_of(&process::arguments(*pid), group))
             .collect();
         Self {
             agent,
