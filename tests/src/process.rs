@@ -45,6 +45,32 @@ pub fn signal(pid: u32, signal: Signal) {
     }
 }
 
+/// Stops a process and waits until the last of its threads has stopped.
+///
+/// # Panics
+/// When the process is not there, or runs on for a minute.
+pub fn freeze(pid: u32) {
+    signal(pid, Signal::STOP);
+    wait_until(&format!("{pid} is frozen"), || is_frozen(pid));
+}
+
+/// Whether every thread of a process is stopped.
+#[must_use]
+pub fn is_frozen(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let states: Vec<bool> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+        .map(|stat| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
+        .collect();
+    !states.is_empty() && states.iter().all(|stopped| *stopped)
+}
+
 /// Waits until `done` says so.
 ///
 /// # Panics
