@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use hamq_core::sys::processes;
+use hamq_core::sys::process;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The queue managers among the children of an agent.
 #[must_use]
 pub fn queue_managers(agent: u32) -> Vec<u32> {
-    let children = processes::children(agent).into_iter();
+    let children = process::children(agent).into_iter();
     children
         .filter(|pid| {
-            processes::arguments(*pid)
+            process::arguments(*pid)
                 .iter()
                 .any(|a| a == "queue-manager")
         })
@@ -25,7 +25,7 @@ pub fn mentioning(text: &str) -> Vec<u32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| *pid != std::process::id())
         .filter(|pid| {
-            processes::arguments(*pid)
+            process::arguments(*pid)
                 .iter()
                 .any(|argument| argument.contains(text))
         })

@@ -30,7 +30,7 @@ use hamq_core::api::value::Millis;
 use hamq_core::queue::message::Message;
 use hamq_core::queue::request::{Reply, Request, Select, Transaction};
 use hamq_core::sys::network::{AGENT_PORT, PRESENCE_PORT, QUEUE_MANAGER_PORT};
-use hamq_core::sys::processes;
+use hamq_core::sys::process;
 use hamq_tests::lab::Lab;
 use hamq_tests::process::{freeze, is_frozen, queue_managers, signal, wait_until};
 use rustix::process::Signal;
@@ -302,7 +302,7 @@ fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_addre
     for reply in answers(late) {
         assert!(reply.is_err(), "the zombie answered: {reply:?}");
     }
-    wait_until("the zombie has ended", || processes::is_gone(zombie));
+    wait_until("the zombie has ended", || process::is_gone(zombie));
     // Then its agent: it ends what it has of VS1 and is a node again.
     signal(agent, Signal::CONT);
     two.wait_for_owner("n2");
@@ -310,7 +310,7 @@ fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_addre
         two.state_of("n1").as_deref() == Some("Up")
     });
     one.wait_for_owner("n2");
-    assert!(!processes::is_gone(agent), "it is the same agent");
+    assert!(!process::is_gone(agent), "it is the same agent");
     assert_eq!(queue_managers(agent), Vec::<u32>::new());
     wait_until("VS1's address is gone from n1", || {
         let presence: SocketAddr = format!("{virtual_server}:{PRESENCE_PORT}").parse().unwrap();

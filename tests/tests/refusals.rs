@@ -118,25 +118,70 @@ fn what_cannot_come_online_says_why() {
     assert_eq!(error.kind, ErrorKind::DependencyNotFound, "{error}");
     assert!(error.hint.unwrap().contains("Add-ClusterResource"));
 
-    // An address that another virtual server has.
-    let address = format!("Address={}", lab.address(101).unwrap());
-    lab.add_resource("VS2-IP", "VS2", "IP Address", &[&address], &[])
-        .unwrap();
-    let error = start("VS2-IP");
+    // An address, and a disk, that another virtual server has: refused before anything starts.
+    let taken = lab.address(101).unwrap();
+    let error = lab
+        .add_resource(
+            "VS2-IP",
+            "VS2",
+            "IP Address",
+            &[&format!("Address={taken}")],
+            &[],
+        )
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AddressInUse, "{error}");
     assert!(
-        error.message.contains(&lab.address(101).unwrap()),
-        "{error}"
+        error.message.contains("VS1-IP"),
+        "it names the user: {error}"
     );
-
-    // A disk that another resource holds.
-    let disk = format!("DiskPath={}", lab.disk("vs1").display());
-    lab.add_resource("VS2-Disk", "VS2", "Physical Disk", &[&disk], &[])
-        .unwrap();
-    let error = start("VS2-Disk");
+    let taken = format!("DiskPath={}", lab.disk("vs1").display());
+    let error = lab
+        .add_resource("VS2-Disk", "VS2", "Physical Disk", &[&taken], &[])
+        .unwrap_err();
     assert!(
         error.message.contains("VS1-Disk"),
         "it names the holder: {error}"
     );
+
+    // An address that a foreign process listens at.
+    let address = lab.address(102).unwrap();
+    let _foreign = std::net::TcpListener::bind((address.as_str(), 7803)).unwrap();
+    let parameter = format!("Address={address}");
+    lab.add_resource("VS2-IP", "VS2", "IP Address", &[&parameter], &[])
+        .unwrap();
+    let error = start("VS2-IP");
+    assert!(error.message.contains(&address), "{error}");
+    let me = std::process::id().to_string();
+    assert!(error.message.contains(&me), "it names the process: {error}");
+
+    // A disk that a resource of another cluster holds.
+    let other = Lab::new(PROGRAM).unwrap();
+    other
+        .client
+        .run(AddClusterGroup {
+            name: "G".into(),
+            preferred_owners: Vec::new(),
+            auto_failback_type: None,
+            failover_threshold: None,
+            failover_period: None,
+        })
+        .unwrap();
+    let disk = format!("DiskPath={}", lab.disk("vs1").display());
+    other
+        .add_resource("G-Disk", "G", "Physical Disk", &[&disk], &[])
+        .unwrap();
+    let wait = Some(hamq_core::api::value::Millis(20_000));
+    let start = StartClusterResource {
+        name: "G-Disk".into(),
+        wait,
+    };
+    let error = other.client.run(start).unwrap_err();
+    assert!(
+        error.message.contains("VS1-Disk"),
+        "it names the holder: {error}"
+    );
+
+    // None of this disturbed the virtual server that was there.
     assert_eq!(
         lab.group("VS1").unwrap().state,
         "Online",

@@ -143,7 +143,7 @@ fn a_thawed_queue_manager_acknowledges_nothing_after_another_took_its_store() {
     let refused = [ErrorKind::Fenced, ErrorKind::RemoteMachineNotAvailable];
     assert!(refused.contains(&error.kind), "{:?}: {error}", error.kind);
     wait_until("the zombie has ended", || {
-        hamq_core::sys::processes::is_gone(old.child.id())
+        hamq_core::sys::process::is_gone(old.child.id())
     });
     assert_eq!(
         drain(&to_new),
@@ -256,7 +256,7 @@ fn a_zombie_frozen_under_load_acknowledges_nothing_and_nothing_of_it_is_read() {
         (found, handed_in, good, new)
     });
     wait_until("the zombie has ended", || {
-        hamq_core::sys::processes::is_gone(old.child.id())
+        hamq_core::sys::process::is_gone(old.child.id())
     });
 
     // What the new owner found is the beginning of what was sent, and has all that was acknowledged.

@@ -277,6 +277,10 @@ typed! {
     crate::api::value::Time => Text,
 }
 
+#[expect(
+    clippy::use_self,
+    reason = "OPTIONAL is a bool by its trait, whoever implements it"
+)]
 impl Typed for bool {
     const KIND: ValueKind = ValueKind::Switch;
     const OPTIONAL: bool = true;

@@ -9,44 +9,58 @@ use crate::api::explain::WhyInfo;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     fault: Duration,
+    /// A send that started after the fault has been acknowledged.
+    served: bool,
+    /// Since the last fault: the longest time without a successful send, and the send that ended it.
+    outage: Duration,
     first_send: Option<Duration>,
+    /// The first receive that committed after that send.
     first_receive: Option<Duration>,
     last_send: Option<Duration>,
-    outage: Duration,
 }
 
 impl Marks {
     /// A fault happened at `at`.
     pub(super) const fn fault(&mut self, at: Duration) {
         self.fault = at;
+        self.served = false;
         self.first_send = None;
         self.first_receive = None;
         self.outage = Duration::ZERO;
     }
 
     /// A send was acknowledged. Only one that started after the fault proves service: the reply to an
-    /// earlier one may have been on its way already.
+    /// earlier one may have been on its way already. A planned fault strikes a while after it was asked
+    /// for, so service is what comes after the longest gap.
     pub(super) fn sent(&mut self, started: Duration, ended: Duration) {
-        if let Some(last) = self.last_send {
-            self.outage = self.outage.max(ended.saturating_sub(last.max(self.fault)));
+        let last = self.last_send.unwrap_or(started).max(self.fault);
+        let gap = ended.saturating_sub(last);
+        if gap > self.outage {
+            self.outage = gap;
+            self.first_send = Some(ended);
+            self.first_receive = None;
         }
         self.last_send = Some(ended);
-        if started >= self.fault && self.first_send.is_none() {
-            self.first_send = Some(ended);
+        self.served |= started >= self.fault;
+    }
+
+    /// A receive committed.
+    pub(super) fn received(&mut self, ended: Duration) {
+        if self.first_send.is_some_and(|first| ended >= first) && self.first_receive.is_none() {
+            self.first_receive = Some(ended);
         }
     }
 
-    /// A receive committed that started after the fault.
-    pub(super) fn received(&mut self, started: Duration, ended: Duration) {
-        if started >= self.fault && self.first_receive.is_none() {
-            self.first_receive = Some(ended);
-        }
+    /// Whether a send has been acknowledged since `moment`.
+    #[must_use]
+    pub fn since(&self, moment: Duration) -> bool {
+        self.last_send.is_some_and(|last| last > moment)
     }
 
     /// Whether both directions work again.
     #[must_use]
     pub const fn recovered(&self) -> bool {
-        self.first_send.is_some() && self.first_receive.is_some()
+        self.served && self.first_send.is_some() && self.first_receive.is_some()
     }
 }
 
@@ -106,15 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_send_that_started_after_the_fault_proves_service() {
+    fn service_is_what_comes_after_the_longest_gap() {
         let mut marks = Marks::default();
         marks.sent(ms(0), ms(1));
         marks.fault(ms(10));
-        marks.sent(ms(9), ms(11));
-        assert_eq!(marks.first_send, None);
+        marks.sent(ms(9), ms(11)); // a reply that was on its way
+        marks.received(ms(12));
+        assert!(!marks.recovered());
         marks.sent(ms(12), ms(150));
-        marks.received(ms(20), ms(160));
+        assert!(!marks.recovered());
+        marks.received(ms(160));
         assert!(marks.recovered());
+        marks.sent(ms(151), ms(152));
         let phases = phases(&marks, 0, &[]);
         let found: Vec<_> = phases
             .iter()

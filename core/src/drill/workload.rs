@@ -279,7 +279,6 @@ fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
     let Reply::Began(transaction) = session.call(Request::Begin)? else {
         return Err(unexpected());
     };
-    let started = SystemClock.boot();
     let mut taken = Vec::new();
     let mut timeout_ms = RECEIVE_WAIT_MS;
     while taken.len() < TRANSACTION_MESSAGES_MAX {
@@ -292,7 +291,7 @@ fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
     }
     session.call(Request::Commit { transaction })?;
     if !taken.is_empty() {
-        lock(&shared.marks).received(started, SystemClock.boot());
+        lock(&shared.marks).received(SystemClock.boot());
     }
     for received in taken {
         enter(shared, &received);

@@ -24,6 +24,13 @@ class ClusterInfo:
     """Its nodes."""
     groups: list[str]
     """Its groups."""
+    path: str
+    """Its folder on this machine, with `disks` in it for virtual servers; empty for a cluster
+    elsewhere.
+    """
+    subnet: str
+    """The first three numbers of its loopback addresses; .101 and up are free for virtual servers.
+    """
     quorum: str
     """Where the cluster database lies."""
     same_subnet_delay: int
@@ -48,6 +55,8 @@ class ClusterInfo:
             state=record["State"],
             nodes=record["Nodes"],
             groups=record["Groups"],
+            path=record["Path"],
+            subnet=record["Subnet"],
             quorum=record["Quorum"],
             same_subnet_delay=record["SameSubnetDelay"],
             same_subnet_threshold=record["SameSubnetThreshold"],
@@ -494,7 +503,7 @@ class DrillFaultInfo:
     """A fault that was made on purpose."""
 
     kind: str
-    """`Kill`, `Freeze`, `KillQueueManager` or `Move`."""
+    """`Kill`, `Freeze`, `Thaw`, `KillQueueManager`, `Move` or `Restart`."""
     group: str
     """The group it was aimed at."""
     node: str
@@ -666,7 +675,8 @@ class Commands(ABC):
     ) -> ClusterInfo:
         """Deletes a stopped cluster with its quorum disk and the data folders of its nodes.
 
-        Disks of virtual servers that lie outside the cluster's folder are left alone.
+        Disks of virtual servers in its folder `disks` go with it; those that lie elsewhere are
+        left alone.
 
         It destroys configuration or messages. The shell's ``Remove-Cluster``.
 
@@ -1576,7 +1586,8 @@ class Commands(ABC):
 
         Kill: SIGKILL to its agent and queue manager. Freeze: SIGSTOP to both, until -Kind Thaw
         or until the cluster ends them. KillQueueManager: SIGKILL to the queue manager alone.
-        Move: moves the group to the best other node, without waiting.
+        Move: moves the group to the best other node, without waiting. Restart: starts every node
+        that is down.
 
         It interrupts service. The shell's ``Invoke-DrillFault``.
 
