@@ -1,5 +1,7 @@
 //! Every way an owner can be lost, with real processes: nothing acknowledged is lost.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use hamq_core::api::group::MoveClusterGroup;
 use hamq_core::api::node::StartClusterNode;
 use hamq_core::api::parameter::SetClusterOwnerNode;

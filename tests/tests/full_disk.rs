@@ -1,5 +1,7 @@
 //! A full disk: sends are refused with the reason, receives go on, nothing acknowledged is lost.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,10 +1,13 @@
 //! What an operator does wrong is refused with what, which one and what to do, and nothing is half done.
 
-use hamq_core::ErrorKind;
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use hamq_core::api::dependency::AddClusterResourceDependency;
 use hamq_core::api::feature::{InstallMsmqFeature, UninstallMsmqFeature};
 use hamq_core::api::group::{AddClusterGroup, MoveClusterGroup};
 use hamq_core::api::resource::{GetClusterResource, StartClusterResource};
+use hamq_core::api::value::Millis;
+use hamq_core::{Error, ErrorKind};
 use hamq_tests::lab::{Lab, client};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
@@ -88,46 +91,52 @@ fn wrong_configurations_are_refused_and_leave_nothing() {
     assert_eq!(lab.group("VS1").unwrap().state, "Online");
 }
 
-#[test]
-fn what_cannot_come_online_says_why() {
+/// A laboratory with VS1 online and an empty group VS2.
+fn lab_with_two_groups() -> Lab {
     let lab = Lab::new(PROGRAM).unwrap();
     lab.add_virtual_server().unwrap();
+    add_group(&lab, "VS2");
+    lab
+}
+
+fn add_group(lab: &Lab, name: &str) {
     lab.client
         .run(AddClusterGroup {
-            name: "VS2".into(),
+            name: name.into(),
             preferred_owners: Vec::new(),
             auto_failback_type: None,
             failover_threshold: None,
             failover_period: None,
         })
         .unwrap();
-    let start = |name: &str| {
-        let wait = Some(hamq_core::api::value::Millis(20_000));
-        lab.client
-            .run(StartClusterResource {
-                name: name.into(),
-                wait,
-            })
-            .unwrap_err()
-    };
+}
 
-    // A missing dependency.
+/// Why a resource does not come online.
+fn refusal(lab: &Lab, name: &str) -> Error {
+    let wait = Some(Millis(20_000));
+    let start = StartClusterResource {
+        name: name.into(),
+        wait,
+    };
+    lab.client.run(start).unwrap_err()
+}
+
+#[test]
+fn a_missing_dependency_is_named_with_the_command_that_adds_it() {
+    let lab = lab_with_two_groups();
     lab.add_resource("VS2-MSMQ", "VS2", "MSMQ", &[], &[])
         .unwrap();
-    let error = start("VS2-MSMQ");
+    let error = refusal(&lab, "VS2-MSMQ");
     assert_eq!(error.kind, ErrorKind::DependencyNotFound, "{error}");
     assert!(error.hint.unwrap().contains("Add-ClusterResource"));
+}
 
-    // An address, and a disk, that another virtual server has: refused before anything starts.
-    let taken = lab.address(101).unwrap();
+#[test]
+fn an_address_and_a_disk_of_another_virtual_server_are_refused_before_anything_starts() {
+    let lab = lab_with_two_groups();
+    let taken = format!("Address={}", lab.address(101).unwrap());
     let error = lab
-        .add_resource(
-            "VS2-IP",
-            "VS2",
-            "IP Address",
-            &[&format!("Address={taken}")],
-            &[],
-        )
+        .add_resource("VS2-IP", "VS2", "IP Address", &[&taken], &[])
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::AddressInUse, "{error}");
     assert!(
@@ -142,49 +151,36 @@ fn what_cannot_come_online_says_why() {
         error.message.contains("VS1-Disk"),
         "it names the holder: {error}"
     );
+}
 
-    // An address that a foreign process listens at.
+#[test]
+fn an_address_that_a_foreign_process_listens_at_is_refused_with_its_number() {
+    let lab = lab_with_two_groups();
     let address = lab.address(102).unwrap();
     let _foreign = std::net::TcpListener::bind((address.as_str(), 7803)).unwrap();
     let parameter = format!("Address={address}");
     lab.add_resource("VS2-IP", "VS2", "IP Address", &[&parameter], &[])
         .unwrap();
-    let error = start("VS2-IP");
+    let error = refusal(&lab, "VS2-IP");
     assert!(error.message.contains(&address), "{error}");
     let me = std::process::id().to_string();
     assert!(error.message.contains(&me), "it names the process: {error}");
+}
 
-    // A disk that a resource of another cluster holds.
+#[test]
+fn a_disk_that_another_cluster_holds_is_refused_and_its_holder_not_disturbed() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    lab.add_virtual_server().unwrap();
     let other = Lab::new(PROGRAM).unwrap();
-    other
-        .client
-        .run(AddClusterGroup {
-            name: "G".into(),
-            preferred_owners: Vec::new(),
-            auto_failback_type: None,
-            failover_threshold: None,
-            failover_period: None,
-        })
-        .unwrap();
+    add_group(&other, "G");
     let disk = format!("DiskPath={}", lab.disk("vs1").display());
     other
         .add_resource("G-Disk", "G", "Physical Disk", &[&disk], &[])
         .unwrap();
-    let wait = Some(hamq_core::api::value::Millis(20_000));
-    let start = StartClusterResource {
-        name: "G-Disk".into(),
-        wait,
-    };
-    let error = other.client.run(start).unwrap_err();
+    let error = refusal(&other, "G-Disk");
     assert!(
         error.message.contains("VS1-Disk"),
         "it names the holder: {error}"
     );
-
-    // None of this disturbed the virtual server that was there.
-    assert_eq!(
-        lab.group("VS1").unwrap().state,
-        "Online",
-        "the holder is not disturbed"
-    );
+    assert_eq!(lab.group("VS1").unwrap().state, "Online");
 }

@@ -230,11 +230,10 @@ impl Log {
         }
     }
 
-    /// Acknowledgements are allowed until then.
+    /// Acknowledgements are allowed until then. Without a deadline from the start there is none: the file
+    /// system is coherent, and the epoch alone decides.
     pub fn extend_deadline(&mut self, until: Duration) {
-        if self.deadline.is_none_or(|now| now < until) {
-            self.deadline = Some(until);
-        }
+        self.deadline = self.deadline.map(|now| now.max(until));
     }
 
     fn healthy(&self) -> Result<()> {

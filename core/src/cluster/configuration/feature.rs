@@ -51,12 +51,10 @@ fn known(feature: &str) -> Result<&'static str> {
         .find(|f| f.eq_ignore_ascii_case(feature));
     found.ok_or_else(|| {
         let text = format!("Message Queuing has no subcomponent {feature:?}");
-        Error::new(ErrorKind::InvalidParameter, text).hint(
-            match nearest(feature, FEATURES.into_iter()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("it has {}", FEATURES.join(", ")),
-            },
-        )
+        Error::new(ErrorKind::InvalidParameter, text).hint(match nearest(feature, FEATURES) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("it has {}", FEATURES.join(", ")),
+        })
     })
 }
 
