@@ -1,4 +1,4 @@
-//! Prints what the store does on a real disk: `cargo run --release -p hamq-core --example store_speed -- FOLDER`.
+//! Prints what the store does on a real disk: `cargo run --release -p hamq-core --example store_speed -- FOLDER [MESSAGES]`.
 
 #![allow(clippy::print_stdout, reason = "an example that prints figures")]
 
@@ -79,6 +79,24 @@ fn pipelined(manager: &Manager, what: &str, count: u64, window: u64, request: fn
     println!("{what}: {done} of {count} in {seconds:.2} s = {rate:.0}/s");
 }
 
+/// What the disk itself does: writes of a message's size, each followed by a sync.
+fn bare(folder: &Path, count: u32) -> Result<()> {
+    let trouble = |error: std::io::Error| hamq_core::Error::system(folder.display(), &error);
+    let disk = hamq_core::sys::disk::real(folder).map_err(trouble)?;
+    let name = format!("bare-{}", Uuid::new_v4());
+    let file = disk
+        .create(&name, u64::from(count) * 1536)
+        .map_err(trouble)?;
+    let began = Instant::now();
+    for n in 0..count {
+        let written = file.write_at(u64::from(n) * 1536, &[b'x'; 1200]);
+        written.and_then(|()| file.sync()).map_err(trouble)?;
+    }
+    let rate = f64::from(count) / began.elapsed().as_secs_f64();
+    println!("bare disk, 1200 bytes and a sync, one at a time: {rate:.0}/s");
+    disk.remove(&name).map_err(trouble)
+}
+
 fn main() -> Result<()> {
     let folder = std::env::args_os()
         .nth(1)
@@ -89,29 +107,24 @@ fn main() -> Result<()> {
         properties: QueueProperties::default(),
     });
     println!("queue: {:?}", created.map(drop));
-    pipelined(
-        &manager,
-        "one sender, one at a time, 1 KiB",
-        10_000,
-        1,
-        send,
-    );
-    pipelined(
-        &manager,
-        "one sender, 1000 under way, 1 KiB",
-        500_000,
-        1000,
-        send,
-    );
+    let count: u64 = std::env::args()
+        .nth(2)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(500_000);
+    let single = (count / 50).max(100);
+    for _ in 0..3 {
+        bare(&folder, 300)?;
+        let what = "one sender, one at a time, 1 KiB";
+        pipelined(&manager, what, single, 1, send);
+    }
+    let what = "one sender, 1000 under way, 1 KiB";
+    pipelined(&manager, what, count, 1000, send);
+    let closing = Instant::now();
     manager.close()?;
     drop(manager);
+    println!("closed in {:.1} ms", closing.elapsed().as_secs_f64() * 1e3);
     let manager = open(&folder)?;
-    pipelined(
-        &manager,
-        "one receiver, 1000 under way, 1 KiB",
-        510_000,
-        1000,
-        receive,
-    );
+    let what = "one receiver, 1000 under way, 1 KiB";
+    pipelined(&manager, what, count + 3 * single, 1000, receive);
     manager.close()
 }

@@ -480,6 +480,30 @@ fn damage_in_the_middle_is_refused_with_its_place_and_never_skipped() {
 }
 
 #[test]
+fn opening_needs_little_room_and_segments_grow_with_use() {
+    let disk = FakeDisk::new();
+    let options = ManagerOptions {
+        name: "vs1".into(),
+        epoch: None,
+        owner: "n1".into(),
+        deadline: None,
+        on_failure: Box::new(|_| {}),
+    };
+    let clock = Arc::new(FakeClock::default());
+    let (manager, _) = Manager::open(Arc::new(disk.clone()), clock, options).unwrap();
+    manager.call(create("q", false)).unwrap();
+    let small = disk.used_bytes();
+    assert!(small < 2 * 1024 * 1024, "{small}");
+    for _ in 0..3 {
+        let text = "g".repeat(900_000);
+        manager.call(send("q", &text, Transaction::None)).unwrap();
+    }
+    assert!(disk.used_bytes() > 4 * 1024 * 1024);
+    drop(manager);
+    assert_eq!(all_in(&disk).len(), 3);
+}
+
+#[test]
 fn express_messages_end_with_the_process_and_their_ids_are_not_given_again() {
     let disk = FakeDisk::new();
     let express = || {

@@ -27,7 +27,9 @@
 
 mod batch;
 mod fence;
+mod opening;
 mod recovery;
+mod retention;
 mod segment;
 mod snapshot;
 mod token;
@@ -35,7 +37,8 @@ mod window;
 mod writer;
 
 pub use fence::{Fence, NoFence};
+pub use opening::LogOptions;
 pub use recovery::{Event, Found};
 pub use segment::Position;
 pub use token::Token;
-pub use writer::{Log, LogOptions};
+pub use writer::Log;

@@ -9,6 +9,7 @@
 pub mod message;
 pub mod request;
 
+mod admission;
 mod cache;
 mod codec;
 pub mod decide;
@@ -16,6 +17,7 @@ pub mod entry;
 mod image;
 pub mod outcome;
 pub mod record;
+mod serving;
 pub mod state;
 pub mod transaction;
 mod waiting;

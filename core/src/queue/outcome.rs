@@ -181,3 +181,76 @@ impl Outcomes {
         durable.chain(self.passing.values().flat_map(BTreeMap::values))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(client: u128, sequence: u64, time_ms: u64) -> Stamp {
+        let request = RequestId {
+            client: Uuid::from_u128(client),
+            sequence,
+            acknowledged: 0,
+        };
+        Stamp { request, time_ms }
+    }
+
+    #[test]
+    fn one_client_too_many_makes_the_longest_idle_one_forgotten() {
+        let mut all = Outcomes::default();
+        for client in 0..CLIENTS_MAX {
+            let stamp = stamp(client as u128, 1, client as u64);
+            assert!(all.remember(&stamp, Outcome::Done).is_empty());
+        }
+        // The first is no longer the longest idle one.
+        all.remember(&stamp(0, 2, 20_000), Outcome::Done);
+        let gone = all.remember(&stamp(u128::MAX, 1, 20_001), Outcome::Sent(1));
+        assert_eq!(gone, [Outcome::Done]);
+        assert_eq!(all.clients().len(), CLIENTS_MAX);
+        assert_eq!(all.find(&stamp(1, 1, 0).request), Ok(None));
+        let kept = all.find(&stamp(0, 1, 0).request);
+        assert_eq!(kept, Ok(Some(&Outcome::Done)));
+    }
+
+    #[test]
+    fn a_client_is_forgotten_when_it_was_idle_for_longer_than_the_limit() {
+        let mut all = Outcomes::default();
+        all.remember(&stamp(1, 1, 5), Outcome::Done);
+        let at_the_limit = stamp(2, 1, 5 + CLIENT_IDLE_MS_MAX);
+        assert!(all.remember(&at_the_limit, Outcome::Done).is_empty());
+        let beyond = stamp(2, 2, 6 + CLIENT_IDLE_MS_MAX);
+        assert_eq!(all.remember(&beyond, Outcome::Done), [Outcome::Done]);
+        assert_eq!(all.clients().len(), 1);
+    }
+
+    #[test]
+    fn one_outcome_too_many_is_refused_and_not_executed_again() {
+        let mut all = Outcomes::default();
+        let count = OUTCOMES_MAX as u64;
+        for sequence in 1..=count {
+            let gone = all.remember(&stamp(1, sequence, 0), Outcome::Sent(sequence));
+            assert!(gone.is_empty());
+        }
+        let gone = all.remember(&stamp(1, count + 1, 0), Outcome::Done);
+        assert_eq!(gone, [Outcome::Sent(1)]);
+        let error = all.find(&stamp(1, 1, 0).request).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidRequest);
+        let second = all.find(&stamp(1, 2, 0).request);
+        assert_eq!(second, Ok(Some(&Outcome::Sent(2))));
+    }
+
+    #[test]
+    fn what_is_remembered_in_memory_only_is_bounded_by_clients_and_by_outcomes() {
+        let mut all = Outcomes::default();
+        for client in 0..=CLIENTS_MAX {
+            all.remember_passing(&stamp(client as u128, 1, 0).request, Outcome::Staged);
+        }
+        assert_eq!(all.all().count(), CLIENTS_MAX);
+        let count = OUTCOMES_MAX as u64;
+        for sequence in 2..=count {
+            all.remember_passing(&stamp(9, sequence, 0).request, Outcome::Staged);
+        }
+        let gone = all.remember_passing(&stamp(9, count + 1, 0).request, Outcome::Staged);
+        assert_eq!(gone, [Outcome::Staged]);
+    }
+}

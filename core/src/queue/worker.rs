@@ -13,15 +13,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::cache::Cache;
-use super::codec::{Decoder, MESSAGE_OVERHEAD_BYTES, decode_message};
+use super::codec::{Decoder, decode_message};
 use super::decide::{Decision, How, Take};
 use super::entry::Body;
 use super::message::{Message, Received};
 use super::outcome::{Delivered, Outcome};
-use super::record::{LIST_ITEM_BYTES, Part, RECORD_BYTES, Record};
+use super::record::{Part, Record};
 use super::request::{Reply, Request, RequestId, Respond};
 use super::state::{RESERVE, State};
-use super::waiting::{Waiter, Waiting};
+use super::waiting::Waiting;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Log, Position};
 use crate::sys::clock::Clock;
@@ -46,14 +46,14 @@ pub(super) struct Worker {
     /// Bytes written since the last snapshot, and that one's own size.
     pub(super) since_snapshot: u64,
     pub(super) last_snapshot: u64,
-    cache: Cache,
-    waiting: Waiting,
-    replies: Vec<(Respond, Result<Reply>)>,
-    records: u64,
+    pub(super) cache: Cache,
+    pub(super) waiting: Waiting,
+    pub(super) replies: Vec<(Respond, Result<Reply>)>,
+    pub(super) records: u64,
     /// Why this round may add nothing; and why it may not even remove.
-    full: Option<Error>,
-    stuck: Option<Error>,
-    failure: Option<Error>,
+    pub(super) full: Option<Error>,
+    pub(super) stuck: Option<Error>,
+    pub(super) failure: Option<Error>,
 }
 
 impl Worker {
@@ -146,89 +146,6 @@ impl Worker {
         closing
     }
 
-    /// Upper bound of the bytes a command adds to the log.
-    fn bytes_of(&self, command: &Command) -> usize {
-        let Command::Request(_, request, _) = command else {
-            return 0;
-        };
-        let own = match request {
-            Request::Send { message, .. } => {
-                message.body.len() + message.label.len() + MESSAGE_OVERHEAD_BYTES
-            }
-            Request::CreateQueue { queue, properties } => queue.len() + properties.label.len(),
-            Request::PurgeQueue { queue } => {
-                let found = self.state.find_queue(queue);
-                // What the same round locks is paid for by those requests.
-                found.map_or(0, |(_, queue)| queue.locked.len() * LIST_ITEM_BYTES)
-            }
-            Request::Commit { transaction } => {
-                let open = self.state.transactions.get(transaction);
-                open.map_or(0, |t| {
-                    t.bytes
-                        + t.sent.len() * (MESSAGE_OVERHEAD_BYTES + LIST_ITEM_BYTES)
-                        + t.received.len() * LIST_ITEM_BYTES
-                })
-            }
-            _ => 0,
-        };
-        own + RECORD_BYTES
-    }
-
-    /// Makes room in the log for the round: for all of it, or on a full disk for what removes.
-    fn admit(&mut self, round: &[Command]) -> Result<()> {
-        (self.full, self.stuck) = (None, None);
-        // A waiting receive may be served, an express send may need a reservation.
-        let extra = self.waiting.len() + 1;
-        let records = round.len() + extra;
-        let bytes: usize = round.iter().map(|c| self.bytes_of(c)).sum();
-        match self
-            .log
-            .prepare(records, bytes + extra * RECORD_BYTES, false)
-        {
-            Err(error) if error.kind == ErrorKind::InsufficientResources => self.full = Some(error),
-            other => return other,
-        }
-        let removing = round.iter().filter(|c| !adds(c));
-        let bytes: usize = removing.map(|c| self.bytes_of(c)).sum();
-        match self
-            .log
-            .prepare(records, bytes + extra * RECORD_BYTES, true)
-        {
-            Err(error) if error.kind == ErrorKind::InsufficientResources => {
-                self.stuck = Some(error);
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    /// Whether the disk has no room for this request.
-    fn refusal(&self, request: &Request) -> Option<Error> {
-        let adding = match request {
-            Request::Send { .. } | Request::CreateQueue { .. } => true,
-            Request::Commit { transaction } => {
-                let open = self.state.transactions.get(transaction);
-                open.is_some_and(|t| !t.sent.is_empty())
-            }
-            _ => false,
-        };
-        let logs = !matches!(
-            request,
-            Request::ListQueues | Request::Receive { peek: true, .. }
-        );
-        let cause = if adding { &self.full } else { &None };
-        let cause = cause.as_ref().or(self.stuck.as_ref().filter(|_| logs))?;
-        Some(
-            Error::new(
-                ErrorKind::InsufficientResources,
-                format!("the disk of the message store is full: {}", cause.message),
-            )
-            .hint(
-                "nothing was stored; receive messages or free space on the disk, then send again",
-            ),
-        )
-    }
-
     fn handle(&mut self, id: RequestId, request: Request, respond: Respond) {
         if self.failure.is_some() {
             self.replies.push((respond, Ok(Reply::Done))); // `settle` answers all with the failure
@@ -248,7 +165,7 @@ impl Worker {
     }
 
     /// Executes a request; none when it has to wait.
-    fn execute(&mut self, id: &RequestId, request: Request) -> Result<Option<Reply>> {
+    pub(super) fn execute(&mut self, id: &RequestId, request: Request) -> Result<Option<Reply>> {
         let (aborts, commits) = match &request {
             Request::Abort { transaction } => (Some(*transaction), None),
             Request::Commit { transaction } => (None, Some(*transaction)),
@@ -402,94 +319,6 @@ impl Worker {
         })
     }
 
-    fn wait(&mut self, id: RequestId, request: Option<Request>, respond: Respond) {
-        let Some(request) = request else { return };
-        let Request::Receive {
-            queue, timeout_ms, ..
-        } = &request
-        else {
-            return;
-        };
-        let number = self.state.find_queue(queue).map_or(0, |found| found.0);
-        if *timeout_ms == 0 {
-            self.replies.push((respond, Err(timeout(&request))));
-            return;
-        }
-        let forever = *timeout_ms == u64::MAX;
-        let until = self
-            .clock
-            .boot()
-            .checked_add(Duration::from_millis(*timeout_ms));
-        let replaced = self.waiting.add(
-            number,
-            Waiter {
-                id,
-                request,
-                deadline: until.filter(|_| !forever),
-                respond,
-            },
-        );
-        self.cancel_all(
-            replaced,
-            ErrorKind::OperationCancelled,
-            "the client asked again",
-        );
-    }
-
-    /// Hands new messages of `queues` to those who wait, first come first served.
-    fn serve(&mut self, queues: Vec<u32>) {
-        for queue in queues {
-            let mut still = std::collections::VecDeque::new();
-            for waiter in self.waiting.take(queue) {
-                let refused = self.refusal(&waiter.request).is_some();
-                let result = if refused {
-                    Ok(None)
-                } else {
-                    self.execute(&waiter.id, waiter.request.clone())
-                };
-                match result {
-                    Ok(None) => still.push_back(waiter),
-                    Ok(Some(reply)) => self.replies.push((waiter.respond, Ok(reply))),
-                    Err(error) => self.replies.push((waiter.respond, Err(error))),
-                }
-            }
-            self.waiting.put_back(queue, still);
-        }
-    }
-
-    fn cancel(&mut self, queue: u32) {
-        let waiters = self.waiting.take(queue).into();
-        self.cancel_all(waiters, ErrorKind::QueueDeleted, "the queue was deleted");
-    }
-
-    fn cancel_all(&mut self, waiters: Vec<Waiter>, kind: ErrorKind, why: &str) {
-        for waiter in waiters {
-            self.replies
-                .push((waiter.respond, Err(Error::new(kind, why))));
-        }
-    }
-
-    fn end_session(&mut self, client: Uuid) {
-        let waiters = self.waiting.of_client(client);
-        self.cancel_all(
-            waiters,
-            ErrorKind::OperationCancelled,
-            "the session has ended",
-        );
-        let queues = self.state.end_session(client);
-        if self.failure.is_none() {
-            self.serve(queues);
-        }
-    }
-
-    fn expire(&mut self) {
-        let now = self.clock.boot();
-        for waiter in self.waiting.expired(now) {
-            let error = timeout(&waiter.request);
-            self.replies.push((waiter.respond, Err(error)));
-        }
-    }
-
     /// Makes the round durable, then answers; after a failure everything is answered with it.
     fn settle(&mut self) {
         if self.failure.is_none() && !self.replies.is_empty() {
@@ -553,13 +382,6 @@ impl Worker {
     }
 }
 
-fn adds(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Request(_, Request::Send { .. } | Request::CreateQueue { .. }, _)
-    )
-}
-
 /// Where the messages of a record at `base` lie.
 pub(super) fn places(base: Position, parts: &[Part]) -> Vec<Position> {
     let place = |part: &Part| Position {
@@ -568,15 +390,4 @@ pub(super) fn places(base: Position, parts: &[Part]) -> Vec<Position> {
         length: part.1,
     };
     parts.iter().map(place).collect()
-}
-
-fn timeout(request: &Request) -> Error {
-    let queue = match request {
-        Request::Receive { queue, .. } => queue.as_str(),
-        _ => "",
-    };
-    Error::new(
-        ErrorKind::ReceiveTimeout,
-        format!("no message arrived in queue {queue} in time"),
-    )
 }
