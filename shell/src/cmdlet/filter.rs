@@ -60,7 +60,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
                 bound.switch("Examples") == Some(true),
                 bound.switch("Full") == Some(true),
             );
-            let page = page.map_err(|e| call.fail(e))?;
+            let page = page.map_err(|e| call.fail_about(&bound, e))?;
             Ok(values(page.lines().map(|l| l.to_owned().into()).collect()))
         }
         "Get-Command" => Ok(values(help::commands(
@@ -98,7 +98,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             call.state
                 .invoke
                 .connect(&name.unwrap_or_default())
-                .map_err(|e| call.fail(e))?;
+                .map_err(|e| call.fail_about(&bound, e))?;
             Ok(none())
         }
         other => Err(call.fail(Error::new(
@@ -158,7 +158,7 @@ fn keeps(call: Call<'_>, bound: &Bound, row: &Dynamic) -> Result<bool, Failure> 
     if let Some(script) = test.clone().try_cast::<FnPtr>() {
         return Ok(truth(&block(call, &script, row)?));
     }
-    let actual = property(row, &text(test)).map_err(|e| call.fail(e))?;
+    let actual = property(row, &text(test)).map_err(|e| call.fail_about(&bound, e))?;
     let mut tests = bound.iter().filter(|(name, _)| *name != "FilterScript");
     let Some((operator, wanted)) = tests.find(|(name, _)| super::common(name).is_none()) else {
         return Ok(truth(&actual));
@@ -185,7 +185,7 @@ fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
             None => Ok(row),
             Some(process) => match process.clone().try_cast::<FnPtr>() {
                 Some(script) => block(call, &script, &row),
-                None => property(&row, &text(process)).map_err(|e| call.fail(e)),
+                None => property(&row, &text(process)).map_err(|e| call.fail_about(&bound, e)),
             },
         });
         match result {
@@ -196,7 +196,7 @@ fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
 }
 
 fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let mut rows = input;
+    let (mut rows, bound) = (input, bound.clone());
     if let Some(first) = bound.count("First") {
         rows = Box::new(rows.take(first));
     }
@@ -206,7 +206,7 @@ fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream
     }
     if let Some(name) = bound.text("ExpandProperty") {
         return Ok(Box::new(rows.flat_map(move |row| {
-            match row.and_then(|row| property(&row, &name).map_err(|e| call.fail(e))) {
+            match row.and_then(|row| property(&row, &name).map_err(|e| call.fail_about(&bound, e))) {
                 Ok(value) => values(rows_of(&value)),
                 Err(failure) => Box::new(std::iter::once(Err(failure))),
             }
@@ -217,7 +217,7 @@ fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream
         return Ok(rows);
     }
     Ok(Box::new(rows.map(move |row| {
-        pick(&row?, &names).map_err(|e| call.fail(e))
+        pick(&row?, &names).map_err(|e| call.fail_about(&bound, e))
     })))
 }
 
@@ -257,7 +257,7 @@ fn sort<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'
                 .iter()
                 .map(|name| property(&row, name))
                 .collect::<Result<Vec<_>, _>>();
-            keys.map_err(|e| call.fail(e))?
+            keys.map_err(|e| call.fail_about(&bound, e))?
         };
         keyed.push((key, row));
     }
@@ -287,7 +287,7 @@ fn measure<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Strea
             .iter()
             .map(read)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| call.fail(e))?;
+            .map_err(|e| call.fail_about(&bound, e))?;
         let numbers: Vec<f64> = numbers.into_iter().flatten().collect();
         let sum: f64 = numbers.iter().sum();
         let least = numbers.iter().copied().reduce(f64::min);
@@ -318,7 +318,7 @@ fn group<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<
     let mut groups: Vec<(Dynamic, Vec<Dynamic>)> = Vec::new();
     for row in input {
         let row = row?;
-        let key = property(&row, &name).map_err(|e| call.fail(e))?;
+        let key = property(&row, &name).map_err(|e| call.fail_about(&bound, e))?;
         match groups.iter_mut().find(|(k, _)| compare(k, &key).is_eq()) {
             Some((_, rows)) => rows.push(row),
             None => groups.push((key, vec![row])),

@@ -72,7 +72,7 @@ pub fn nearest<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a
     let lower = word.to_lowercase();
     all.map(|name| (distance(&lower, &name.to_lowercase()), name))
         .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 1 + word.chars().count() / 4)
+        .filter(|(distance, _)| *distance <= (1 + word.chars().count() / 4).min(3))
         .map(|(_, name)| name)
 }
 

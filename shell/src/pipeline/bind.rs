@@ -5,7 +5,7 @@ use hamq_core::{Error, ErrorKind, Result};
 use rhai::{Array, Dynamic};
 
 use crate::script::value::{Record, Rows, rows_of, text};
-use crate::syntax::{Operand, Stage};
+use crate::syntax::{Operand, Span, Stage};
 
 /// The parameters of one call.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub struct Bound {
     /// The command.
     pub spec: &'static CommandSpec,
     values: Vec<(&'static str, Dynamic)>,
+    places: Vec<(&'static str, Span)>,
 }
 
 impl Bound {
@@ -22,6 +23,7 @@ impl Bound {
         Self {
             spec,
             values: Vec::new(),
+            places: Vec::new(),
         }
     }
 
@@ -68,6 +70,21 @@ impl Bound {
         self.values.iter()
     }
 
+    /// Where the value that an error quotes was written: the error is about that argument.
+    #[must_use]
+    pub fn place_of(&self, error: &Error) -> Option<Span> {
+        let quoted = |value: &Dynamic| {
+            let value = text(value);
+            let quote = |q: char| error.message.contains(&format!("{q}{value}{q}"));
+            !value.is_empty() && (quote('"') || quote('\''))
+        };
+        let about = |(name, _): &&(&str, Span)| {
+            self.get(name)
+                .is_some_and(|value| rows_of(value).iter().any(quoted))
+        };
+        self.places.iter().find(about).map(|(_, span)| *span)
+    }
+
     /// Gives a parameter its value.
     ///
     /// # Errors
@@ -79,6 +96,18 @@ impl Bound {
         }
         let value = coerce(self.spec, parameter, value)?;
         self.values.push((parameter.name, value));
+        Ok(())
+    }
+
+    /// Gives a parameter the value written at `span`.
+    fn place(
+        &mut self,
+        parameter: &'static ParameterSpec,
+        value: Dynamic,
+        span: Span,
+    ) -> Result<(), (Error, Span)> {
+        self.set(parameter, value).map_err(|e| (e, span))?;
+        self.places.push((parameter.name, span));
         Ok(())
     }
 
@@ -160,8 +189,8 @@ fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) -> Option<D
 /// Binds the arguments of a stage; expressions were evaluated into `expressions`.
 ///
 /// # Errors
-/// With the argument that does not fit.
-pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
+/// With the argument that does not fit, and its place.
+pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound, (Error, Span)> {
     let mut bound = Bound::new(stage.spec);
     for argument in stage
         .arguments
@@ -175,7 +204,7 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
             None => Dynamic::TRUE,
             Some(operand) => value_of(operand, parameter, expressions),
         };
-        bound.set(parameter, value)?;
+        bound.place(parameter, value, argument.span)?;
     }
     for argument in stage
         .arguments
@@ -188,13 +217,14 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
         let parameter = next_position(&bound);
         let Some(parameter) = parameter else {
             let what = format!("{} takes no further value", stage.spec.name);
-            return Err(Error::new(ErrorKind::Usage, what).hint(format!(
+            let error = Error::new(ErrorKind::Usage, what).hint(format!(
                 "'Get-Help {}' shows what it takes; texts with blanks need quotes",
                 stage.spec.name
-            )));
+            ));
+            return Err((error, argument.span));
         };
         let value = value_of(operand, parameter, expressions);
-        bound.set(parameter, value)?;
+        bound.place(parameter, value, argument.span)?;
     }
     Ok(bound)
 }

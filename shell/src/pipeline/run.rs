@@ -31,12 +31,31 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The error at this command.
-    pub fn fail(&self, error: Error) -> Failure {
+    /// The error at the argument it is about, or else at this command.
+    pub fn fail_about(mut self, bound: &Bound, error: Error) -> Failure {
+        if let Some(span) = bound.place_of(&error) {
+            self.place.1 = span;
+        }
+        self.fail(error)
+    }
+
+    /// The refusal of a guard at this command.
+    fn refuse(&self, error: Error) -> Failure {
+        let mut fault = self.fault(error);
+        fault.refused = true;
+        fault.raise()
+    }
+
+    fn fault(&self, error: Error) -> Fault {
         let mut fault = Fault::new(error);
         fault.place = Some(self.place);
         fault.line_column = self.state.line_column(self.place.0, self.place.1.start);
-        fault.raise()
+        fault
+    }
+
+    /// The error at this command.
+    pub fn fail(&self, error: Error) -> Failure {
+        self.fault(error).raise()
     }
 }
 
@@ -58,7 +77,10 @@ pub fn run(
             context,
             place: (unit, stage.span),
         };
-        let bound = bind(stage, expressions).map_err(|e| call.fail(e))?;
+        let bound = bind(stage, expressions).map_err(|(error, span)| {
+            let place = (unit, span);
+            Call { place, ..call }.fail(error)
+        })?;
         let policy = bound
             .text("ErrorAction")
             .unwrap_or_default()
@@ -145,7 +167,7 @@ fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     }
     let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
     call.state.check_interrupt()?;
-    result.map_err(|e| call.fail(e))
+    result.map_err(|e| call.fail_about(bound, e))
 }
 
 /// The parameters of the command itself, as its argument struct is written on the wire.
@@ -183,7 +205,7 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     }
     let what = format!("{} on {target} is not confirmed", spec.name);
     let hint = "give -Force or -Confirm:$false; -WhatIf shows what it would do";
-    Err(call.fail(Error::new(ErrorKind::InvalidRequest, what).hint(hint)))
+    Err(call.refuse(Error::new(ErrorKind::InvalidRequest, what).hint(hint)))
 }
 
 fn target(bound: &Bound) -> String {

@@ -5,7 +5,7 @@ mod caret;
 use rhai::Dynamic;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-pub use caret::error;
+pub use caret::{Paper, error};
 
 use crate::script::value::{Record, property, text};
 

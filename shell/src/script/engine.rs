@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 
 use hamq_core::{Error, ErrorKind};
 use rhai::{
-    AST, Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Scope,
+    AST, Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext,
+    ParseErrorType, Scope,
 };
 
-use super::fault::{Exit, Fault, exit_code, raise};
+use super::fault::{Exit, Fault, exit_code, raise, unknown_name};
 use super::value::{Record, Rows, from_map, property, text};
 use crate::pipeline::Failure;
 use crate::pipeline::run;
@@ -98,7 +99,7 @@ impl Session {
             return if exit.0 == 0 { Ok(()) } else { Err(exit.0) };
         }
         let fault = self.state.fault(failure);
-        let code = exit_code(fault.error.kind);
+        let code = exit_code(&fault);
         self.state.report(&fault);
         Err(code)
     }
@@ -128,13 +129,26 @@ impl Session {
                 (Some(line), Some(column)) => self.state.place(unit, line, column),
                 _ => None,
             };
-            let mut fault = Fault::new(Error::new(ErrorKind::Usage, e.err_type().to_string()));
+            let mut fault = Fault::new(compile_error(e.err_type()));
+            fault.line_column = place.map_or((0, 0), |(unit, span)| {
+                self.state.line_column(unit, span.start)
+            });
             fault.place = place;
             fault
         })?;
         ast.set_source(unit.to_string());
         Ok(ast)
     }
+}
+
+fn compile_error(error: &ParseErrorType) -> Error {
+    let unknown = match error {
+        ParseErrorType::VariableUndefined(name) => unknown_name(name),
+        _ => None,
+    };
+    let mut error = unknown.unwrap_or_else(|| Error::new(ErrorKind::Usage, error.to_string()));
+    error.kind = ErrorKind::Usage;
+    error
 }
 
 /// The folder of a runbook, so that it finds what lies beside it from wherever it is started.
