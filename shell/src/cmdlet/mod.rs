@@ -6,8 +6,11 @@
 //!  VERBS (here)  ───┘
 //! ```
 
+mod file;
 pub mod filter;
 pub mod help;
+mod order;
+mod test;
 mod verbs;
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};

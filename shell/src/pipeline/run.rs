@@ -59,18 +59,18 @@ impl Call<'_> {
     }
 }
 
-/// Runs a pipeline to its rows; `None` when it was shown as it came.
+/// Starts a pipeline: its rows come as they are asked for.
 ///
 /// # Errors
-/// Those of its commands.
-pub fn run(
-    state: &State,
-    context: &NativeCallContext<'_>,
+/// Those of its commands that end it before the first row.
+pub fn stream<'a>(
+    state: &'a State,
+    context: &'a NativeCallContext<'a>,
     unit: usize,
     pipeline: &Pipeline,
     expressions: &[Dynamic],
-) -> Result<Rows, Failure> {
-    let mut stream: Option<Stream<'_>> = None;
+) -> Result<Stream<'a>, Failure> {
+    let mut stream: Option<Stream<'a>> = None;
     for stage in &pipeline.stages {
         let call = Call {
             state,
@@ -100,8 +100,16 @@ pub fn run(
             }
         });
     }
+    Ok(stream.unwrap_or_else(|| Box::new(std::iter::empty())))
+}
+
+/// All rows of a pipeline.
+///
+/// # Errors
+/// The first that is not a row.
+pub fn collect(state: &State, stream: Stream<'_>) -> Result<Rows, Failure> {
     let mut rows = Vec::new();
-    for row in stream.into_iter().flatten() {
+    for row in stream {
         state.check_interrupt()?;
         rows.push(row?);
     }

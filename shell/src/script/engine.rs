@@ -13,7 +13,7 @@ use rhai::{
 use super::fault::{Exit, Fault, exit_code, raise, unknown_name};
 use super::value::{Record, Rows, from_map, property, text};
 use crate::pipeline::Failure;
-use crate::pipeline::run;
+use crate::pipeline::{run, show};
 use crate::session::{Source, State};
 use crate::syntax::{Span, SyntaxError, translate};
 
@@ -269,16 +269,20 @@ fn register_calls(engine: &mut Engine, state: &Rc<State>) {
                 format!("no pipeline {id}"),
             )));
         };
-        let rows = run::run(&shared, &context, unit, &pipeline, &expressions)?;
+        let rows = run::stream(&shared, &context, unit, &pipeline, &expressions)?;
         if pipeline.print {
-            shared.show(&Dynamic::from(rows));
+            show::all(&shared, rows)?;
             return Ok(Dynamic::UNIT);
         }
-        Ok(Dynamic::from(rows))
+        Ok(Dynamic::from(run::collect(&shared, rows)?))
     };
     engine.register_fn("__pipe", pipe);
     let shared = Rc::clone(state);
     engine.register_fn("__err", move |value: Dynamic| shared.caught(&value));
+    let shared = Rc::clone(state);
+    engine.register_fn("__tell", move |value: Dynamic| {
+        shared.report(&shared.caught(&value));
+    });
     for spec in hamq_core::api::COMMANDS.iter().copied() {
         let name = spec.snake_name();
         let shared = Rc::clone(state);

@@ -95,6 +95,10 @@ struct Statement {
     pipeline: Option<usize>,
     /// Where in the generated text the value begins that a `|` would take.
     value_at: Option<usize>,
+    /// It is part of a chain (`A && B || C`) that begins here in the generated text.
+    chain_at: Option<usize>,
+    /// What runs when the chain before it failed, to be closed with `}`.
+    rescues: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -353,8 +357,14 @@ impl Front<'_> {
                 }
                 '\n' if context != Context::Group => self.line_end(&mut statement, close, context),
                 ')' | ']' | '}' => return Err(self.unexpected()),
+                '&' | '|' if self.chains(&statement, context) => self.chain(&mut statement),
                 _ => self.token(&mut statement, context)?,
             }
+        }
+        if statement.chain_at.is_some() && !statement.begun {
+            let place = Span::new(self.at.saturating_sub(1), self.at);
+            let what = "a command must follow '&&' and '||'";
+            return Err(SyntaxError::new(what, place).unfinished());
         }
         self.end(&mut statement);
         self.settle(&statement, context == Context::Shown);
@@ -366,6 +376,40 @@ impl Front<'_> {
         if std::mem::take(&mut statement.owes) {
             self.synth(")", self.at);
         }
+        if std::mem::take(&mut statement.rescues) {
+            self.synth("}", self.at);
+        }
+    }
+
+    /// Whether `&&` or `||` stands here between pipelines, not in an expression.
+    fn chains(&self, statement: &Statement, context: Context) -> bool {
+        let whole = statement.pipeline.is_some() && !statement.taken;
+        let operator = self.rest().starts_with("&&") || self.rest().starts_with("||");
+        whole && operator && context != Context::Group
+    }
+
+    /// `A && B`: B runs after A, unless A failed. `A || B`: B runs when A failed, after its error is told.
+    fn chain(&mut self, statement: &mut Statement) {
+        self.end(statement);
+        self.settle(statement, true);
+        let place = self.at;
+        let from = statement.chain_at.or(statement.value_at);
+        let from = from.unwrap_or(self.unit.text.len());
+        let rescues = self.peek() == Some('|');
+        self.at += 2;
+        if rescues {
+            let opening = "try{";
+            self.unit.text.insert_str(from, opening);
+            self.unit.map.insert(from, opening.len());
+            self.synth("}catch(__e){__tell(__e);", place);
+        } else {
+            self.synth(";", place);
+        }
+        *statement = Statement {
+            chain_at: Some(from),
+            rescues,
+            ..Statement::fresh()
+        };
     }
 
     /// A pipeline that is a whole statement is shown, unless it is the value of its block.
@@ -374,7 +418,8 @@ impl Front<'_> {
             && !statement.taken
             && let Some(pipeline) = self.unit.pipelines.get_mut(index)
         {
-            pipeline.print = shown;
+            // A chain has no value: each of its pipelines is shown.
+            pipeline.print = shown || statement.chain_at.is_some();
         }
     }
 
