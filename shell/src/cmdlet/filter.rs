@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, FnPtr};
 
-use super::{file, help, like, order, test};
+use super::{condition, file, help, like, order};
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
@@ -23,7 +23,7 @@ pub fn start<'a>(
     let given = input.is_some();
     let input = input.unwrap_or_else(|| Box::new(std::iter::empty()));
     Ok(match bound.spec.name {
-        "Where-Object" => test::filter(call, bound, input)?,
+        "Where-Object" => condition::filter(call, bound, input)?,
         "Select-Object" => select(call, &bound, input)?,
         "ForEach-Object" => for_each(call, bound, input),
         "Sort-Object" => order::sort(call, &bound, input)?,
@@ -56,7 +56,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
                 bound.switch("Examples") == Some(true),
                 bound.switch("Full") == Some(true),
             );
-            let page = page.map_err(|e| call.fail_about(&bound, e))?;
+            let page = page.map_err(|e| call.fail_about(bound, e))?;
             Ok(values(page.lines().map(|l| l.to_owned().into()).collect()))
         }
         "Get-Command" => Ok(values(help::commands(
@@ -95,7 +95,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             call.state
                 .invoke
                 .connect(&name.unwrap_or_default())
-                .map_err(|e| call.fail_about(&bound, e))?;
+                .map_err(|e| call.fail_about(bound, e))?;
             Ok(none())
         }
         other => Err(call.fail(Error::new(

@@ -24,6 +24,8 @@ Pipelines give rows: .Count, [0], for; a property of one row is its value,
           of many a list. A command inside an expression needs parentheses.
 Errors    stop the script; -ErrorAction Continue goes on and ends with code 3;
           try { } catch (e) { e.message, e.kind, e.hint, e.line }
+Chains    A && B runs B after A, unless A failed; A || B runs B if A failed
+Scripts   hamq run FILE --name value word: $ARGS.name, $args[0]; $ScriptRoot
 Exit      0 done, 1 failed, 2 usage, 3 partly failed, 4 refused, 124 time-out,
           130 interrupted";
 

@@ -6,11 +6,12 @@
 //!  VERBS (here)  ───┘
 //! ```
 
+mod condition;
 mod file;
 pub mod filter;
 pub mod help;
 mod order;
-mod test;
+
 mod verbs;
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};

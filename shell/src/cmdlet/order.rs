@@ -25,7 +25,7 @@ pub(super) fn sort<'a>(
                 .iter()
                 .map(|name| property(&row, name))
                 .collect::<Result<Vec<_>, _>>();
-            keys.map_err(|e| call.fail_about(&bound, e))?
+            keys.map_err(|e| call.fail_about(bound, e))?
         };
         keyed.push((key, row));
     }
@@ -59,7 +59,7 @@ pub(super) fn measure<'a>(
             .iter()
             .map(read)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| call.fail_about(&bound, e))?;
+            .map_err(|e| call.fail_about(bound, e))?;
         let numbers: Vec<f64> = numbers.into_iter().flatten().collect();
         let sum: f64 = numbers.iter().sum();
         let least = numbers.iter().copied().reduce(f64::min);
@@ -94,7 +94,7 @@ pub(super) fn group<'a>(
     let mut groups: Vec<(Dynamic, Vec<Dynamic>)> = Vec::new();
     for row in input {
         let row = row?;
-        let key = property(&row, &name).map_err(|e| call.fail_about(&bound, e))?;
+        let key = property(&row, &name).map_err(|e| call.fail_about(bound, e))?;
         match groups.iter_mut().find(|(k, _)| compare(k, &key).is_eq()) {
             Some((_, rows)) => rows.push(row),
             None => groups.push((key, vec![row])),

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod bind;
+mod coerce;
 pub mod run;
 pub mod show;
 

@@ -30,7 +30,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on `state`, with `arguments` as ARGS.
+    /// A session on `state`, with `arguments` as ARGS and those without a name as args.
     #[must_use]
     pub fn new(state: Rc<State>, arguments: Dynamic) -> Self {
         let mut engine = Engine::new();
@@ -49,7 +49,12 @@ impl Session {
         register_values(&mut engine);
         register_calls(&mut engine, &state);
         let mut scope = Scope::new();
+        let rest = arguments
+            .read_lock::<Map>()
+            .and_then(|map| map.get("_").cloned())
+            .unwrap_or_else(|| Array::new().into());
         scope.push_constant_dynamic("ARGS", arguments);
+        scope.push_constant_dynamic("args", rest);
         scope.push("ScriptRoot", String::new());
         Self {
             engine,

@@ -65,7 +65,7 @@ fn keeps(
     if let Some(script) = test.clone().try_cast::<FnPtr>() {
         return Ok(truth(&block(call, &script, row)?));
     }
-    let actual = property(row, &text(test)).map_err(|e| call.fail_about(&bound, e))?;
+    let actual = property(row, &text(test)).map_err(|e| call.fail_about(bound, e))?;
     let mut tests = bound.iter().filter(|(name, _)| *name != "FilterScript");
     let Some((operator, wanted)) = tests.find(|(name, _)| super::common(name).is_none()) else {
         return Ok(truth(&actual));
