@@ -253,7 +253,7 @@ fn takes_all(spec: &CommandSpec) -> Option<&'static ParameterSpec> {
         .parameters
         .iter()
         .filter(|p| p.position.is_some())
-        .last();
+        .next_back();
     last.filter(|p| p.kind == ValueKind::List)
 }
 
