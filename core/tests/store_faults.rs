@@ -7,7 +7,7 @@
 )]
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 
@@ -361,6 +361,80 @@ fn a_take_over_at_any_step_of_a_send_either_sees_it_or_stops_its_acknowledgement
             "what was written before the reading is there, at {step}"
         );
     }
+}
+
+/// Everything in the queue of a store that is opened once more.
+fn all_in(disk: &FakeDisk) -> Vec<String> {
+    let (manager, _) = open(disk, None).unwrap();
+    let mut all = Vec::new();
+    while let Ok(reply) = manager.call(receive("q", Transaction::None)) {
+        all.push(body(reply));
+    }
+    all
+}
+
+/// Sends and receives until old segments are dead; three messages are left.
+fn work(manager: &Manager, name: &str) -> Vec<String> {
+    let long = "w".repeat(1500);
+    for n in 0..12 {
+        let text = format!("{name} {n} {long}");
+        manager.call(send("q", &text, Transaction::None)).unwrap();
+    }
+    while let Ok(reply) = manager.call(receive("q", Transaction::None)) {
+        if body(reply).starts_with(&format!("{name} 11")) {
+            break;
+        }
+    }
+    let left: Vec<String> = (0..3).map(|n| format!("{name} left {n}")).collect();
+    for text in &left {
+        manager.call(send("q", text, Transaction::None)).unwrap();
+    }
+    left
+}
+
+/// Stops `frozen` before each of its operations in turn, lets another own the store and work meanwhile, then
+/// lets it go on; what the other left must be there. Gives how many operations there were.
+fn freeze_everywhere(frozen: impl Fn(&FakeDisk, Manager)) -> u64 {
+    for n in 0.. {
+        let disk = FakeDisk::new();
+        let (old, _) = open(&disk, Some(1)).unwrap();
+        old.call(create("q", false)).unwrap();
+        work(&old, "old");
+        let (count, left) = (AtomicU64::new(0), Arc::new(Mutex::new(None)));
+        let (kept, inside) = (Arc::clone(&left), disk.clone());
+        disk.set_hook(Some(Arc::new(move |_, _| {
+            if count.fetch_add(1, Ordering::SeqCst) == n {
+                let (new, _) = open(&inside, Some(9)).unwrap();
+                *kept.lock().unwrap() = Some(work(&new, "new"));
+                new.close().unwrap();
+            }
+        })));
+        frozen(&disk, old);
+        disk.set_hook(None);
+        let Some(left) = left.lock().unwrap().take() else {
+            return n;
+        };
+        assert_eq!(all_in(&disk), left, "stopped before operation {n}");
+    }
+    0
+}
+
+#[test]
+fn an_owner_stopped_anywhere_in_a_snapshot_removes_nothing_of_the_next_one() {
+    let stops = freeze_everywhere(|_, old| drop(old.close()));
+    assert!(stops > 8, "{stops}");
+}
+
+#[test]
+fn an_owner_stopped_anywhere_in_its_opening_removes_nothing_of_the_next_one() {
+    let stops = freeze_everywhere(|disk, old| {
+        // The first one is still there as well, and begins its next segment.
+        let second = open(disk, Some(2));
+        let long = "z".repeat(7000);
+        drop(old.call(send("q", &long, Transaction::None)));
+        drop(second);
+    });
+    assert!(stops > 20, "{stops}");
 }
 
 #[test]

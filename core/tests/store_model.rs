@@ -317,9 +317,15 @@ impl World {
     }
 }
 
+/// Cases to try: enough for every run of the tests, or what `PROPTEST_CASES` says for a longer hunt.
+fn cases() -> u32 {
+    let wanted = std::env::var("PROPTEST_CASES").ok();
+    wanted.and_then(|n| n.parse().ok()).unwrap_or(1500)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1500,
+        cases: cases(),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -17,15 +17,21 @@ def manager(tmp_path: Path) -> Iterator[hamq.QueueManager]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[hamq.Cluster]:
-    """Three nodes, Message Queuing on each, and the virtual server VS1 on n1."""
+def state_folder() -> Iterator[Path]:
+    """The state folder of the cluster's clients."""
     with tempfile.TemporaryDirectory(prefix="hamq-") as folder:
-        home = Path(folder)
-        with hamq.connect(home=home / "state") as cluster:
-            cluster.new_cluster("pytest", ["n1", "n2", "n3"], local=True, path=str(home / "data"))
-            _make_virtual_server(cluster, home)
-            yield cluster
-            cluster.stop_cluster("pytest")
+        yield Path(folder) / "state"
+
+
+@pytest.fixture(scope="session")
+def cluster(state_folder: Path) -> Iterator[hamq.Cluster]:
+    """Three nodes, Message Queuing on each, and the virtual server VS1 on n1."""
+    home = state_folder.parent
+    with hamq.connect(home=state_folder) as cluster:
+        cluster.new_cluster("pytest", ["n1", "n2", "n3"], local=True, path=str(home / "data"))
+        _make_virtual_server(cluster, home)
+        yield cluster
+        cluster.stop_cluster("pytest")
 
 
 def _make_virtual_server(cluster: hamq.Cluster, home: Path) -> None:

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use hamq_core::sys::processes;
+use hamq_core::sys::process;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The queue managers among the children of an agent.
 #[must_use]
 pub fn queue_managers(agent: u32) -> Vec<u32> {
-    let children = processes::children(agent).into_iter();
+    let children = process::children(agent).into_iter();
     children
         .filter(|pid| {
-            processes::arguments(*pid)
+            process::arguments(*pid)
                 .iter()
                 .any(|a| a == "queue-manager")
         })
@@ -25,7 +25,7 @@ pub fn mentioning(text: &str) -> Vec<u32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| *pid != std::process::id())
         .filter(|pid| {
-            processes::arguments(*pid)
+            process::arguments(*pid)
                 .iter()
                 .any(|argument| argument.contains(text))
         })
@@ -43,6 +43,32 @@ pub fn signal(pid: u32, signal: Signal) {
     if let Some(target) = target {
         assert_eq!(kill_process(target, signal), Ok(()), "signal {pid}");
     }
+}
+
+/// Stops a process and waits until the last of its threads has stopped.
+///
+/// # Panics
+/// When the process is not there, or runs on for a minute.
+pub fn freeze(pid: u32) {
+    signal(pid, Signal::STOP);
+    wait_until(&format!("{pid} is frozen"), || is_frozen(pid));
+}
+
+/// Whether every thread of a process is stopped.
+#[must_use]
+pub fn is_frozen(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let states: Vec<bool> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+        .map(|stat| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
+        .collect();
+    !states.is_empty() && states.iter().all(|stopped| *stopped)
 }
 
 /// Waits until `done` says so.

@@ -4,7 +4,7 @@ use hamq_core::api::group::MoveClusterGroup;
 use hamq_core::api::node::StartClusterNode;
 use hamq_core::api::parameter::SetClusterOwnerNode;
 use hamq_core::api::value::Millis;
-use hamq_core::sys::processes;
+use hamq_core::sys::process;
 use hamq_tests::lab::Lab;
 use hamq_tests::process::{queue_managers, signal, wait_until};
 use rustix::process::Signal;
@@ -29,7 +29,7 @@ fn a_killed_node_loses_the_group_to_the_next_and_no_message() {
     signal(agent, Signal::KILL);
     // The queue manager dies with its agent, without being hit itself.
     wait_until("the queue manager is gone", || {
-        managers.iter().all(|pid| processes::is_gone(*pid))
+        managers.iter().all(|pid| process::is_gone(*pid))
     });
     lab.send("orders", "after").unwrap();
     lab.wait_online("VS1", "n2");
@@ -76,7 +76,7 @@ fn a_frozen_node_is_fenced_and_its_group_served_elsewhere() {
     lab.send("orders", "after").unwrap();
     lab.wait_online("VS1", "n2");
     assert!(
-        processes::is_gone(manager),
+        process::is_gone(manager),
         "its address and its store are the new owner's alone"
     );
     assert_eq!(lab.receive_all("orders").unwrap(), ["before", "after"]);

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use hamq_core::api::cluster::{GetCluster, StartCluster};
-use hamq_core::sys::processes;
+use hamq_core::sys::process;
 use hamq_tests::lab::{Lab, client};
 use hamq_tests::process::{mentioning, signal, wait_until};
 use rustix::process::Signal;
@@ -86,7 +86,7 @@ fn a_closed_standard_input_ends_a_supervised_queue_manager() {
     assert!(lines.next().unwrap().unwrap().contains("ready"));
     manager.stdin.take().unwrap().flush().unwrap();
     let pid = manager.id();
-    wait_until("it is gone", || processes::is_gone(pid));
+    wait_until("it is gone", || process::is_gone(pid));
     manager.wait().unwrap();
 }
 
@@ -114,12 +114,12 @@ fn an_agent_that_dies_takes_its_queue_manager_and_applications_with_it() {
     assert!(on_n1.len() >= 2, "queue manager and application: {on_n1:?}");
     signal(agent, Signal::KILL);
     wait_until("all are gone", || {
-        on_n1.iter().all(|pid| processes::is_gone(*pid))
+        on_n1.iter().all(|pid| process::is_gone(*pid))
     });
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
-    let children = processes::children(pid);
+    let children = process::children(pid);
     let deeper: Vec<u32> = children
         .iter()
         .flat_map(|child| descendants(*child))

@@ -1,18 +1,24 @@
 //! A former owner that wakes up: it may finish a write, it never acknowledges one.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use hamq_core::ErrorKind;
-use hamq_core::api::client::{Client, ClientOptions, Session};
+use hamq_core::api::client::{Client, ClientOptions, Session, Ticket};
 use hamq_core::queue::message::Message;
 use hamq_core::queue::request::{QueueProperties, Reply, Request, Select, Transaction};
-use hamq_tests::process::{signal, wait_until};
+use hamq_tests::process::{freeze, signal, wait_until};
 use rustix::process::Signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
+/// Messages of a load, if nobody stops it.
+const LOAD_MAX: usize = 100_000;
 
 /// A queue manager process on a store, with an epoch, at an address of its own.
 struct Manager {
@@ -117,19 +123,13 @@ fn a_thawed_queue_manager_acknowledges_nothing_after_another_took_its_store() {
     let client = client(folder.path());
     let old = Manager::start(&store, 1, 1);
     let to_old = old.session(&client);
-    let properties = QueueProperties::default();
-    to_old
-        .call(Request::CreateQueue {
-            queue: "q".into(),
-            properties,
-        })
-        .unwrap();
+    create(&to_old);
     to_old
         .call(send("acknowledged by the first owner"))
         .unwrap();
 
     // It freezes; what is sent to it now waits in its socket.
-    signal(old.child.id(), Signal::STOP);
+    freeze(old.child.id());
     let waiting = to_old.submit(send("must not be acknowledged by the zombie"));
     let new = Manager::start(&store, 2, 2);
     let to_new = new.session(&client);
@@ -143,7 +143,7 @@ fn a_thawed_queue_manager_acknowledges_nothing_after_another_took_its_store() {
     let refused = [ErrorKind::Fenced, ErrorKind::RemoteMachineNotAvailable];
     assert!(refused.contains(&error.kind), "{:?}: {error}", error.kind);
     wait_until("the zombie has ended", || {
-        hamq_core::sys::processes::is_gone(old.child.id())
+        hamq_core::sys::process::is_gone(old.child.id())
     });
     assert_eq!(
         drain(&to_new),
@@ -157,6 +157,123 @@ fn a_thawed_queue_manager_acknowledges_nothing_after_another_took_its_store() {
     drop(new);
     let third = Manager::start(&store, 3, 3);
     assert_eq!(drain(&third.session(&client)), Vec::<String>::new());
+}
+
+fn create(session: &Session) {
+    let properties = QueueProperties::default();
+    let queue = "q".into();
+    session
+        .call(Request::CreateQueue { queue, properties })
+        .unwrap();
+}
+
+/// Sends numbered messages without waiting for replies until `stop`; `acknowledged` counts along.
+/// Returns how many it handed in and which of them were acknowledged.
+fn pipeline(
+    session: &Session,
+    stop: &AtomicBool,
+    acknowledged: &AtomicUsize,
+) -> (usize, Vec<usize>) {
+    let (handed_in, replies) = sync_channel::<Ticket>(LOAD_MAX);
+    std::thread::scope(|scope| {
+        let listener = scope.spawn(move || {
+            let tickets = replies.iter().enumerate();
+            let good = tickets.filter_map(|(n, ticket)| ticket.wait().ok().map(|_| n));
+            good.inspect(|_| {
+                acknowledged.fetch_add(1, Ordering::SeqCst);
+            })
+            .collect()
+        });
+        let mut count = 0;
+        while !stop.load(Ordering::SeqCst) && count < LOAD_MAX {
+            handed_in
+                .send(session.submit(send(&numbered(count))))
+                .unwrap();
+            count += 1;
+        }
+        drop(handed_in);
+        (count, listener.join().unwrap())
+    })
+}
+
+fn numbered(n: usize) -> String {
+    format!("order {n:06}")
+}
+
+/// What is in the queue, without taking it.
+fn content(session: &Session) -> Vec<String> {
+    let mut bodies = Vec::new();
+    let mut select = Select::First;
+    let next = |select| Request::Receive {
+        queue: "q".into(),
+        select,
+        peek: true,
+        timeout_ms: 0,
+        transaction: Transaction::None,
+    };
+    while let Ok(Reply::Message(found)) = session.call(next(select)) {
+        select = Select::After(found.lookup_id);
+        bodies.push(String::from_utf8(found.message.body).unwrap());
+    }
+    bodies
+}
+
+/// The client cannot know what became of the requests that were under way when its queue manager froze. It
+/// looks what the new owner has and sends the rest there; each message is then there once and in order,
+/// so the zombie can have acknowledged none that the new owner did not have.
+#[test]
+fn a_zombie_frozen_under_load_acknowledges_nothing_and_nothing_of_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let client = client(folder.path());
+    let old = Manager::start(&store, 5, 1);
+    let to_old = old.session(&client);
+    create(&to_old);
+    let late_sender = old.session(&client);
+    assert_eq!(content(&late_sender), Vec::<String>::new());
+
+    let (stop, acknowledged) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (mut expected, handed_in, good, new) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| pipeline(&to_old, &stop, &acknowledged));
+        wait_until("the load runs", || {
+            acknowledged.load(Ordering::SeqCst) >= 300
+        });
+        // In the middle of it, with requests in its memory, in its log and in its socket.
+        freeze(old.child.id());
+        stop.store(true, Ordering::SeqCst);
+        let late = (0..20).map(|n| late_sender.submit(send(&format!("late {n}"))));
+        let late: Vec<Ticket> = late.collect();
+
+        let new = Manager::start(&store, 6, 2);
+        let to_new = new.session(&client);
+        let found = content(&to_new);
+        to_new.call(send("by the second owner")).unwrap();
+        signal(old.child.id(), Signal::CONT);
+        for ticket in late {
+            assert!(ticket.wait().is_err(), "the zombie acknowledged");
+        }
+        let (handed_in, good) = load.join().unwrap();
+        (found, handed_in, good, new)
+    });
+    wait_until("the zombie has ended", || {
+        hamq_core::sys::process::is_gone(old.child.id())
+    });
+
+    // What the new owner found is the beginning of what was sent, and has all that was acknowledged.
+    let found = expected.len();
+    assert_eq!(expected, (0..found).map(numbered).collect::<Vec<_>>());
+    assert!(good.len() >= 300 && found <= handed_in);
+    assert!(good.iter().all(|n| *n < found), "{good:?} of {found}");
+
+    let to_new = new.session(&client);
+    expected.push("by the second owner".into());
+    for text in (found..handed_in).map(numbered) {
+        to_new.call(send(&text)).unwrap();
+        expected.push(text);
+    }
+    drop(new);
+    let third = Manager::start(&store, 7, 3);
+    assert_eq!(drain(&third.session(&client)), expected);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use super::spec::{CommandSpec, ParameterSpec, ValueKind};
 use super::value::Value;
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::nearest;
 
 /// The arguments of `spec` with the spelling and the types of its struct.
 ///
@@ -50,19 +51,6 @@ pub fn get<'a>(arguments: &'a Value, name: &str) -> Option<&'a Value> {
 #[must_use]
 pub fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {
     get(arguments, name)?.as_text()
-}
-
-/// The nearest of `known` to what was typed, when it is near enough to be meant.
-#[must_use]
-pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = typed.to_ascii_lowercase();
-    let reach = (typed.chars().count() / 3).clamp(1, 4);
-    known
-        .into_iter()
-        .map(|name| (distance(&typed, &name.to_ascii_lowercase()), name))
-        .filter(|(far, _)| *far <= reach)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, name)| name)
 }
 
 fn parameter(spec: &CommandSpec, name: &Value) -> Result<&'static ParameterSpec> {
@@ -239,32 +227,6 @@ fn shown(value: &Value) -> String {
 fn usage(spec: &CommandSpec, what: &str) -> Error {
     Error::new(ErrorKind::Usage, format!("{}: {what}", spec.name))
         .hint(format!("Get-Help {} shows its parameters", spec.name))
-}
-
-/// How many letters must be put in, left out, exchanged or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.chars().take(64).collect(), b.chars().take(64).collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let swap = if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    rows[i - 2][j - 2] + 1
-                } else {
-                    usize::MAX
-                };
-                change
-                    .min(swap)
-                    .min(rows[i - 1][j] + 1)
-                    .min(rows[i][j - 1] + 1)
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -442,7 +442,7 @@ fn unknown_command(name: &str) -> Error {
     let known = super::COMMANDS
         .iter()
         .flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()));
-    let hint = match arguments::nearest(name, known) {
+    let hint = match crate::name::nearest(name, known) {
         Some(meant) => format!("did you mean {meant}?"),
         None => "Get-Command lists all commands".to_owned(),
     };

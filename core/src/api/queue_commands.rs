@@ -91,7 +91,7 @@ fn get_queues(sessions: &dyn Sessions, command: &GetMsmqQueue) -> Result<Vec<Que
     let all = list(sessions, &wanted.computer)?;
     let found: Vec<_> = all
         .iter()
-        .filter(|status| like(&wanted.pattern, &status.name))
+        .filter(|status| crate::name::fits(&wanted.pattern, &status.name))
         .map(|status| queue_info(&wanted.computer, status))
         .collect();
     if found.is_empty() && !wanted.is_pattern() {
@@ -99,7 +99,7 @@ fn get_queues(sessions: &dyn Sessions, command: &GetMsmqQueue) -> Result<Vec<Que
             "there is no queue {}\\private$\\{}",
             wanted.computer, wanted.pattern
         );
-        let near = super::arguments::nearest(
+        let near = crate::name::nearest(
             &wanted.pattern,
             all.iter().map(|status| status.name.as_str()),
         );
@@ -144,35 +144,6 @@ impl Wanted {
     fn is_pattern(&self) -> bool {
         self.pattern.contains(['*', '?'])
     }
-}
-
-/// Whether `text` fits `pattern`, in which `*` stands for any letters and `?` for one; ignores case.
-pub(super) fn like(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_ascii_lowercase().chars().collect();
-    let text: Vec<char> = text.to_ascii_lowercase().chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 fn send(sessions: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo> {
@@ -382,23 +353,6 @@ mod tests {
         for spec in listed.filter(|spec| spec.runs_at == crate::api::spec::RunsAt::QueueManager) {
             let error = run(&Nowhere, spec.name, &arguments).unwrap_err();
             assert_eq!(error.kind, ErrorKind::ResolveAddress, "{}", spec.name);
-        }
-    }
-
-    #[test]
-    fn patterns_fit_without_case() {
-        for (pattern, text, fits) in [
-            ("*", "", true),
-            ("*", "orders", true),
-            ("ORD*", "orders", true),
-            ("*ers", "orders", true),
-            ("o?d*s", "orders", true),
-            ("orders", "orders2", false),
-            ("?", "", false),
-            ("**a*b", "xxaxxb", true),
-            ("a*c", "abd", false),
-        ] {
-            assert_eq!(like(pattern, text), fits, "{pattern} {text}");
         }
     }
 

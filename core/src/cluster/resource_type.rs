@@ -109,7 +109,7 @@ pub const TYPES: &[TypeRule] = &[
     },
     TypeRule {
         name: "IP Address",
-        aliases: &["IPAddress"],
+        aliases: &["IPAddress", "IPv4 Address"],
         class: Class::Network,
         requires: &[],
         single_group_instance: false,
@@ -134,7 +134,7 @@ pub const TYPES: &[TypeRule] = &[
     },
     TypeRule {
         name: "MSMQ",
-        aliases: &["Message Queuing"],
+        aliases: &["Message Queuing", "MessageQueuing"],
         class: Class::Other,
         requires: &[Requires::Type("Network Name"), Requires::Storage],
         single_group_instance: true,
@@ -145,7 +145,7 @@ pub const TYPES: &[TypeRule] = &[
     },
     TypeRule {
         name: "Generic Application",
-        aliases: &["GenericApplication"],
+        aliases: &["GenericApplication", "GenApp"],
         class: Class::Other,
         requires: &[],
         single_group_instance: false,

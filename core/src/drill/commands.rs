@@ -4,32 +4,22 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
-
-use super::fault::{self, Victims};
 use super::timeline;
+use super::wait::{LOOK_AGAIN, wait_for_group};
 use super::workload::{Workload, WorkloadOptions};
 use super::{Verdict, input};
 use crate::api::client::Client;
 use crate::api::drill::{
-    FaultInfo, InvokeDrillFault, MeasureDrillFault, PhaseInfo, StartDrillWorkload,
-    StopDrillWorkload, VerdictInfo, WaitClusterGroup, WorkloadInfo,
+    MeasureDrillFault, PhaseInfo, StartDrillWorkload, StopDrillWorkload, VerdictInfo, WorkloadInfo,
 };
 use crate::api::explain::GetClusterWhy;
-use crate::api::group::{GetClusterGroup, GroupInfo, MoveClusterGroup};
-use crate::api::node::{GetClusterNode, StartClusterNode};
-use crate::api::value::{Millis, Time, Value, from_value, to_value};
+use crate::api::value::{Millis, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::processes;
 
 /// Threads that one workload may have.
 const THREADS_MAX: u64 = 64;
-/// How often a wait looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// How long a killed process may take to be gone.
-const DEATH_WAIT: Duration = Duration::from_secs(5);
 /// How many decisions a timeline is made of.
 const DECISIONS_MAX: u64 = 64;
 
@@ -38,18 +28,19 @@ const DECISIONS_MAX: u64 = 64;
 pub struct Drill(Mutex<State>);
 
 #[derive(Default)]
-struct State {
-    workload: Option<Workload>,
-    fault: Option<Fault>,
-    frozen: Vec<u32>,
+pub(super) struct State {
+    pub(super) workload: Option<Workload>,
+    pub(super) fault: Option<Fault>,
+    /// Processes that were stopped and are to be let run again.
+    pub(super) frozen: Vec<u32>,
 }
 
 #[derive(Clone)]
-struct Fault {
-    group: String,
-    wall_ms: u64,
+pub(super) struct Fault {
+    pub(super) group: String,
+    pub(super) wall_ms: u64,
     /// The epoch that the group must get beyond: a planned fault is over only then.
-    epoch: Option<u64>,
+    pub(super) epoch: Option<u64>,
 }
 
 impl Drill {
@@ -141,50 +132,6 @@ impl Drill {
         Ok(verdict(workload.finish(timeout), seconds))
     }
 
-    /// Makes a fault.
-    ///
-    /// # Errors
-    /// `GroupNotFound`, `InvalidState` when the group has no owner that runs here, `Usage` for an
-    /// unknown kind.
-    pub fn fault(&self, client: &Client, command: &InvokeDrillFault) -> Result<FaultInfo> {
-        let kind = command.kind.to_ascii_lowercase();
-        if kind == "thaw" {
-            return self.thaw(&command.group);
-        }
-        if kind == "restart" {
-            return self.restart(client, &command.group);
-        }
-        let (node, victims) = find_owner(client, &command.group)?;
-        let (name, target) = match kind.as_str() {
-            "kill" => ("Kill", self.kill(&command.group, &victims.all())?),
-            "killqueuemanager" => (
-                "KillQueueManager",
-                self.kill(&command.group, &victims.queue_managers)?,
-            ),
-            "freeze" => ("Freeze", self.freeze(&command.group, &victims)?),
-            "move" => ("Move", self.move_group(client, &command.group)?),
-            other => {
-                return Err(
-                    Error::new(ErrorKind::Usage, format!("{other:?} is no fault"))
-                        .hint("use Kill, Freeze, Thaw, KillQueueManager or Move"),
-                );
-            }
-        };
-        let target = if target.is_empty() {
-            victims.to_string()
-        } else {
-            target
-        };
-        let time = Time(self.lock().fault.as_ref().map_or(0, |fault| fault.wall_ms));
-        Ok(FaultInfo {
-            kind: name.to_owned(),
-            group: command.group.clone(),
-            node,
-            target,
-            time,
-        })
-    }
-
     /// Waits until the load gets through again, and shows the steps.
     ///
     /// # Errors
@@ -238,207 +185,13 @@ impl Drill {
         ))
     }
 
-    /// Waits until a planned change of owner has happened, and the load has met the new one.
-    fn wait_for_epoch(&self, client: &Client, name: &str, epoch: u64, end: Duration) -> Result<()> {
-        loop {
-            let info = group(client, name)?;
-            if info.epoch > epoch && info.state == "Online" {
-                let online = SystemClock.boot();
-                while !self
-                    .lock()
-                    .workload
-                    .as_ref()
-                    .is_none_or(|load| load.marks().since(online))
-                    && SystemClock.boot() < end
-                {
-                    std::thread::sleep(LOOK_AGAIN);
-                }
-                return Ok(());
-            }
-            if SystemClock.boot() > end {
-                let text = format!("{name} is {} at epoch {}", info.state, info.epoch);
-                return Err(Error::new(ErrorKind::Timeout, text)
-                    .hint(format!("Get-ClusterWhy {name} tells what is in the way")));
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        }
-    }
-
-    fn kill(&self, group: &str, pids: &[u32]) -> Result<String> {
-        fault::signal(pids, Signal::KILL)?;
-        let end = SystemClock.boot() + DEATH_WAIT;
-        while !pids.iter().all(|pid| processes::is_gone(*pid)) && SystemClock.boot() < end {
-            std::thread::yield_now();
-        }
-        // Only now is it certain that no reply can still come from the dead.
-        self.mark(group, None);
-        let text = pids.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Ok(if pids.len() == 1 {
-            format!("process {}", text.join(", "))
-        } else {
-            String::new()
-        })
-    }
-
-    fn freeze(&self, group: &str, victims: &Victims) -> Result<String> {
-        fault::signal(&victims.all(), Signal::STOP)?;
-        self.lock().frozen = victims.all();
-        self.mark(group, None);
-        Ok(String::new())
-    }
-
-    /// Lets what was frozen run again; processes that were ended meanwhile are told apart.
-    fn thaw(&self, group: &str) -> Result<FaultInfo> {
-        let frozen = std::mem::take(&mut self.lock().frozen);
-        let left: Vec<u32> = frozen
-            .iter()
-            .copied()
-            .filter(|pid| !processes::is_gone(*pid))
-            .collect();
-        if !left.is_empty() {
-            fault::signal(&left, Signal::CONT)?;
-        }
-        let ended = frozen.len() - left.len();
-        Ok(FaultInfo {
-            kind: "Thaw".to_owned(),
-            group: group.to_owned(),
-            node: String::new(),
-            target: format!("{} thawed, {ended} had been fenced by SIGKILL", left.len()),
-            time: Time(SystemClock.wall_ms()),
-        })
-    }
-
-    /// Starts every node that is down.
-    fn restart(&self, client: &Client, group: &str) -> Result<FaultInfo> {
-        self.mark(group, Some(self::group(client, group)?.epoch));
-        let nodes = client.run(GetClusterNode { name: None })?;
-        let down = nodes
-            .into_iter()
-            .filter(|node| node.state == "Down")
-            .map(|node| node.name);
-        let down: Vec<String> = down.collect();
-        for name in &down {
-            client.run(StartClusterNode { name: name.clone() })?;
-        }
-        Ok(FaultInfo {
-            kind: "Restart".to_owned(),
-            group: group.to_owned(),
-            node: String::new(),
-            target: format!("started {}", down.join(", ")),
-            time: Time(self.lock().fault.as_ref().map_or(0, |fault| fault.wall_ms)),
-        })
-    }
-
-    fn move_group(&self, client: &Client, group: &str) -> Result<String> {
-        self.mark(group, Some(self::group(client, group)?.epoch));
-        let moved = MoveClusterGroup {
-            name: group.to_owned(),
-            node: None,
-            wait: Some(Millis(0)),
-        };
-        client.run(moved)?;
-        Ok("planned move".to_owned())
-    }
-
-    fn mark(&self, group: &str, epoch: Option<u64>) {
-        let mut state = self.lock();
-        state.fault = Some(Fault {
-            group: group.to_owned(),
-            wall_ms: SystemClock.wall_ms(),
-            epoch,
-        });
-        if let Some(workload) = &state.workload {
-            workload.mark_fault(SystemClock.boot());
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Waits until a group is in a state and, if asked, on a node.
-///
-/// # Errors
-/// `GroupNotFound`; `Timeout` with the state it is in.
-pub fn wait_for_group(client: &Client, command: &WaitClusterGroup) -> Result<GroupInfo> {
-    let state = command.state.as_deref().unwrap_or("Online");
-    let timeout = command
-        .timeout
-        .map_or(Duration::from_secs(60), Millis::duration);
-    let end = SystemClock.boot() + timeout;
-    loop {
-        let found = group(client, &command.name);
-        let there = |info: &GroupInfo| {
-            info.state.eq_ignore_ascii_case(state)
-                && command.node.as_deref().is_none_or(|node| {
-                    info.owner_node
-                        .as_deref()
-                        .is_some_and(|owner| owner.eq_ignore_ascii_case(node))
-                })
-        };
-        match found {
-            Ok(info) if there(&info) => return Ok(info),
-            Ok(info) if SystemClock.boot() > end => return Err(still(command, state, &info)),
-            Err(error) if error.kind == ErrorKind::GroupNotFound || SystemClock.boot() > end => {
-                return Err(error);
-            }
-            _ => std::thread::sleep(LOOK_AGAIN),
-        }
     }
 }
 
 fn one<T: serde::Serialize>(output: Result<T>) -> Result<Vec<Value>> {
     Ok(vec![to_value(&output?)?])
-}
-
-fn still(command: &WaitClusterGroup, state: &str, info: &GroupInfo) -> Error {
-    let node = command
-        .node
-        .as_ref()
-        .map_or_else(String::new, |node| format!(" on {node}"));
-    let owner = info.owner_node.as_deref().unwrap_or("no node");
-    Error::new(
-        ErrorKind::Timeout,
-        format!(
-            "{} is {} on {owner}, not {state}{node}",
-            info.name, info.state
-        ),
-    )
-    .hint(format!(
-        "Get-ClusterWhy {} tells what is in the way",
-        info.name
-    ))
-}
-
-fn group(client: &Client, name: &str) -> Result<GroupInfo> {
-    let found = client.run(GetClusterGroup {
-        name: Some(name.to_owned()),
-    })?;
-    found.into_iter().next().ok_or_else(|| {
-        Error::new(
-            ErrorKind::GroupNotFound,
-            format!("there is no group {name:?}"),
-        )
-        .hint("Get-ClusterGroup lists them")
-    })
-}
-
-fn find_owner(client: &Client, name: &str) -> Result<(String, Victims)> {
-    let owner = group(client, name)?.owner_node.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidState, format!("no node owns {name}"))
-            .hint("bring it online first: Start-ClusterGroup")
-    })?;
-    let nodes = client.run(GetClusterNode {
-        name: Some(owner.clone()),
-    })?;
-    let agent = nodes
-        .first()
-        .and_then(|node| node.process_id)
-        .ok_or_else(|| Error::new(ErrorKind::NodeDown, format!("node {owner} is not running")))?;
-    let agent = u32::try_from(agent)
-        .map_err(|_| Error::new(ErrorKind::Internal, "a process number is out of range"))?;
-    Ok((owner, Victims::of(agent, name)))
 }
 
 fn decisions(client: &Client, group: &str) -> Result<Vec<crate::api::explain::WhyInfo>> {

@@ -15,6 +15,8 @@ mod fault;
 mod input;
 mod ledger;
 mod timeline;
+mod victims;
+mod wait;
 mod workload;
 
 pub use ledger::{Ledger, Verdict};

@@ -70,16 +70,21 @@ pub(super) struct Read<'a> {
     payload: &'a [u8],
 }
 
-/// The whole batch of `token` at the beginning of `bytes`, if there is one.
-pub(super) fn read(bytes: &[u8], token: Token) -> Option<Read<'_>> {
-    let head = bytes.get(..BATCH_HEADER_BYTES)?;
+/// Bytes of the batch of `token` that `head` begins, by what it says itself.
+pub(super) fn length(head: &[u8], token: Token) -> Option<usize> {
+    let head = head.get(..BATCH_HEADER_BYTES)?;
     if u32_at(head, 0) != MAGIC || Token::decode(&head[8..]) != token {
         return None;
     }
-    let length = BATCH_HEADER_BYTES.checked_add(usize::try_from(u32_at(head, 32)).ok()?)?;
+    BATCH_HEADER_BYTES.checked_add(usize::try_from(u32_at(head, 32)).ok()?)
+}
+
+/// The whole batch of `token` at the beginning of `bytes`, if there is one.
+pub(super) fn read(bytes: &[u8], token: Token) -> Option<Read<'_>> {
+    let length = length(bytes, token)?;
     let whole = bytes.get(..length)?;
-    (checksum(whole) == u32_at(head, CRC_AT)).then(|| Read {
-        number: u64_at(head, 24),
+    (checksum(whole) == u32_at(whole, CRC_AT)).then(|| Read {
+        number: u64_at(whole, 24),
         length,
         payload: &whole[BATCH_HEADER_BYTES..],
     })

@@ -79,15 +79,15 @@ impl EpochFence {
     /// Takes the log over: on return EPOCH is durably `token`, no higher claim existed, and the log may be read.
     pub(super) fn take(disk: &dyn Disk, token: Token, owner: &str) -> Result<Self> {
         let trouble = |error: io::Error| Error::system("take the message store over", &error);
+        // Before the claim, so that one sync makes both names durable.
+        let file = Self::open_or_create(disk).map_err(trouble)?;
         disk.create(&format!("{CLAIM_PREFIX}{token}"), 0)
             .map_err(trouble)?;
         disk.sync_folder().map_err(trouble)?;
         Self::require_highest(disk, token)?;
-        let file = Self::open_or_create(disk).map_err(trouble)?;
         let mine = encode(token, owner);
         file.write_at(0, &mine).map_err(trouble)?;
         file.sync().map_err(trouble)?;
-        disk.sync_folder().map_err(trouble)?;
         Self::require_highest(disk, token)?;
         Ok(Self { file, mine })
     }
@@ -117,9 +117,8 @@ impl EpochFence {
     }
 
     /// Removes the claims below `token`: the take-over is complete, EPOCH and the own claim say all.
-    pub(super) fn forget_older(disk: &dyn Disk, token: Token) {
-        let names = disk.list().unwrap_or_default();
-        for older in claims(&names).into_iter().filter(|t| *t < token) {
+    pub(super) fn forget_older(disk: &dyn Disk, names: &[String], token: Token) {
+        for older in claims(names).into_iter().filter(|t| *t < token) {
             // One that stays is lower for ever and harms nothing.
             drop(disk.remove(&format!("{CLAIM_PREFIX}{older}")));
         }

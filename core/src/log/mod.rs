@@ -18,6 +18,10 @@
 //! claim before *and after* writing EPOCH goes on, so a lower one that overwrote EPOCH late gives up, and the
 //! higher one sees a foreign EPOCH and stops too: two may fail, never may two go on.
 //!
+//! **Why a thawed owner's removals harm nothing.** What its snapshot or its first segment's header replaces is
+//! removed only after that is durable *and* EPOCH was still its own: whoever takes over later reads it, and needs
+//! none of what it replaces. Nothing with a higher token is ever removed.
+//!
 //! Rejected: two alternating slots in EPOCH alone (the lost update above); `flock` during the take-over (a
 //! stopped holder would block every other node).
 
@@ -27,6 +31,7 @@ mod recovery;
 mod segment;
 mod snapshot;
 mod token;
+mod window;
 mod writer;
 
 pub use fence::{Fence, NoFence};

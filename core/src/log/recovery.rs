@@ -18,8 +18,9 @@ use super::batch;
 use super::segment::{HEADER_BYTES, Header, Position, SECTOR_BYTES, SegmentId, align};
 use super::snapshot::{self, Snapshot};
 use super::token::Token;
+use super::window::Window;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::disk::{Disk, DiskFile};
+use crate::sys::disk::Disk;
 
 /// What replay hands to its user, in order.
 pub enum Event<'a> {
@@ -162,20 +163,34 @@ fn walk_back(headers: &BTreeMap<SegmentId, Header>, head: SegmentId) -> Vec<Head
     chain
 }
 
+/// The newest one that can be read and lies in the log.
 fn newest_snapshot(
     disk: &Arc<dyn Disk>,
     names: &[String],
     chain: &[Header],
 ) -> Result<Option<Snapshot>> {
     for name in snapshot::names(names) {
-        let loaded = snapshot::load(disk, &name).map_err(|error| unreadable(&name, &error))?;
+        let loaded = match snapshot::load(disk, &name) {
+            // Removed since it was listed: by the owner of before, for one that is in the list as well.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(|error| unreadable(&name, &error))?,
+        };
         if let Some(found) = loaded
-            && chain.iter().any(|h| h.id == found.segment)
+            && lies_in(chain, &found)
         {
             return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// Whether the log has the snapshot's position: its segment, not beyond where that one was sealed.
+fn lies_in(chain: &[Header], snapshot: &Snapshot) -> bool {
+    let Some(index) = chain.iter().position(|h| h.id == snapshot.segment) else {
+        return false;
+    };
+    let newer = index.checked_sub(1).and_then(|newer| chain.get(newer));
+    newer.is_none_or(|newer| snapshot.offset <= newer.previous_end)
 }
 
 /// Index into `chain` of the first segment to read, the offset in it, and the batch number there.
@@ -196,6 +211,8 @@ fn starting_point(chain: &[Header], snapshot: Option<&Snapshot>) -> Result<(usiz
     }
 }
 
+const ZEROS: [u8; SECTOR_BYTES as usize] = [0; SECTOR_BYTES as usize];
+
 struct Reader<'a> {
     id: SegmentId,
     replay: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
@@ -215,38 +232,50 @@ impl Reader<'_> {
         let file = disk
             .open(&name)
             .map_err(|error| unreadable(&name, &error))?;
-        let bytes = read_range(file.as_ref(), offset, sealed).map_err(|e| unreadable(&name, &e))?;
+        let read_to = sealed.map_or_else(|| file.length(), Ok);
+        let read_to = read_to.map_err(|error| unreadable(&name, &error))?;
         if sealed.is_none() {
             // What was read may still be in memory only: it becomes part of the log here, so it must be durable.
             file.sync().map_err(|error| unreadable(&name, &error))?;
         }
-        let mut at = 0;
-        while let Some(batch) = bytes.get(at..).and_then(|b| batch::read(b, self.id.token)) {
+        let mut window = Window::new(file.as_ref(), read_to);
+        let mut end = offset;
+        while let Some(batch) = self.next_batch(&mut window, end)? {
             if batch.number != next {
                 break;
             }
-            self.replay_batch(offset + at as u64, &batch)?;
+            self.replay_batch(end, &batch)?;
             next += 1;
-            at = usize::try_from(align((at + batch.length) as u64)).unwrap_or(usize::MAX);
+            end = align(end + batch.length as u64);
         }
-        let end = offset + at as u64;
         match sealed {
             Some(sealed) if sealed != end => Err(damaged(format!(
                 "segment {name} is damaged at byte {end}: it goes on to {sealed}"
             ))),
             Some(_) => Ok((end, next)),
             None => {
-                let rest = bytes.get(at..).unwrap_or(&[]);
-                self.check_nothing_behind(rest, end, next)?;
-                let cut = rest
-                    .iter()
-                    .rposition(|byte| *byte != 0)
-                    .map_or(0, |i| i + 1);
-                self.found.bytes_cut += cut as u64;
+                self.check_nothing_behind(&mut window, end, next)?;
                 self.found.end = Some((name, end));
                 Ok((end, next))
             }
         }
+    }
+
+    /// The whole batch at `offset`, if there is one.
+    fn next_batch<'w>(
+        &self,
+        window: &'w mut Window<'_>,
+        offset: u64,
+    ) -> Result<Option<batch::Read<'w>>> {
+        let trouble = |error: io::Error| unreadable(&self.id.file_name(), &error);
+        let head = window
+            .bytes(offset, batch::BATCH_HEADER_BYTES)
+            .map_err(trouble)?;
+        let Some(length) = batch::length(head, self.id.token) else {
+            return Ok(None);
+        };
+        let bytes = window.bytes(offset, length).map_err(trouble)?;
+        Ok(batch::read(bytes, self.id.token))
     }
 
     fn replay_batch(&mut self, start: u64, batch: &batch::Read<'_>) -> Result<()> {
@@ -262,28 +291,47 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn check_nothing_behind(&self, rest: &[u8], end: u64, next: u64) -> Result<()> {
-        let step = usize::try_from(SECTOR_BYTES).unwrap_or(512);
-        for at in (0..rest.len()).step_by(step) {
-            if let Some(batch) = batch::read(&rest[at..], self.id.token)
-                && batch.number >= next
-            {
-                return Err(damaged(format!(
-                    "segment {} is damaged at byte {end}: batch {next} cannot be read, batch {} behind it can",
-                    self.id.file_name(),
-                    batch.number
-                )));
+    /// Looks at every sector behind the end: what is not zero is cut, a later batch there is damage.
+    fn check_nothing_behind(&mut self, window: &mut Window<'_>, end: u64, next: u64) -> Result<()> {
+        let step = ZEROS.len();
+        let (mut at, mut used) = (end, end);
+        loop {
+            let piece = window
+                .piece(at)
+                .map_err(|error| unreadable(&self.id.file_name(), &error))?;
+            let length = piece.len() as u64;
+            let mut begun = Vec::new();
+            for (sector, offset) in piece.chunks(step).zip((at..).step_by(step)) {
+                if *sector != ZEROS[..sector.len()] {
+                    used = offset + sector.len() as u64;
+                    begun.extend(batch::length(sector, self.id.token).map(|_| offset));
+                }
             }
+            for offset in begun {
+                self.check_no_later_batch(window, offset, end, next)?;
+            }
+            if length == 0 {
+                self.found.bytes_cut += used - end;
+                return Ok(());
+            }
+            at += length;
         }
-        Ok(())
     }
-}
 
-fn read_range(file: &dyn DiskFile, offset: u64, end: Option<u64>) -> io::Result<Vec<u8>> {
-    let end = end.map_or_else(|| file.length(), Ok)?;
-    let length = usize::try_from(end.saturating_sub(offset)).map_err(io::Error::other)?;
-    let mut bytes = vec![0; length];
-    let count = file.read_at(offset, &mut bytes)?;
-    bytes.truncate(count);
-    Ok(bytes)
+    fn check_no_later_batch(
+        &self,
+        window: &mut Window<'_>,
+        offset: u64,
+        end: u64,
+        next: u64,
+    ) -> Result<()> {
+        match self.next_batch(window, offset)? {
+            Some(batch) if batch.number >= next => Err(damaged(format!(
+                "segment {} is damaged at byte {end}: batch {next} cannot be read, batch {} behind it can",
+                self.id.file_name(),
+                batch.number
+            ))),
+            _ => Ok(()),
+        }
+    }
 }

@@ -79,15 +79,40 @@ impl Snapshot {
     }
 }
 
+/// What a snapshot's name says. Ordered by the position it covers, then by who wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    segment: u32,
+    offset: u64,
+    by: Token,
+}
+
+impl Name {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.strip_suffix(".snap")?.splitn(3, '-');
+        Some(Self {
+            segment: parts.next()?.parse().ok()?,
+            offset: parts.next()?.parse().ok()?,
+            by: Token::parse(parts.next()?)?,
+        })
+    }
+
+    /// Whether `newest`, just written by its owner, replaces this one. Never true of one that a later
+    /// owner wrote: whoever removes may have been stopped for long and not know of that owner.
+    pub(super) fn is_replaced_by(self, newest: Self) -> bool {
+        let position = |name: Self| (name.segment, name.offset);
+        self.by < newest.by || (self.by == newest.by && position(self) < position(newest))
+    }
+}
+
 /// The names of snapshots, newest position first.
 pub(super) fn names(all: &[String]) -> Vec<String> {
-    let mut found: Vec<String> = all
+    let mut found: Vec<(Name, &String)> = all
         .iter()
-        .filter(|n| n.ends_with(".snap"))
-        .cloned()
+        .filter_map(|text| Name::parse(text).map(|name| (name, text)))
         .collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found
+    found.into_iter().map(|(_, text)| text.clone()).collect()
 }
 
 /// Reads a file whole.
@@ -102,6 +127,27 @@ pub(super) fn load(disk: &Arc<dyn Disk>, name: &str) -> std::io::Result<Option<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_older_one_is_replaced_and_never_a_later_owners() {
+        let name = |text: &str| Name::parse(text).unwrap();
+        let mine = name("0000000004-0000001024-9-0-0000000a.snap");
+        for older in [
+            "0000000004-0000000512-9-0-0000000a.snap",
+            "0000000003-0000009999-9-0-0000000a.snap",
+            "0000000007-0000000512-8-0-ffffffff.snap",
+        ] {
+            assert!(name(older).is_replaced_by(mine), "{older}");
+        }
+        for kept in [
+            "0000000004-0000001024-9-0-0000000a.snap",
+            "0000000004-0000002048-9-0-0000000a.snap",
+            "0000000003-0000000512-10-0-00000001.snap",
+        ] {
+            assert!(!name(kept).is_replaced_by(mine), "{kept}");
+        }
+        assert_eq!(Name::parse("x.snap"), None);
+    }
 
     #[test]
     fn a_snapshot_comes_back_whole_or_not_at_all() {

@@ -60,6 +60,8 @@ pub struct Log {
     next_batch: u64,
     segments: BTreeMap<u32, SegmentId>,
     files: Mutex<BTreeMap<u32, Arc<dyn DiskFile>>>,
+    /// The last one this process wrote.
+    last_snapshot: Option<String>,
     poison: Option<Error>,
 }
 
@@ -81,19 +83,12 @@ impl Log {
         let mut chain = recovery::recover(&disk, token, replay)?;
         chain.found.taken_over = taken_over.saturating_sub(began);
         chain.found.read = clock.boot().saturating_sub(taken_over);
-        sweep(disk.as_ref(), &chain, token)?;
         let header = first_header(&chain, token);
         let segment_bytes = options.segment_bytes.max(4 * HEADER_BYTES);
-        let current = create(disk.as_ref(), header.id, segment_bytes)?;
-        let begin = || -> io::Result<()> {
-            current.file.write_at(0, &header.encode())?;
-            current.file.sync()?;
-            disk.sync_folder()
-        };
-        begin().map_err(|error| Error::system("begin a segment of the message store", &error))?;
+        let current = begin(&disk, &own_fence, &chain, &header, segment_bytes)?;
         let mut segments = chain.segments;
         segments.insert(header.id.number, header.id);
-        let mut log = Self {
+        let log = Self {
             clock,
             fence: options.fence.unwrap_or_else(|| Box::new(own_fence)),
             token,
@@ -107,16 +102,29 @@ impl Log {
             next_batch: chain.next_batch,
             segments,
             files: Mutex::default(),
+            last_snapshot: None,
             poison: None,
             disk,
         };
         log.fence.check()?;
-        match log.make_spare(header.id.number + 1) {
-            Err(error) if error.kind != ErrorKind::InsufficientResources => return Err(error),
-            _ => {}
-        }
-        EpochFence::forget_older(log.disk.as_ref(), token);
         Ok((log, chain.found))
+    }
+
+    /// What opening left for later, so that the first request need not wait for it: removes what is not
+    /// part of the log, and makes the segment in reserve. A full disk is no error here.
+    ///
+    /// # Errors
+    /// Final: every later call returns the same.
+    pub fn settle_in(&mut self) -> Result<()> {
+        self.healthy()?;
+        let names = self.disk.list().unwrap_or_default();
+        self.check_owner().map_err(|error| self.poison(error))?;
+        sweep(self.disk.as_ref(), &names, &self.segments, self.token);
+        EpochFence::forget_older(self.disk.as_ref(), &names, self.token);
+        match self.make_spare(self.current.id.number + 1) {
+            Err(error) if error.kind != ErrorKind::InsufficientResources => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The owner this process is.
@@ -286,7 +294,7 @@ impl Log {
 
     fn create(&mut self, number: u32, need: u64) -> Result<Open> {
         let token = self.token;
-        let length = self.segment_bytes.max(HEADER_BYTES + need);
+        let length = self.next_bytes().max(HEADER_BYTES + need);
         match create(self.disk.as_ref(), SegmentId { number, token }, length) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => Err(error),
             Err(error) => Err(self.poison(error)),
@@ -295,6 +303,12 @@ impl Log {
                 Err(error) => Err(self.poison(failed("sync the folder", &error))),
             },
         }
+    }
+
+    /// Segments grow from opening to full size: the first is quick to make.
+    fn next_bytes(&self) -> u64 {
+        self.segment_bytes
+            .min(self.current.length.saturating_mul(SEGMENT_GROWTH))
     }
 
     fn discard(&self, open: &Open) {
@@ -363,18 +377,16 @@ impl Log {
         };
         let name = snapshot.file_name(self.token);
         let bytes = self.store_snapshot(&name, &snapshot.encode())?;
-        // A fenced process removes nothing.
-        self.check_owner().map_err(|error| self.poison(error))?;
-        self.remove_dead(&name, &dead);
+        self.remove_dead(&name, &dead)?;
         Ok(bytes)
     }
 
     fn store_snapshot(&mut self, name: &str, bytes: &[u8]) -> Result<u64> {
         let length = bytes.len() as u64;
-        let mut file = self.disk.create(name, length);
-        if matches!(&file, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+        if self.last_snapshot.as_deref() == Some(name) {
             return Ok(length); // nothing was written since
         }
+        let mut file = self.disk.create(name, length);
         if file.is_err()
             && let Some(spare) = self.spare.take()
         {
@@ -390,14 +402,25 @@ impl Log {
         let written = file.write_at(0, bytes).and_then(|()| file.sync());
         let written = written.and_then(|()| self.disk.sync_folder());
         written.map_err(|error| self.poison(failed("write a snapshot", &error)))?;
+        self.last_snapshot = Some(name.to_owned());
         Ok(length)
     }
 
-    /// What cannot be removed now is tried again at the next snapshot or opening.
-    fn remove_dead(&mut self, snapshot: &str, dead: &dyn Fn(u32) -> bool) {
+    /// Removes what the snapshot replaces. What cannot be removed is tried again at the next one.
+    ///
+    /// This process may be stopped between the check and a removal, and go on when another owns the store.
+    /// That is harmless: that owner began to read after the check, when the snapshot was durable, so
+    /// nothing that is removed here is needed by what it read, and what it wrote bears a higher token.
+    fn remove_dead(&mut self, snapshot: &str, dead: &dyn Fn(u32) -> bool) -> Result<()> {
         let names = self.disk.list().unwrap_or_default();
-        for name in snapshot::names(&names).iter().filter(|n| *n != snapshot) {
-            drop(self.disk.remove(name));
+        self.check_owner().map_err(|error| self.poison(error))?;
+        if let Some(newest) = snapshot::Name::parse(snapshot) {
+            let replaced = |name: &&String| {
+                snapshot::Name::parse(name).is_some_and(|name| name.is_replaced_by(newest))
+            };
+            for name in names.iter().filter(replaced) {
+                drop(self.disk.remove(name));
+            }
         }
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         for (number, id) in &self.segments {
@@ -406,9 +429,15 @@ impl Log {
                 drop(self.disk.remove(&id.file_name()));
             }
         }
+        drop(files);
         self.segments.retain(|number, _| !dead(*number));
+        Ok(())
     }
 }
+
+/// The first segment after an opening, and how many times larger the next one is.
+const FIRST_SEGMENT_BYTES: u64 = 256 * 1024;
+const SEGMENT_GROWTH: u64 = 4;
 
 /// Segments that are kept open for reading.
 const OPEN_FILES_MAX: usize = 64;
@@ -430,9 +459,7 @@ fn create(disk: &dyn Disk, id: SegmentId, length: u64) -> Result<Open> {
 }
 
 fn choose_token(disk: &dyn Disk, epoch: Option<u64>) -> Result<Token> {
-    let names = disk
-        .list()
-        .map_err(|error| Error::system("list the message store", &error))?;
+    let names = list(disk)?;
     let segments = names.iter().filter_map(|n| SegmentId::parse(n));
     let stored = segments.map(|id| id.token).chain(fence::claims(&names));
     let stored = stored.max().unwrap_or_default();
@@ -471,17 +498,50 @@ fn first_header(chain: &Chain, token: Token) -> Header {
     }
 }
 
+/// Creates the first segment of this owner; its header seals what was read.
+fn begin(
+    disk: &Arc<dyn Disk>,
+    fence: &EpochFence,
+    chain: &Chain,
+    header: &Header,
+    segment_bytes: u64,
+) -> Result<Open> {
+    let length = segment_bytes.min(FIRST_SEGMENT_BYTES);
+    let current = match create(disk.as_ref(), header.id, length) {
+        Err(error) if error.kind == ErrorKind::InsufficientResources => {
+            // The last owner's reserve goes early, to have a place for the header at all.
+            let names = list(disk.as_ref())?;
+            fence.check()?;
+            sweep(disk.as_ref(), &names, &chain.segments, header.id.token);
+            create(disk.as_ref(), header.id, length)?
+        }
+        other => other?,
+    };
+    let file = &current.file;
+    let written = file
+        .write_at(0, &header.encode())
+        .and_then(|()| file.sync())
+        .and_then(|()| disk.sync_folder());
+    written.map_err(|error| Error::system("begin a segment of the message store", &error))?;
+    Ok(current)
+}
+
+fn list(disk: &dyn Disk) -> Result<Vec<String>> {
+    disk.list()
+        .map_err(|error| Error::system("list the message store", &error))
+}
+
 /// Removes what earlier owners left that is not part of the log: prepared segments, dead ones.
-fn sweep(disk: &dyn Disk, chain: &Chain, token: Token) -> Result<()> {
-    let names = disk
-        .list()
-        .map_err(|error| Error::system("list the message store", &error))?;
-    for name in &names {
+///
+/// After the own header is durable and EPOCH was still the own: a later owner's log goes through that
+/// header, so none of these can ever belong to it, however long this process is stopped in between.
+fn sweep(disk: &dyn Disk, names: &[String], log: &BTreeMap<u32, SegmentId>, token: Token) {
+    for name in names {
         let stray = SegmentId::parse(name)
-            .is_some_and(|id| id.token < token && chain.segments.get(&id.number) != Some(&id));
+            .is_some_and(|id| id.token < token && log.get(&id.number) != Some(&id));
         if stray {
+            // What stays is tried again at the next opening.
             drop(disk.remove(name));
         }
     }
-    Ok(())
 }

@@ -78,14 +78,19 @@ impl Worker {
     /// Works until it is closed or the last handle is gone. `failed` is called at the first failure.
     pub(super) fn run(mut self, commands: &Receiver<Command>, failed: impl FnOnce(Error)) {
         let mut failed = Some(failed);
-        loop {
-            let (round, open) = self.next_round(commands);
-            let closing = self.play(round);
-            if let Some(error) = &self.failure
+        let mut report = move |failure: &Option<Error>| {
+            if let Some(error) = failure
                 && let Some(failed) = failed.take()
             {
                 failed(error.clone());
             }
+        };
+        self.failure = self.log.settle_in().err();
+        loop {
+            report(&self.failure);
+            let (round, open) = self.next_round(commands);
+            let closing = self.play(round);
+            report(&self.failure);
             if !open || !closing.is_empty() {
                 let result = self.finish();
                 for closer in closing {

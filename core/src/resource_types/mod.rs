@@ -12,7 +12,7 @@
 //!                                                              GenericApplication  any command
 //! ```
 //!
-//! `rules` says what each type requires and accepts; it is data and touches nothing.
+//! What each type requires of the configuration is not here: it is data of the cluster's policy.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -30,7 +30,6 @@ mod message_queuing;
 mod network_name;
 mod physical_disk;
 mod queue_manager_status;
-pub mod rules;
 #[cfg(test)]
 mod stories;
 mod supervised;
@@ -42,7 +41,6 @@ pub use ip_address::IpAddress;
 pub use message_queuing::MessageQueuing;
 pub use network_name::NetworkName;
 pub use physical_disk::PhysicalDisk;
-pub use rules::{TYPES, TypeInfo};
 
 /// What an entry point will answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -154,10 +152,10 @@ pub trait Resource: Send {
     }
 }
 
-/// A resource of the type that has this name or alias; none if there is no such type.
+/// A resource of the type of this name, as the configuration spells it; none if there is no such type.
 #[must_use]
 pub fn create(type_name: &str) -> Option<Box<dyn Resource>> {
-    Some(match rules::find(type_name)?.name {
+    Some(match type_name {
         "Physical Disk" => Box::new(PhysicalDisk::default()),
         "IP Address" => Box::new(IpAddress::default()),
         "Network Name" => Box::new(NetworkName),

@@ -384,5 +384,6 @@ async fn terminating_a_start_that_was_given_up_leaves_nothing() {
         .unwrap();
     let identity = ProcessIdentity::of(pid).unwrap();
     resource.terminate().await;
-    assert!(!identity.is_alive());
+    // Given up in the very moment of its start, it is killed by nobody waiting for it: it may be on its way.
+    assert!(identity.ends_within(Duration::from_secs(5)));
 }

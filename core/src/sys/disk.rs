@@ -177,7 +177,8 @@ fn fill_with_zeros(file: &File, length: u64) -> io::Result<()> {
         file.write_all_at(piece, at)?;
         at += piece.len() as u64;
     }
-    file.sync_all()
+    // An empty file has nothing but its name, and that is the folder's.
+    if length == 0 { Ok(()) } else { file.sync_all() }
 }
 
 struct RealFile(File);

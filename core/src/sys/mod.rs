@@ -11,4 +11,3 @@ pub mod local_node;
 pub mod log_file;
 pub mod network;
 pub mod process;
-pub mod processes;

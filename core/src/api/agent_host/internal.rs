@@ -6,11 +6,11 @@ use crate::api::cluster::ClusterInfo;
 use crate::api::explain::LogEntry;
 use crate::api::value::{Millis, Time, Value};
 use crate::cluster::agent::Agent;
-use crate::cluster::configuration::suggest;
 use crate::cluster::record::{ResourceConfig, fold};
 use crate::cluster::resource::ResourceState;
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::nearest;
 
 /// `Resolve-MsmqComputer`: where the queue manager of a virtual server listens.
 #[derive(Debug, Deserialize)]
@@ -63,7 +63,7 @@ fn place(view: &View, name: &str) -> Result<Place> {
     }
     let text = format!("no virtual server of this cluster is named {name}");
     Err(Error::new(ErrorKind::ResolveAddress, text).hint(
-        match suggest(name, known.iter().map(String::as_str)) {
+        match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None if known.is_empty() => {
                 "there is no MSMQ resource yet: Add-ClusterResource NAME GROUP MSMQ".to_owned()

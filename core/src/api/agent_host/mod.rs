@@ -122,40 +122,12 @@ fn not_here(name: &str) -> Error {
 
 /// Whether a name fits a pattern with `*` and `?`, ignoring case; no pattern fits all.
 fn fits(pattern: Option<&str>, name: &str) -> bool {
-    let Some(pattern) = pattern else {
-        return true;
-    };
-    let (pattern, name): (Vec<char>, Vec<char>) = (
-        pattern.to_lowercase().chars().collect(),
-        name.to_lowercase().chars().collect(),
-    );
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    n = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+    pattern.is_none_or(|pattern| crate::name::fits(pattern, name))
 }
 
 /// Whether a pattern names one object, which then must exist.
 fn exact(pattern: Option<&str>) -> Option<&str> {
-    pattern.filter(|p| !p.contains(['*', '?']))
+    pattern.filter(|p| !crate::name::is_pattern(p))
 }
 
 #[cfg(test)]

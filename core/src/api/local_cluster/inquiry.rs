@@ -2,13 +2,13 @@
 
 use super::LocalClusters;
 use crate::api::agents::{AgentAddress, Agents, Repeat};
-use crate::api::arguments::nearest;
 use crate::api::cluster::{ClusterInfo, GetCluster};
 use crate::api::explain::{GetClusterLog, LogEntry};
 use crate::api::node::NodeInfo;
 use crate::api::registry::ClusterEntry;
 use crate::api::value::{Time, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::nearest;
 
 impl LocalClusters {
     pub(super) async fn show(

@@ -337,3 +337,17 @@ fn check_address(address: IpAddr) -> Result<()> {
         "only loopback addresses (127.0.0.0/8) are open without mutual TLS, which comes with a later version",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::resource_type::TYPES;
+
+    #[test]
+    fn every_type_that_the_policy_knows_can_be_made_and_no_other() {
+        for rule in TYPES {
+            assert!(BuiltInTypes.create(rule.name).is_some(), "{}", rule.name);
+        }
+        assert!(BuiltInTypes.create("Toaster").is_none());
+    }
+}

@@ -2,11 +2,12 @@
 
 use super::change::Change;
 use super::group::nodes;
-use super::lookup::{find_node, suggest};
+use super::lookup::find_node;
 use crate::cluster::record::fold;
 use crate::cluster::resource_type;
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::nearest;
 
 /// What can be installed.
 pub const FEATURES: [&str; 4] = [
@@ -51,7 +52,7 @@ fn known(feature: &str) -> Result<&'static str> {
     found.ok_or_else(|| {
         let text = format!("Message Queuing has no subcomponent {feature:?}");
         Error::new(ErrorKind::InvalidParameter, text).hint(
-            match suggest(feature, FEATURES.into_iter()) {
+            match nearest(feature, FEATURES.into_iter()) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("it has {}", FEATURES.join(", ")),
             },

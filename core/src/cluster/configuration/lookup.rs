@@ -3,6 +3,7 @@
 use crate::cluster::record::{GroupConfig, NodeConfig, ResourceConfig, fold};
 use crate::cluster::view::{Table, Versioned, View};
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::nearest;
 
 /// The group of a name.
 ///
@@ -74,35 +75,9 @@ fn unknown<'a>(
 }
 
 fn advice<'a>(name: &str, mut names: impl Iterator<Item = &'a str> + Clone, list: &str) -> String {
-    match suggest(name, names.clone()) {
+    match nearest(name, names.clone()) {
         Some(near) => format!("did you mean {near}? {list} shows all"),
         None if names.next().is_none() => "there is none yet".to_owned(),
         None => format!("{list} shows all"),
     }
-}
-
-/// The name that is close enough to be meant.
-pub fn suggest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = fold(name);
-    names
-        .map(|n| (distance(&wanted, &fold(n)), n))
-        .filter(|(d, n)| *d <= 1 + n.chars().count() / 4)
-        .min()
-        .map(|(_, n)| n)
-}
-
-/// The number of single-character edits between two short texts.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -15,7 +15,7 @@ mod resource;
 pub use change::Change;
 pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{NewGroup, add_group, move_group, remove_group, start_group, stop_group};
-pub use lookup::{find_group, find_node, find_resource, suggest};
+pub use lookup::{find_group, find_node, find_resource};
 pub use owner_node::{set_possible_owners, set_preferred_owners};
 pub use parameter::{parse_pair, set_parameter};
 pub use removal::{remove_resource, stop_for_removal};

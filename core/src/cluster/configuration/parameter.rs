@@ -1,12 +1,13 @@
 //! Private properties.
 
 use super::change::Change;
-use super::lookup::{find_resource, suggest};
+use super::lookup::find_resource;
 use crate::cluster::dependency::all_dependents;
 use crate::cluster::record::{ResourceConfig, fold};
 use crate::cluster::resource_type::{self, Parameter, TypeRule};
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::nearest;
 
 /// Takes `Name=Value` apart.
 ///
@@ -82,7 +83,7 @@ fn unknown_parameter(rule: &TypeRule, resource: &str, name: &str) -> Error {
     }
     let known: Vec<_> = rule.parameters.iter().map(|p| p.name).collect();
     let text = format!("{resource} ({}) has no property {name:?}", rule.name);
-    let near = suggest(name, known.iter().copied());
+    let near = nearest(name, known.iter().copied());
     Error::new(ErrorKind::InvalidParameter, text).hint(match near {
         Some(near) => format!("did you mean {near}? it has {}", known.join(", ")),
         None => format!("it has {}", known.join(", ")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::change::Change;
 use super::group::nodes;
-use super::lookup::{find_group, find_resource, suggest};
+use super::lookup::{find_group, find_resource};
 use super::parameter::check_parameter;
 use crate::cluster::dependency::{all_providers, unmet, would_cycle};
 use crate::cluster::record::{FailRequest, ResourceConfig, RestartPolicy, fold};
@@ -13,6 +13,7 @@ use crate::cluster::resource_type::{self, Requires, TYPES, TypeRule};
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::check_object_name;
+use crate::name::nearest;
 
 /// What a new resource is to be.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,7 @@ pub fn add_resource(view: &View, new: &NewResource) -> Result<Change> {
 fn find_type(name: &str) -> Result<&'static TypeRule> {
     resource_type::find(name).ok_or_else(|| {
         let known: Vec<_> = TYPES.iter().map(|t| t.name).collect();
-        let near = suggest(name, known.iter().copied());
+        let near = nearest(name, known.iter().copied());
         let text = format!("there is no resource type {name:?}");
         Error::new(ErrorKind::ResourceTypeNotFound, text).hint(match near {
             Some(near) => format!("did you mean '{near}'?"),

@@ -10,12 +10,14 @@
 mod child;
 mod command_line;
 mod identity;
+mod listing;
 mod supervise;
 mod tree;
 
 pub use child::{Child, Exit, Spawn, die_with_parent, spawn};
 pub use command_line::split_command_line;
 pub use identity::{Presence, ProcessIdentity, boot_id};
+pub use listing::{arguments, children, is_gone};
 pub use supervise::{SuperviseOptions, supervise};
 pub use tree::kill_session;
 

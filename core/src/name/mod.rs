@@ -5,7 +5,13 @@
 //! escape in most languages people will type these in. Comparison ignores case; the spelling that
 //! was given is kept for display.
 
+mod nearest;
+mod pattern;
+
 use std::fmt;
+
+pub use nearest::nearest;
+pub use pattern::{fits, is_pattern};
 
 use crate::error::{Error, ErrorKind, Result};
 
