@@ -122,16 +122,19 @@ command! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::Completes;
+    use super::super::spec::{Command as _, Completes};
     use super::AddClusterResource;
 
     #[test]
     fn the_prompt_offers_every_resource_type_there_is() {
         let parameter = AddClusterResource::SPEC.parameter("ResourceType").unwrap();
-        let types: Vec<_> = crate::resource_types::rules::TYPES
+        let types: Vec<_> = crate::cluster::resource_type::TYPES
             .iter()
             .map(|t| t.name)
             .collect();
-        assert_eq!(parameter.completes, Completes::Choice(&types));
+        let Completes::Choice(offered) = parameter.completes else {
+            panic!("no choice: {:?}", parameter.completes);
+        };
+        assert_eq!(offered, types);
     }
 }

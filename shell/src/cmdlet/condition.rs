@@ -1,11 +1,11 @@
 //! Where-Object: which rows stay.
 
+use hamq_core::name::fits;
 use hamq_core::{Error, ErrorKind};
 use regex_lite::{Regex, RegexBuilder};
 use rhai::{Dynamic, FnPtr};
 
 use super::filter::block;
-use super::like;
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::script::value::{compare, number, property, rows_of, text};
@@ -79,8 +79,8 @@ fn keeps(
         "ge" => order.is_ge(),
         "lt" => order.is_lt(),
         "le" => order.is_le(),
-        "like" => like(&text(&actual), &text(wanted)),
-        "notlike" => !like(&text(&actual), &text(wanted)),
+        "like" => fits(&text(wanted), &text(&actual)),
+        "notlike" => !fits(&text(wanted), &text(&actual)),
         "match" => pattern.is_some_and(|p| p.is_match(&text(&actual))),
         "notmatch" => pattern.is_some_and(|p| !p.is_match(&text(&actual))),
         "contains" => rows_of(&actual).iter().any(same),

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use hamq_core::name::fits;
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, FnPtr};
 
-use super::{condition, file, help, like, order};
+use super::{condition, file, help, order};
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
@@ -177,7 +178,7 @@ fn pick(row: &Dynamic, names: &[String]) -> hamq_core::Result<Dynamic> {
     for name in names {
         match &record {
             Some(record) if name.contains(['*', '?']) => {
-                for (field, value) in record.fields.iter().filter(|(field, _)| like(field, name)) {
+                for (field, value) in record.fields.iter().filter(|(field, _)| fits(name, field)) {
                     picked.set(field, value.clone());
                 }
             }

@@ -1,10 +1,11 @@
 //! Help pages and the list of commands, all from the specs.
 
 use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, Pipeline, Risk};
+use hamq_core::name::{fits as fits_pattern, nearest};
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::Dynamic;
 
-use super::{COMMON, all, find, is_verb_of_shell, kind_name, like, nearest};
+use super::{COMMON, all, find, is_verb_of_shell, kind_name};
 use crate::render::wrap;
 use crate::script::Record;
 
@@ -59,7 +60,9 @@ pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
 }
 
 fn overview(pattern: &str) -> String {
-    let fits: Vec<_> = all().filter(|spec| like(spec.name, pattern)).collect();
+    let fits: Vec<_> = all()
+        .filter(|spec| fits_pattern(pattern, spec.name))
+        .collect();
     let widest = fits.iter().map(|spec| spec.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for spec in fits {
@@ -218,7 +221,7 @@ fn indent(out: &mut String, text: &str, by: usize) {
 /// The commands whose name, verb and noun fit.
 #[must_use]
 pub fn commands(name: Option<&str>, verb: Option<&str>, noun: Option<&str>) -> Vec<Dynamic> {
-    let fits = |text: &str, pattern: Option<&str>| pattern.is_none_or(|p| like(text, p));
+    let fits = |text: &str, pattern: Option<&str>| pattern.is_none_or(|p| fits_pattern(p, text));
     let row = |spec: &CommandSpec| {
         Dynamic::from(Record::of(vec![
             ("Name".into(), spec.name.into()),

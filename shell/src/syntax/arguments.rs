@@ -2,6 +2,8 @@
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
 
+use hamq_core::name::nearest;
+
 use super::front::{Context, Front};
 use super::{Pipeline, Span, SyntaxError};
 use crate::cmdlet;
@@ -269,7 +271,7 @@ impl Front<'_> {
             }
         }
         let error = SyntaxError::new(format!("{} has no parameter '-{name}'", spec.name), span);
-        Err(match cmdlet::nearest(name, all().map(|p| p.name)) {
+        Err(match nearest(name, all().map(|p| p.name)) {
             Some(near) => error.hint(format!("did you mean -{near}?")),
             None => error.hint(format!("'Get-Help {}' lists its parameters", spec.name)),
         })
@@ -281,7 +283,7 @@ pub(super) fn unknown_command(word: &str, span: Span) -> SyntaxError {
     let error = SyntaxError::new(format!("there is no command '{word}'"), span);
     let aliases = cmdlet::all().flat_map(|spec| spec.aliases).copied();
     let names = cmdlet::all().map(|spec| spec.name).chain(aliases);
-    match cmdlet::nearest(word, names) {
+    match nearest(word, names) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint("'Get-Command' lists the commands"),
     }

@@ -121,9 +121,9 @@ fn moved(view: &View, name: &str, target: &str, epoch: u64) -> Option<Result<()>
         let name = view.group_name(name);
         let text = format!("group {name} is on {} now: {}", owner.node, owner.cause);
         let error = Error::new(ErrorKind::HostNodeNotAvailable, text);
-        return Some(Err(error.hint(format!(
-            "Get-ClusterWhy {name} shows each step"
-        ))));
+        return Some(Err(
+            error.hint(format!("Get-ClusterWhy {name} shows each step"))
+        ));
     }
     let wanted = view
         .resources_of(name)

@@ -202,7 +202,7 @@ impl Engine {
             Some(provider) => {
                 let provider = self.view.resource_name(&provider);
                 format!("{provider}, which it depends on, is not online")
-            },
+            }
             None => "asked for".to_owned(),
         }
     }

@@ -73,7 +73,11 @@ impl Engine {
             Evidence::Closed => "its connection was closed",
             Evidence::Silent => "it missed its heartbeats",
         };
-        self.log("WARN", "NM", format!("node {} may be dead: {text}", self.view.node_name(&node)));
+        self.log(
+            "WARN",
+            "NM",
+            format!("node {} may be dead: {text}", self.view.node_name(&node)),
+        );
         let suspicion = Suspicion {
             incarnation,
             evidence,
@@ -93,7 +97,11 @@ impl Engine {
         });
         if cleared {
             self.suspicions.remove(&node);
-            self.log("INFO", "NM", format!("node {} is heard again", self.view.node_name(&node)));
+            self.log(
+                "INFO",
+                "NM",
+                format!("node {} is heard again", self.view.node_name(&node)),
+            );
         }
     }
 
@@ -129,7 +137,11 @@ impl Engine {
                 text
             }
         };
-        self.log("INFO", "NM", format!("fencing of node {}: {text}", self.view.node_name(&node)));
+        self.log(
+            "INFO",
+            "NM",
+            format!("fencing of node {}: {text}", self.view.node_name(&node)),
+        );
     }
 
     /// Nodes whose present life is suspected.
@@ -409,7 +421,10 @@ impl Engine {
             seen.is_some_and(|(_, at)| now.boot >= *at + delay)
         };
         if let Some(target) = failback::target(&self.view, dead, group, &owner, stable) {
-            let cause = format!("the preferred owner {} is back", self.view.node_name(&target));
+            let cause = format!(
+                "the preferred owner {} is back",
+                self.view.node_name(&target)
+            );
             let leaving = Leaving {
                 target: Some(target),
                 why: Why::Failback,
@@ -458,7 +473,11 @@ impl Engine {
             Why::Failure | Why::Stop => planned.into_iter().next(),
         };
         let text = format!("{} is not available any more", self.view.node_name(target));
-        self.log("WARN", "FM", format!("{} does not move: {text}", self.view.group_name(group)));
+        self.log(
+            "WARN",
+            "FM",
+            format!("{} does not move: {text}", self.view.group_name(group)),
+        );
         self.decide(group, None, "stays", text, now);
         let stop = leaving.why == Why::Stop;
         let again = Leaving {
