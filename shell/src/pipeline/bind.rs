@@ -249,11 +249,8 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound, (Error, Spa
 /// The parameter of the shell's own verbs that takes all values: `echo on we go`.
 fn takes_all(spec: &CommandSpec) -> Option<&'static ParameterSpec> {
     let verb = crate::cmdlet::VERBS.iter().find(|v| v.name == spec.name)?;
-    let last = verb
-        .parameters
-        .iter()
-        .filter(|p| p.position.is_some())
-        .next_back();
+    let mut parameters = verb.parameters.iter();
+    let last = parameters.rfind(|p| p.position.is_some());
     last.filter(|p| p.kind == ValueKind::List)
 }
 
