@@ -19,7 +19,7 @@ use crate::session::{Invoke, State};
 const HELP: &str = "\
 hamq                               the prompt
 hamq -c 'TEXT'                     one command or script text
-hamq run FILE [--NAME VALUE | VALUE]…   a runbook; it reads ARGS.NAME
+hamq run FILE [--NAME VALUE | VALUE]…   a runbook; it reads $ARGS.NAME and $args[0]
 options: --cluster NAME, --json (rows as JSON lines), --version, --help
 roles:   hamq node | queue-manager | triggers | dtc
 ";

@@ -12,7 +12,7 @@ use rhai::{Dynamic, EvalAltResult, Map};
 
 use crate::pipeline::Failure;
 use crate::render;
-use crate::script::fault::{Exit, Fault};
+use crate::script::fault::{Exit, Fault, of_script};
 use crate::script::value::{Rows, rows_of, text, to_json};
 use crate::syntax::{Pipeline, SourceMap, Span, source};
 
@@ -124,6 +124,13 @@ impl State {
         crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(20))
     }
 
+    fn error_width(&self) -> usize {
+        if self.captured.is_some() || !std::io::stderr().is_terminal() {
+            return usize::MAX;
+        }
+        crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(20))
+    }
+
     /// Writes text to the output.
     pub fn write(&self, text: &str) {
         if let Some(captured) = &self.captured {
@@ -175,11 +182,12 @@ impl State {
         });
         let error = &fault.error;
         let text = render::error(
-            error.kind.name(),
-            &error.message,
-            error.hint.as_deref(),
+            error,
             place,
-            self.colour,
+            render::Paper {
+                colour: self.colour,
+                width: self.error_width(),
+            },
         );
         match &self.captured {
             Some(captured) => captured.borrow_mut().push_str(&text),
@@ -249,7 +257,7 @@ impl State {
             }
             _ => {
                 let _ = error.take_position();
-                Fault::new(Error::new(ErrorKind::Usage, error.to_string()))
+                Fault::new(of_script(&error))
             }
         };
         if fault.place.is_none()
@@ -282,7 +290,7 @@ impl State {
         let message = message
             .rsplit_once(" (line ")
             .map_or(message.as_str(), |(before, _)| before);
-        let mut fault = Fault::new(Error::new(ErrorKind::Usage, message));
+        let mut fault = Fault::new(Error::new(ErrorKind::InvalidState, message));
         let unit = field("source").parse().unwrap_or_else(|_| self.unit.get());
         if let (Some(line), Some(column)) = (number("line"), number("position")) {
             fault.place = self.place(unit, line, column);

@@ -23,7 +23,7 @@ record! {
 
 record! {
     /// A decision of the cluster and its cause.
-    WhyInfo as "ClusterWhy", columns ["Time", "Node", "Event", "Cause"], {
+    WhyInfo as "ClusterWhy", columns ["Time", "Node", "Resource", "Event", "Cause"], {
         /// When, in UTC.
         time "Time": Time,
         /// The node that decided.

@@ -43,7 +43,8 @@ command! {
         /// The group.
         group "Group": String, position 1, pipeline property, completes Group;
         /// The type.
-        resource_type "ResourceType": String, position 2, completes ResourceType, alias ["Type"];
+        resource_type "ResourceType": String, position 2,
+            completes Choice(&["Physical Disk", "IP Address", "Network Name", "MSMQ", "Generic Application"]), alias ["Type"];
         /// Private properties: Name=Value.
         parameters "Parameters": Vec<String>;
         /// Resources it depends on.
@@ -117,4 +118,23 @@ command! {
         name "Name": String, position 0, pipeline value, completes Resource;
     }
     examples { "Test-ClusterResourceFailure VS1-MSMQ" => "Restarts it, or moves the group past the threshold." }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::{Command as _, Completes};
+    use super::AddClusterResource;
+
+    #[test]
+    fn the_prompt_offers_every_resource_type_there_is() {
+        let parameter = AddClusterResource::SPEC.parameter("ResourceType").unwrap();
+        let types: Vec<_> = crate::cluster::resource_type::TYPES
+            .iter()
+            .map(|t| t.name)
+            .collect();
+        let Completes::Choice(offered) = parameter.completes else {
+            panic!("no choice: {:?}", parameter.completes);
+        };
+        assert_eq!(offered, types);
+    }
 }

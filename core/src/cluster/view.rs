@@ -64,6 +64,27 @@ pub struct View {
 }
 
 impl View {
+    /// The name of a group as it was given; what is not known is as it is asked for.
+    #[must_use]
+    pub fn group_name(&self, group: &str) -> String {
+        let known = self.groups.get(&fold(group));
+        known.map_or_else(|| group.to_owned(), |g| g.name.clone())
+    }
+
+    /// The same of a resource.
+    #[must_use]
+    pub fn resource_name(&self, resource: &str) -> String {
+        let known = self.resources.get(&fold(resource));
+        known.map_or_else(|| resource.to_owned(), |r| r.name.clone())
+    }
+
+    /// The same of a node.
+    #[must_use]
+    pub fn node_name(&self, node: &str) -> String {
+        let known = self.nodes.get(&fold(node));
+        known.map_or_else(|| node.to_owned(), |n| n.name.clone())
+    }
+
     /// The view of a snapshot of `/`.
     #[must_use]
     pub fn parse(range: &Range) -> Self {

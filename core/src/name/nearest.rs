@@ -2,11 +2,13 @@
 
 /// Letters of a name that are compared.
 const LETTERS_MAX: usize = 64;
+/// Farther off, a long name is another name: no `Remove-Cluster` for `Remove-ClusterNode`.
+const REACH_MAX: usize = 3;
 
 /// The one of `known` that is nearest to `typed`, if it is near enough to have been meant.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
-    let reach = 1 + typed.chars().count() / 4;
+    let reach = (1 + typed.chars().count() / 4).min(REACH_MAX);
     known
         .into_iter()
         .map(|name| (distance(&typed, &name.to_lowercase()), name))
@@ -49,6 +51,7 @@ mod tests {
         );
         assert_eq!(nearest("get-clusternod", known), Some("Get-ClusterNode"));
         assert_eq!(nearest("Send-MsmqQueue", known), None);
+        assert_eq!(nearest("Remove-ClusterNode", ["Remove-Cluster"]), None);
         assert_eq!(distance("ab", "ba"), 1);
     }
 }

@@ -228,7 +228,7 @@ impl Context {
 
     /// Writes a line to the cluster log.
     pub fn note(&self, level: &str, text: impl std::fmt::Display) {
-        (self.log.0)(level, format!("[{}] {text}", self.resource));
+        (self.log.0)(level, text.to_string());
     }
 }
 

@@ -1,19 +1,16 @@
 //! Running the verbs of the shell: each turns a stream of rows into another.
 
-use std::io::Write as _;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use hamq_core::name::fits;
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, FnPtr};
 
-use super::{help, like};
+use super::{condition, file, help, order};
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
-use crate::script::value::{
-    Record, Rows, compare, from_map, number, property, rows_of, text, to_json,
-};
+use crate::script::value::{Record, property, rows_of, text};
 
 /// Starts a verb on its input.
 ///
@@ -27,16 +24,16 @@ pub fn start<'a>(
     let given = input.is_some();
     let input = input.unwrap_or_else(|| Box::new(std::iter::empty()));
     Ok(match bound.spec.name {
-        "Where-Object" => filter(call, bound, input),
+        "Where-Object" => condition::filter(call, bound, input)?,
         "Select-Object" => select(call, &bound, input)?,
         "ForEach-Object" => for_each(call, bound, input),
-        "Sort-Object" => sort(call, &bound, input)?,
-        "Measure-Object" => measure(call, &bound, input)?,
-        "Group-Object" => group(call, &bound, input)?,
+        "Sort-Object" => order::sort(call, &bound, input)?,
+        "Measure-Object" => order::measure(call, &bound, input)?,
+        "Group-Object" => order::group(call, &bound, input)?,
         "Format-Table" | "Format-List" => format(call, &bound, input)?,
-        "ConvertTo-Json" => json(&bound, input)?,
-        "ConvertFrom-Json" => parse_json(call, &bound, input)?,
-        "Out-File" => out_file(call, &bound, input)?,
+        "ConvertTo-Json" => file::json(&bound, input)?,
+        "ConvertFrom-Json" => file::parse_json(call, &bound, input)?,
+        "Out-File" => file::out_file(call, &bound, input)?,
         "Out-Null" => {
             input.collect::<Result<Vec<_>, _>>()?;
             none()
@@ -60,7 +57,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
                 bound.switch("Examples") == Some(true),
                 bound.switch("Full") == Some(true),
             );
-            let page = page.map_err(|e| call.fail(e))?;
+            let page = page.map_err(|e| call.fail_about(bound, e))?;
             Ok(values(page.lines().map(|l| l.to_owned().into()).collect()))
         }
         "Get-Command" => Ok(values(help::commands(
@@ -68,7 +65,8 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             bound.text("Verb").as_deref(),
             bound.text("Noun").as_deref(),
         ))),
-        "Get-Content" => content(call, bound),
+        "Import-Csv" => file::import_csv(call, bound),
+        "Get-Content" => file::content(call, bound),
         "Get-Date" => {
             let now = std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)
@@ -98,7 +96,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             call.state
                 .invoke
                 .connect(&name.unwrap_or_default())
-                .map_err(|e| call.fail(e))?;
+                .map_err(|e| call.fail_about(bound, e))?;
             Ok(none())
         }
         other => Err(call.fail(Error::new(
@@ -108,15 +106,15 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     }
 }
 
-fn none<'a>() -> Stream<'a> {
+pub(super) fn none<'a>() -> Stream<'a> {
     Box::new(std::iter::empty())
 }
 
-fn values<'a>(values: Vec<Dynamic>) -> Stream<'a> {
+pub(super) fn values<'a>(values: Vec<Dynamic>) -> Stream<'a> {
     Box::new(values.into_iter().map(Ok))
 }
 
-fn chain<'a>(input: Stream<'a>, more: Option<&Dynamic>) -> Stream<'a> {
+pub(super) fn chain<'a>(input: Stream<'a>, more: Option<&Dynamic>) -> Stream<'a> {
     let more = more.map(rows_of).unwrap_or_default();
     Box::new(input.chain(values(more)))
 }
@@ -125,58 +123,9 @@ fn words(bound: &Bound, name: &str) -> String {
     bound.texts(name).join(" ")
 }
 
-fn block(call: Call<'_>, block: &FnPtr, row: &Dynamic) -> Result<Dynamic, Failure> {
+pub(super) fn block(call: Call<'_>, block: &FnPtr, row: &Dynamic) -> Result<Dynamic, Failure> {
     call.state.check_interrupt()?;
     block.call_within_context(call.context, (row.clone(),))
-}
-
-fn truth(value: &Dynamic) -> bool {
-    match value.as_bool() {
-        Ok(b) => b,
-        Err(_) => !value.is_unit() && number(value) != Some(0.0) && !text(value).is_empty(),
-    }
-}
-
-fn filter<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
-    Box::new(input.filter_map(move |row| {
-        let kept = row.and_then(|row| Ok((keeps(call, &bound, &row)?, row)));
-        match kept {
-            Ok((true, row)) => Some(Ok(row)),
-            Ok((false, _)) => None,
-            Err(failure) => Some(Err(failure)),
-        }
-    }))
-}
-
-fn keeps(call: Call<'_>, bound: &Bound, row: &Dynamic) -> Result<bool, Failure> {
-    let Some(test) = bound.get("FilterScript") else {
-        let what = "Where-Object needs a script block or a property";
-        return Err(
-            call.fail(Error::new(ErrorKind::Usage, what).hint("Where-Object State -eq Online"))
-        );
-    };
-    if let Some(script) = test.clone().try_cast::<FnPtr>() {
-        return Ok(truth(&block(call, &script, row)?));
-    }
-    let actual = property(row, &text(test)).map_err(|e| call.fail(e))?;
-    let mut tests = bound.iter().filter(|(name, _)| *name != "FilterScript");
-    let Some((operator, wanted)) = tests.find(|(name, _)| super::common(name).is_none()) else {
-        return Ok(truth(&actual));
-    };
-    let order = compare(&actual, wanted);
-    let same = |v: &Dynamic| compare(v, wanted).is_eq();
-    Ok(match *operator {
-        "eq" => order.is_eq(),
-        "ne" => order.is_ne(),
-        "gt" => order.is_gt(),
-        "ge" => order.is_ge(),
-        "lt" => order.is_lt(),
-        "le" => order.is_le(),
-        "like" => like(&text(&actual), &text(wanted)),
-        "notlike" => !like(&text(&actual), &text(wanted)),
-        "contains" => rows_of(&actual).iter().any(same),
-        _ => rows_of(wanted).iter().any(|v| compare(&actual, v).is_eq()),
-    })
 }
 
 fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
@@ -185,7 +134,7 @@ fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
             None => Ok(row),
             Some(process) => match process.clone().try_cast::<FnPtr>() {
                 Some(script) => block(call, &script, &row),
-                None => property(&row, &text(process)).map_err(|e| call.fail(e)),
+                None => property(&row, &text(process)).map_err(|e| call.fail_about(&bound, e)),
             },
         });
         match result {
@@ -196,7 +145,7 @@ fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
 }
 
 fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let mut rows = input;
+    let (mut rows, bound) = (input, bound.clone());
     if let Some(first) = bound.count("First") {
         rows = Box::new(rows.take(first));
     }
@@ -206,7 +155,8 @@ fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream
     }
     if let Some(name) = bound.text("ExpandProperty") {
         return Ok(Box::new(rows.flat_map(move |row| {
-            match row.and_then(|row| property(&row, &name).map_err(|e| call.fail(e))) {
+            match row.and_then(|row| property(&row, &name).map_err(|e| call.fail_about(&bound, e)))
+            {
                 Ok(value) => values(rows_of(&value)),
                 Err(failure) => Box::new(std::iter::once(Err(failure))),
             }
@@ -217,7 +167,7 @@ fn select<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream
         return Ok(rows);
     }
     Ok(Box::new(rows.map(move |row| {
-        pick(&row?, &names).map_err(|e| call.fail(e))
+        pick(&row?, &names).map_err(|e| call.fail_about(&bound, e))
     })))
 }
 
@@ -228,7 +178,7 @@ fn pick(row: &Dynamic, names: &[String]) -> hamq_core::Result<Dynamic> {
     for name in names {
         match &record {
             Some(record) if name.contains(['*', '?']) => {
-                for (field, value) in record.fields.iter().filter(|(field, _)| like(field, name)) {
+                for (field, value) in record.fields.iter().filter(|(field, _)| fits(name, field)) {
                     picked.set(field, value.clone());
                 }
             }
@@ -245,96 +195,6 @@ fn pick(row: &Dynamic, names: &[String]) -> hamq_core::Result<Dynamic> {
     Ok(Dynamic::from(picked))
 }
 
-fn sort<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let names = bound.texts("Property");
-    let mut keyed = Vec::new();
-    for row in input {
-        let row = row?;
-        let key = if names.is_empty() {
-            vec![row.clone()]
-        } else {
-            let keys = names
-                .iter()
-                .map(|name| property(&row, name))
-                .collect::<Result<Vec<_>, _>>();
-            keys.map_err(|e| call.fail(e))?
-        };
-        keyed.push((key, row));
-    }
-    let order = |a: &Vec<Dynamic>, b: &Vec<Dynamic>| {
-        let mut keys = a.iter().zip(b).map(|(a, b)| compare(a, b));
-        keys.find(|o| o.is_ne())
-            .unwrap_or(std::cmp::Ordering::Equal)
-    };
-    keyed.sort_by(|(a, _), (b, _)| order(a, b));
-    if bound.switch("Descending") == Some(true) {
-        keyed.reverse();
-    }
-    Ok(values(keyed.into_iter().map(|(_, row)| row).collect()))
-}
-
-fn int(n: usize) -> Dynamic {
-    i64::try_from(n).unwrap_or(i64::MAX).into()
-}
-
-fn measure<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let rows = input.collect::<Result<Vec<_>, _>>()?;
-    let mut record = Record::default();
-    record.set("Count", int(rows.len()));
-    if let Some(name) = bound.text("Property") {
-        let read = |row: &Dynamic| property(row, &name).map(|v| number(&v));
-        let numbers = rows
-            .iter()
-            .map(read)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| call.fail(e))?;
-        let numbers: Vec<f64> = numbers.into_iter().flatten().collect();
-        let sum: f64 = numbers.iter().sum();
-        let least = numbers.iter().copied().reduce(f64::min);
-        let greatest = numbers.iter().copied().reduce(f64::max);
-        record.set("Sum", short(sum));
-        if let (Some(least), Some(greatest)) = (least, greatest) {
-            #[expect(clippy::cast_precision_loss, reason = "an average is approximate")]
-            record.set("Average", short(sum / numbers.len() as f64));
-            record.set("Minimum", short(least));
-            record.set("Maximum", short(greatest));
-        }
-    }
-    Ok(values(vec![Dynamic::from(record)]))
-}
-
-/// A whole number where it is one.
-#[expect(clippy::cast_possible_truncation, reason = "guarded by the comparison")]
-fn short(f: f64) -> Dynamic {
-    if f.fract() == 0.0 && f.abs() < 9e15 {
-        (f as i64).into()
-    } else {
-        f.into()
-    }
-}
-
-fn group<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let name = bound.text("Property").unwrap_or_default();
-    let mut groups: Vec<(Dynamic, Vec<Dynamic>)> = Vec::new();
-    for row in input {
-        let row = row?;
-        let key = property(&row, &name).map_err(|e| call.fail(e))?;
-        match groups.iter_mut().find(|(k, _)| compare(k, &key).is_eq()) {
-            Some((_, rows)) => rows.push(row),
-            None => groups.push((key, vec![row])),
-        }
-    }
-    let record = |(key, rows): (Dynamic, Vec<Dynamic>)| {
-        let count = int(rows.len());
-        Dynamic::from(Record::of(vec![
-            ("Count".into(), count),
-            ("Name".into(), text(&key).into()),
-            ("Group".into(), Dynamic::from(Rows(Rc::new(rows)))),
-        ]))
-    };
-    Ok(values(groups.into_iter().map(record).collect()))
-}
-
 fn format<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
     let rows = input.collect::<Result<Vec<_>, _>>()?;
     let names = bound.texts("Property");
@@ -347,67 +207,6 @@ fn format<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream
     Ok(values(
         text.lines().map(|line| line.to_owned().into()).collect(),
     ))
-}
-
-fn json<'a>(bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let rows = input.collect::<Result<Vec<_>, _>>()?;
-    let value = match rows.as_slice() {
-        [one] => to_json(one),
-        many => many.iter().map(to_json).collect(),
-    };
-    let compress = bound.switch("Compress") == Some(true);
-    let text = if compress {
-        value.to_string()
-    } else {
-        format!("{value:#}")
-    };
-    Ok(values(vec![text.into()]))
-}
-
-fn parse_json<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let lines = chain(input, bound.get("InputObject")).collect::<Result<Vec<_>, _>>()?;
-    let text = lines.iter().map(text).collect::<Vec<_>>().join("\n");
-    let parsed = serde_json::Deserializer::from_str(&text)
-        .into_iter::<Dynamic>()
-        .collect::<Result<Vec<_>, _>>();
-    let parsed =
-        parsed.map_err(|e| call.fail(Error::new(ErrorKind::Usage, format!("not JSON: {e}"))))?;
-    let rows = parsed.iter().flat_map(rows_of);
-    Ok(values(
-        rows.map(|row| match row.clone().try_cast::<rhai::Map>() {
-            Some(map) => Dynamic::from(from_map(&map)),
-            None => row,
-        })
-        .collect(),
-    ))
-}
-
-fn content<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
-    use std::io::BufRead as _;
-    let path = bound.text("Path").unwrap_or_default();
-    let file = std::fs::File::open(&path)
-        .map_err(|e| call.fail(Error::system(format!("open {path}"), &e)))?;
-    let lines = std::io::BufReader::new(file).lines();
-    Ok(Box::new(lines.map(move |line| match line {
-        Ok(line) => Ok(line.into()),
-        Err(e) => Err(call.fail(Error::system(format!("read {path}"), &e))),
-    })))
-}
-
-fn out_file<'a>(call: Call<'a>, bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
-    let rows = input.collect::<Result<Vec<_>, _>>()?;
-    let path = bound.text("Path").unwrap_or_default();
-    let append = bound.switch("Append") == Some(true);
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .append(append)
-        .truncate(!append)
-        .open(&path);
-    let written =
-        file.and_then(|mut file| file.write_all(render::rows(&rows, usize::MAX).as_bytes()));
-    written.map_err(|e| call.fail(Error::system(format!("write {path}"), &e)))?;
-    Ok(none())
 }
 
 fn progress(call: Call<'_>, bound: &Bound) {

@@ -1,10 +1,11 @@
 //! Help pages and the list of commands, all from the specs.
 
 use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, Pipeline, Risk};
+use hamq_core::name::{fits as fits_pattern, nearest};
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::Dynamic;
 
-use super::{COMMON, all, find, is_verb_of_shell, kind_name, like, nearest};
+use super::{COMMON, all, find, is_verb_of_shell, kind_name};
 use crate::render::wrap;
 use crate::script::Record;
 
@@ -24,6 +25,8 @@ Pipelines give rows: .Count, [0], for; a property of one row is its value,
           of many a list. A command inside an expression needs parentheses.
 Errors    stop the script; -ErrorAction Continue goes on and ends with code 3;
           try { } catch (e) { e.message, e.kind, e.hint, e.line }
+Chains    A && B runs B after A, unless A failed; A || B runs B if A failed
+Scripts   hamq run FILE --name value word: $ARGS.name, $args[0]; $ScriptRoot
 Exit      0 done, 1 failed, 2 usage, 3 partly failed, 4 refused, 124 time-out,
           130 interrupted";
 
@@ -57,7 +60,9 @@ pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
 }
 
 fn overview(pattern: &str) -> String {
-    let fits: Vec<_> = all().filter(|spec| like(spec.name, pattern)).collect();
+    let fits: Vec<_> = all()
+        .filter(|spec| fits_pattern(pattern, spec.name))
+        .collect();
     let widest = fits.iter().map(|spec| spec.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for spec in fits {
@@ -216,7 +221,7 @@ fn indent(out: &mut String, text: &str, by: usize) {
 /// The commands whose name, verb and noun fit.
 #[must_use]
 pub fn commands(name: Option<&str>, verb: Option<&str>, noun: Option<&str>) -> Vec<Dynamic> {
-    let fits = |text: &str, pattern: Option<&str>| pattern.is_none_or(|p| like(text, p));
+    let fits = |text: &str, pattern: Option<&str>| pattern.is_none_or(|p| fits_pattern(p, text));
     let row = |spec: &CommandSpec| {
         Dynamic::from(Record::of(vec![
             ("Name".into(), spec.name.into()),

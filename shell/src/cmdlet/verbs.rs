@@ -73,6 +73,7 @@ pub static VERBS: &[&CommandSpec] = &[
         "gt" Any => "Greater.", "ge" Any => "Greater or equal.",
         "lt" Any => "Less.", "le" Any => "Less or equal.",
         "like" Text => "Fits a pattern with * and ?.", "notlike" Text => "Does not fit it.",
+        "match" Text => "Fits a regular expression, ignoring case.", "notmatch" Text => "Does not fit it.",
         "contains" Any => "A list that has this value.", "in" List => "One of these values.",
     ], "Get-ClusterGroup | Where-Object State -eq Online" => "The groups that are online."),
     verb!("Select-Object", ["select"], "Takes some properties or some rows.", parameters![
@@ -110,6 +111,9 @@ pub static VERBS: &[&CommandSpec] = &[
     verb!("Get-Content", ["cat"], "Reads the lines of a file.", parameters![
         "Path" Text at 0 of Completes::File => "The file.",
     ], "Get-Content orders.txt | Send-MsmqQueue VS1/private$/orders" => "A message per line."),
+    verb!("Import-Csv", [], "Makes a record of each line of a CSV file; its first line names them.", parameters![
+        "Path" Text at 0 of Completes::File => "The file.",
+    ], "Import-Csv orders.csv | ForEach-Object { Send-MsmqQueue VS1/private$/orders $_.Text }" => "A message per line."),
     verb!("Out-File", [], "Writes the rows into a file, never cut.", parameters![
         "Path" Text at 0 of Completes::File => "The file; it is replaced.",
         "Append" Switch => "Add to it.",

@@ -14,11 +14,13 @@ use crate::session::Invoke;
 
 const LOOKUP_MAX: Duration = Duration::from_millis(300);
 const FRESH: Duration = Duration::from_secs(3);
+const KNOWN_MAX: usize = 64;
+const FILES_MAX: usize = 10_000;
 
 /// Completion from the command list and the live cluster.
 pub struct Completion {
     invoke: Arc<dyn Invoke>,
-    names: HashMap<&'static str, (Instant, Vec<String>)>,
+    names: HashMap<String, (Instant, Vec<String>)>,
 }
 
 impl Completion {
@@ -67,81 +69,152 @@ impl Completion {
                     .collect(),
             );
         }
-        let values = parameter_at(spec, words.get(1..typed).unwrap_or_default());
-        let values = values.map(|p| self.values(p.completes)).unwrap_or_default();
-        (
-            start,
-            matching(
-                values.into_iter().map(|v| (v, String::new())).collect(),
-                word,
-            ),
-        )
+        let before = words.get(1..typed).unwrap_or_default();
+        let values = parameter_at(spec, before)
+            .map(|p| self.values(spec, p.completes, before, word))
+            .unwrap_or_default();
+        let values = values.into_iter().map(|v| (v, String::new())).collect();
+        (start, matching(values, word))
     }
 
-    fn values(&mut self, completes: Completes) -> Vec<String> {
-        let (command, field) = match completes {
-            Completes::Choice(words) => return words.iter().map(|w| (*w).to_owned()).collect(),
-            Completes::Node => ("Node", "Name"),
-            Completes::Group => ("Group", "Name"),
-            Completes::Resource => ("Resource", "Name"),
-            Completes::Queue => ("Queue", "Name"),
-            Completes::Cluster => ("Cluster", "Name"),
-            _ => return Vec::new(),
+    /// The values that fit a parameter of `spec`, whose other words are `before`.
+    fn values(
+        &mut self,
+        spec: &CommandSpec,
+        completes: Completes,
+        before: &[&str],
+        word: &str,
+    ) -> Vec<String> {
+        match completes {
+            Completes::Choice(words) => words.iter().map(|w| quoted(w)).collect(),
+            Completes::PropertyName => {
+                let lists = format!("Get-{}", spec.noun());
+                let of = before.iter().find(|w| !w.starts_with('-')).copied();
+                self.names(cmdlet::find(&lists), of)
+            }
+            Completes::Queue => self.queues(word),
+            Completes::File => files(word),
+            Completes::Nothing | Completes::ResourceType => Vec::new(),
+            _ => self.names(lister(completes), None),
+        }
+    }
+
+    /// Queues of the virtual server that was typed; before that, the servers.
+    fn queues(&mut self, word: &str) -> Vec<String> {
+        let Some((server, _)) = word.split_once(['/', '\\']) else {
+            let servers = self.names(lister(Completes::Group), None);
+            return servers.into_iter().map(|name| name + "/").collect();
         };
-        if let Some((at, names)) = self.names.get(command)
+        let queues = self.names(lister(Completes::Queue), Some(server));
+        let slashes = word.contains('/');
+        let spelled = |name: String| match slashes {
+            true => name.replace('\\', "/"),
+            false => name,
+        };
+        queues.into_iter().map(spelled).collect()
+    }
+
+    /// The names that a command lists, asked for at most every few seconds.
+    fn names(&mut self, lists: Option<&'static CommandSpec>, of: Option<&str>) -> Vec<String> {
+        let Some(lists) = lists else {
+            return Vec::new();
+        };
+        let key = format!("{} {}", lists.name, of.unwrap_or_default());
+        if let Some((at, names)) = self.names.get(&key)
             && at.elapsed() < FRESH
         {
             return names.clone();
         }
-        let names = self.lookup(completes, field);
-        self.names.insert(command, (Instant::now(), names.clone()));
+        if self.names.len() > KNOWN_MAX {
+            self.names.clear();
+        }
+        let names = self.ask(lists, of);
+        self.names.insert(key, (Instant::now(), names.clone()));
         names
     }
 
-    /// Asks the command that lists such objects: the one whose own first parameter completes to them.
-    fn lookup(&self, completes: Completes, field: &'static str) -> Vec<String> {
-        let lists = |spec: &&&CommandSpec| {
-            spec.verb() == "Get"
-                && spec.many
-                && spec
-                    .parameters
-                    .iter()
-                    .any(|p| p.position == Some(0) && p.completes == completes)
-                && spec.output.fields.iter().any(|f| f.name == field)
-                && spec.parameters.iter().all(|p| !p.required)
-        };
-        let Some(spec) = hamq_core::api::COMMANDS.iter().find(lists) else {
-            return Vec::new();
+    /// Runs it aside, so that typing never waits long.
+    fn ask(&self, lists: &'static CommandSpec, of: Option<&str>) -> Vec<String> {
+        let first = lists.parameters.iter().find(|p| p.position == Some(0));
+        let arguments = match (first, of) {
+            (Some(first), Some(of)) => vec![(Value::from(first.name), Value::from(of))],
+            _ => Vec::new(),
         };
         let (sender, receiver) = mpsc::channel();
-        let (invoke, name) = (Arc::clone(&self.invoke), spec.name);
+        let invoke = Arc::clone(&self.invoke);
         let asked = std::thread::Builder::new().spawn(move || {
-            drop(sender.send(invoke.invoke(name, Value::Map(Vec::new()))));
+            drop(sender.send(invoke.invoke(lists.name, Value::Map(arguments))));
         });
         if asked.is_err() {
             return Vec::new();
         }
-        let records = receiver
-            .recv_timeout(LOOKUP_MAX)
-            .ok()
-            .and_then(Result::ok)
-            .unwrap_or_default();
-        let name = |record: &Value| {
-            let entry = record
-                .as_map()?
-                .iter()
-                .find(|(k, _)| k.as_text() == Some(field))?;
-            entry.1.as_text().map(str::to_owned)
-        };
-        records.iter().filter_map(name).collect()
+        let records = receiver.recv_timeout(LOOKUP_MAX).ok();
+        let records = records.and_then(Result::ok).unwrap_or_default();
+        records.iter().filter_map(name_of).collect()
     }
 }
 
+fn name_of(record: &Value) -> Option<String> {
+    let mut fields = record.as_map()?.iter();
+    let name = fields.find(|(key, _)| key.as_text() == Some("Name"))?;
+    name.1.as_text().map(str::to_owned)
+}
+
+/// The command that lists such objects: the one whose own first parameter completes to them.
+fn lister(completes: Completes) -> Option<&'static CommandSpec> {
+    let lists = |spec: &&&CommandSpec| {
+        let named = |p: &ParameterSpec| p.position == Some(0) && p.completes == completes;
+        spec.verb() == "Get"
+            && spec.many
+            && spec.parameters.iter().any(named)
+            && spec.output.fields.iter().any(|f| f.name == "Name")
+    };
+    hamq_core::api::COMMANDS.iter().find(lists).copied()
+}
+
+/// As it must be typed: with quotes when it has blanks.
+fn quoted(word: &str) -> String {
+    match word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word.to_owned(),
+    }
+}
+
+/// The files and folders that begin with `word`.
+fn files(word: &str) -> Vec<String> {
+    let (folder, _) = word.rsplit_once('/').map_or(("", word), |(f, n)| (f, n));
+    let place = match (folder, word.starts_with('/')) {
+        ("", true) => "/",
+        ("", false) => ".",
+        (folder, _) => folder,
+    };
+    let prefix = match word.rfind('/') {
+        Some(slash) => word.get(..=slash).unwrap_or_default(),
+        None => "",
+    };
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let path = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let slash = match entry.file_type().is_ok_and(|t| t.is_dir()) {
+            true => "/",
+            false => "",
+        };
+        let hidden = name.starts_with('.') && !word.ends_with('.');
+        (!hidden && !name.contains(' ')).then(|| format!("{prefix}{name}{slash}"))
+    };
+    let mut paths: Vec<String> = entries.take(FILES_MAX).filter_map(path).collect();
+    paths.sort();
+    paths
+}
+
 fn matching(all: Vec<(String, String)>, prefix: &str) -> Vec<(String, String)> {
-    let prefix = prefix.to_lowercase();
-    all.into_iter()
-        .filter(|(name, _)| name.to_lowercase().starts_with(&prefix))
-        .collect()
+    let prefix = prefix.trim_start_matches('\'').to_lowercase();
+    let fits = |name: &str| {
+        name.trim_start_matches('\'')
+            .to_lowercase()
+            .starts_with(&prefix)
+    };
+    all.into_iter().filter(|(name, _)| fits(name)).collect()
 }
 
 /// The parameter that the next word belongs to.
@@ -162,10 +235,11 @@ impl Completer for Completion {
         let before = line.get(..pos).unwrap_or(line);
         let (start, offers) = self.offers(before);
         let suggestion = |(value, help): (String, String)| Suggestion {
+            // A folder or a server goes on.
+            append_whitespace: !value.ends_with('/'),
             value,
             description: (!help.is_empty()).then_some(help),
             span: reedline::Span::new(start, pos),
-            append_whitespace: true,
             ..Suggestion::default()
         };
         reedline::CompletionResult::fresh(offers.into_iter().map(suggestion).collect::<Vec<_>>())

@@ -32,7 +32,9 @@ pub fn open(home: &Path, invoke: Arc<dyn Invoke>) -> Reedline {
             ReedlineEvent::MenuNext,
         ]),
     );
-    let menu = ColumnarMenu::default().with_name("completion");
+    let menu = ColumnarMenu::default()
+        .with_name("completion")
+        .with_marker("> ");
     let editor = Reedline::create()
         .with_completer(Box::new(Completion::new(invoke)))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))

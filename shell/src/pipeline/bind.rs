@@ -4,8 +4,9 @@ use hamq_core::api::spec::{CommandSpec, ParameterSpec, Pipeline, ValueKind};
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::{Array, Dynamic};
 
-use crate::script::value::{Record, Rows, rows_of, text};
-use crate::syntax::{Operand, Stage};
+use super::coerce::coerce;
+use crate::script::value::{Record, rows_of, text};
+use crate::syntax::{Operand, Span, Stage};
 
 /// The parameters of one call.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub struct Bound {
     /// The command.
     pub spec: &'static CommandSpec,
     values: Vec<(&'static str, Dynamic)>,
+    places: Vec<(&'static str, Span)>,
 }
 
 impl Bound {
@@ -22,6 +24,7 @@ impl Bound {
         Self {
             spec,
             values: Vec::new(),
+            places: Vec::new(),
         }
     }
 
@@ -68,6 +71,21 @@ impl Bound {
         self.values.iter()
     }
 
+    /// Where the value that an error quotes was written: the error is about that argument.
+    #[must_use]
+    pub fn place_of(&self, error: &Error) -> Option<Span> {
+        let quoted = |value: &Dynamic| {
+            let value = text(value);
+            let quote = |q: char| error.message.contains(&format!("{q}{value}{q}"));
+            !value.is_empty() && (quote('"') || quote('\''))
+        };
+        let about = |(name, _): &&(&str, Span)| {
+            self.get(name)
+                .is_some_and(|value| rows_of(value).iter().any(quoted))
+        };
+        self.places.iter().find(about).map(|(_, span)| *span)
+    }
+
     /// Gives a parameter its value.
     ///
     /// # Errors
@@ -80,6 +98,28 @@ impl Bound {
         let value = coerce(self.spec, parameter, value)?;
         self.values.push((parameter.name, value));
         Ok(())
+    }
+
+    /// Gives a parameter the value written at `span`.
+    fn place(
+        &mut self,
+        parameter: &'static ParameterSpec,
+        value: Dynamic,
+        span: Span,
+    ) -> Result<(), (Error, Span)> {
+        self.set(parameter, value).map_err(|e| (e, span))?;
+        self.places.push((parameter.name, span));
+        Ok(())
+    }
+
+    /// Puts more values behind those of a list.
+    fn append(&mut self, parameter: &ParameterSpec, more: &Dynamic) {
+        let list = self.values.iter_mut().find(|(n, _)| *n == parameter.name);
+        if let Some((_, list)) = list {
+            let mut all = rows_of(list);
+            all.extend(rows_of(more));
+            *list = all.into();
+        }
     }
 
     /// Fails when a required parameter has no value.
@@ -146,7 +186,7 @@ impl Bound {
 }
 
 /// The field of a record that a parameter takes: of its name, of an alias, or what names the record.
-fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) -> Option<Dynamic> {
+pub(super) fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) -> Option<Dynamic> {
     let mut names = std::iter::once(parameter.name).chain(parameter.aliases.iter().copied());
     if let Some(value) = names.find_map(|name| record.find(name)) {
         return Some(value.clone());
@@ -160,8 +200,8 @@ fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) -> Option<D
 /// Binds the arguments of a stage; expressions were evaluated into `expressions`.
 ///
 /// # Errors
-/// With the argument that does not fit.
-pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
+/// With the argument that does not fit, and its place.
+pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound, (Error, Span)> {
     let mut bound = Bound::new(stage.spec);
     for argument in stage
         .arguments
@@ -175,7 +215,7 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
             None => Dynamic::TRUE,
             Some(operand) => value_of(operand, parameter, expressions),
         };
-        bound.set(parameter, value)?;
+        bound.place(parameter, value, argument.span)?;
     }
     for argument in stage
         .arguments
@@ -185,18 +225,33 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound> {
         let Some(operand) = &argument.operand else {
             continue;
         };
-        let parameter = next_position(&bound);
-        let Some(parameter) = parameter else {
+        if next_position(&bound).is_none()
+            && let Some(parameter) = takes_all(stage.spec)
+        {
+            let more = value_of(operand, parameter, expressions);
+            bound.append(parameter, &more);
+            continue;
+        }
+        let Some(parameter) = next_position(&bound) else {
             let what = format!("{} takes no further value", stage.spec.name);
-            return Err(Error::new(ErrorKind::Usage, what).hint(format!(
+            let error = Error::new(ErrorKind::Usage, what).hint(format!(
                 "'Get-Help {}' shows what it takes; texts with blanks need quotes",
                 stage.spec.name
-            )));
+            ));
+            return Err((error, argument.span));
         };
         let value = value_of(operand, parameter, expressions);
-        bound.set(parameter, value)?;
+        bound.place(parameter, value, argument.span)?;
     }
     Ok(bound)
+}
+
+/// The parameter of the shell's own verbs that takes all values: `echo on we go`.
+fn takes_all(spec: &CommandSpec) -> Option<&'static ParameterSpec> {
+    let verb = crate::cmdlet::VERBS.iter().find(|v| v.name == spec.name)?;
+    let mut parameters = verb.parameters.iter();
+    let last = parameters.rfind(|p| p.position.is_some());
+    last.filter(|p| p.kind == ValueKind::List)
 }
 
 fn next_position(bound: &Bound) -> Option<&'static ParameterSpec> {
@@ -234,109 +289,4 @@ fn guess(word: &str) -> Dynamic {
         Ok(f) if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => f.into(),
         _ => word.to_owned().into(),
     }
-}
-
-fn coerce(spec: &CommandSpec, parameter: &ParameterSpec, value: Dynamic) -> Result<Dynamic> {
-    let kind = parameter.kind;
-    if kind == ValueKind::Any {
-        return Ok(value);
-    }
-    if matches!(kind, ValueKind::List | ValueKind::TextList) {
-        let items = rows_of(&value).into_iter();
-        let named = |v| {
-            if kind == ValueKind::TextList {
-                scalar(&v, parameter).map(|v| text(&v).into())
-            } else {
-                Some(v)
-            }
-        };
-        let items: Array = items.filter_map(named).collect();
-        return Ok(items.into());
-    }
-    let single = scalar(&value, parameter);
-    let wrong = || {
-        let what = format!(
-            "-{} of {} cannot be '{}'",
-            parameter.name,
-            spec.name,
-            text(&value)
-        );
-        let error = Error::new(ErrorKind::Usage, what);
-        match kind {
-            ValueKind::Int => error.hint("it takes a whole number, 0 or more"),
-            ValueKind::Duration => error.hint("it takes a length of time: 500ms, 30s, 5m, 2h"),
-            ValueKind::Switch | ValueKind::Bool => error.hint("it takes $true or $false"),
-            ValueKind::Text => error.hint("it takes one text"),
-            _ => error,
-        }
-    };
-    let single = single.ok_or_else(wrong)?;
-    let fitted = match kind {
-        ValueKind::Switch | ValueKind::Bool => truth(&single).map(Dynamic::from),
-        ValueKind::Int => whole(&single).map(Dynamic::from),
-        ValueKind::Float => crate::script::value::number(&single).map(Dynamic::from),
-        ValueKind::Duration => millis(&single, spec).map(Dynamic::from),
-        ValueKind::Bytes if single.is_blob() => Some(single),
-        _ => Some(text(&single).into()),
-    };
-    fitted.ok_or_else(wrong)
-}
-
-/// One value: of one row that row, of a record what names it.
-fn scalar(value: &Dynamic, parameter: &ParameterSpec) -> Option<Dynamic> {
-    let mut value = value.clone();
-    if value.is::<Rows>() {
-        let mut rows = rows_of(&value);
-        if rows.len() != 1 {
-            return None;
-        }
-        value = rows.pop()?;
-    }
-    match value.clone().try_cast::<Record>() {
-        Some(record) if parameter.kind == ValueKind::Bytes => field(&record, parameter, false)
-            .or_else(|| Some(crate::script::value::to_json(&value).to_string().into())),
-        Some(record) => field(&record, parameter, true),
-        None if value.is_array() || value.is_unit() => None,
-        None => Some(value),
-    }
-}
-
-fn truth(value: &Dynamic) -> Option<bool> {
-    value
-        .as_bool()
-        .ok()
-        .or_else(|| match text(value).to_ascii_lowercase().as_str() {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
-            _ => None,
-        })
-}
-
-fn whole(value: &Dynamic) -> Option<i64> {
-    value
-        .as_int()
-        .ok()
-        .or_else(|| text(value).parse().ok())
-        .filter(|n| *n >= 0)
-}
-
-/// A length of time in milliseconds; a bare number is milliseconds, or seconds for the shell's verbs.
-fn millis(value: &Dynamic, spec: &CommandSpec) -> Option<i64> {
-    let text = text(value);
-    let split = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
-    let number: f64 = text[..split].parse().ok()?;
-    let unit = match &text[split..] {
-        "" if crate::cmdlet::is_verb_of_shell(spec) => 1000.0,
-        "" | "ms" => 1.0,
-        "s" => 1000.0,
-        "m" | "min" => 60_000.0,
-        "h" => 3_600_000.0,
-        "d" => 86_400_000.0,
-        _ => return None,
-    };
-    let millis = (number * unit).round();
-    #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
-    (millis.is_finite() && millis < 1e15).then_some(millis as i64)
 }

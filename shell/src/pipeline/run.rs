@@ -31,34 +31,56 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The error at this command.
-    pub fn fail(&self, error: Error) -> Failure {
+    /// The error at the argument it is about, or else at this command.
+    pub fn fail_about(mut self, bound: &Bound, error: Error) -> Failure {
+        if let Some(span) = bound.place_of(&error) {
+            self.place.1 = span;
+        }
+        self.fail(error)
+    }
+
+    /// The refusal of a guard at this command.
+    fn refuse(&self, error: Error) -> Failure {
+        let mut fault = self.fault(error);
+        fault.refused = true;
+        fault.raise()
+    }
+
+    fn fault(&self, error: Error) -> Fault {
         let mut fault = Fault::new(error);
         fault.place = Some(self.place);
         fault.line_column = self.state.line_column(self.place.0, self.place.1.start);
-        fault.raise()
+        fault
+    }
+
+    /// The error at this command.
+    pub fn fail(&self, error: Error) -> Failure {
+        self.fault(error).raise()
     }
 }
 
-/// Runs a pipeline to its rows; `None` when it was shown as it came.
+/// Starts a pipeline: its rows come as they are asked for.
 ///
 /// # Errors
-/// Those of its commands.
-pub fn run(
-    state: &State,
-    context: &NativeCallContext<'_>,
+/// Those of its commands that end it before the first row.
+pub fn stream<'a>(
+    state: &'a State,
+    context: &'a NativeCallContext<'a>,
     unit: usize,
     pipeline: &Pipeline,
     expressions: &[Dynamic],
-) -> Result<Rows, Failure> {
-    let mut stream: Option<Stream<'_>> = None;
+) -> Result<Stream<'a>, Failure> {
+    let mut stream: Option<Stream<'a>> = None;
     for stage in &pipeline.stages {
         let call = Call {
             state,
             context,
             place: (unit, stage.span),
         };
-        let bound = bind(stage, expressions).map_err(|e| call.fail(e))?;
+        let bound = bind(stage, expressions).map_err(|(error, span)| {
+            let place = (unit, span);
+            Call { place, ..call }.fail(error)
+        })?;
         let policy = bound
             .text("ErrorAction")
             .unwrap_or_default()
@@ -78,8 +100,16 @@ pub fn run(
             }
         });
     }
+    Ok(stream.unwrap_or_else(|| Box::new(std::iter::empty())))
+}
+
+/// All rows of a pipeline.
+///
+/// # Errors
+/// The first that is not a row.
+pub fn collect(state: &State, stream: Stream<'_>) -> Result<Rows, Failure> {
     let mut rows = Vec::new();
-    for row in stream.into_iter().flatten() {
+    for row in stream {
         state.check_interrupt()?;
         rows.push(row?);
     }
@@ -145,7 +175,7 @@ fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     }
     let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
     call.state.check_interrupt()?;
-    result.map_err(|e| call.fail(e))
+    result.map_err(|e| call.fail_about(bound, e))
 }
 
 /// The parameters of the command itself, as its argument struct is written on the wire.
@@ -183,7 +213,7 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     }
     let what = format!("{} on {target} is not confirmed", spec.name);
     let hint = "give -Force or -Confirm:$false; -WhatIf shows what it would do";
-    Err(call.fail(Error::new(ErrorKind::InvalidRequest, what).hint(hint)))
+    Err(call.refuse(Error::new(ErrorKind::InvalidRequest, what).hint(hint)))
 }
 
 fn target(bound: &Bound) -> String {

@@ -5,26 +5,20 @@ mod caret;
 use rhai::Dynamic;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-pub use caret::error;
+pub use caret::{Paper, error};
 
 use crate::script::value::{Record, property, text};
 
 /// Rows the way they are shown when nothing else is asked for.
 #[must_use]
 pub fn rows(rows: &[Dynamic], width: usize) -> String {
-    let Some(first) = rows
-        .first()
-        .and_then(|row| row.clone().try_cast::<Record>())
-    else {
-        return rows.iter().map(|row| text(row) + "\n").collect();
-    };
     if rows.iter().any(|row| !row.is::<Record>()) {
         return rows.iter().map(|row| text(row) + "\n").collect();
     }
-    if default_columns(&first).is_empty() && first.fields.len() > 4 {
-        return list(rows, &[]);
+    match Grid::fits(rows) {
+        true => table(rows, &[], width),
+        false => list(rows, &[]),
     }
-    table(rows, &[], width)
 }
 
 fn default_columns(record: &Record) -> &'static [&'static str] {
@@ -58,39 +52,82 @@ fn cell(row: &Dynamic, name: &str) -> String {
 /// A table no wider than `width`, where that is possible; wide cells wrap.
 #[must_use]
 pub fn table(rows: &[Dynamic], wanted: &[String], width: usize) -> String {
-    let names = names(rows, wanted, false);
-    if names.is_empty() {
+    let grid = Grid::of(rows, wanted, width);
+    if grid.names.is_empty() {
         return rows.iter().map(|row| text(row) + "\n").collect();
     }
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| names.iter().map(|name| cell(row, name)).collect())
-        .collect();
-    let numeric = |i: usize| {
-        rows.iter().all(|row| {
-            names
-                .get(i)
-                .and_then(|n| property(row, n).ok())
-                .is_some_and(|v| v.is_int() || v.is_float())
-        })
-    };
-    let right: Vec<bool> = (0..names.len()).map(numeric).collect();
-    let widths = fit(&names, &cells, width);
-    let mut out = String::new();
-    let head: Vec<String> = names.clone();
-    line(&mut out, &head, &widths, &right);
-    let rule: Vec<String> = widths
-        .iter()
-        .zip(&names)
-        .map(|(w, n)| "-".repeat(n.width().min(*w)))
-        .collect();
-    line(&mut out, &rule, &widths, &right);
-    for row in &cells {
-        line(&mut out, row, &widths, &right);
-    }
     // A blank line keeps it apart from what is shown next.
-    out.push('\n');
-    out
+    format!("{}{}\n", grid.head(), grid.body(rows))
+}
+
+/// The columns of a table.
+#[derive(Debug)]
+pub struct Grid {
+    names: Vec<String>,
+    widths: Vec<usize>,
+    right: Vec<bool>,
+}
+
+impl Grid {
+    /// Whether rows are shown as a table when nothing else is asked for.
+    #[must_use]
+    pub fn fits(rows: &[Dynamic]) -> bool {
+        let first = rows
+            .first()
+            .and_then(|row| row.clone().try_cast::<Record>());
+        first.is_some_and(|first| {
+            !first.fields.is_empty()
+                && (!default_columns(&first).is_empty() || first.fields.len() <= 4)
+        })
+    }
+
+    /// Columns as wide as `rows` need and `width` allows.
+    #[must_use]
+    pub fn of(rows: &[Dynamic], wanted: &[String], width: usize) -> Self {
+        let names = names(rows, wanted, false);
+        let number = |row, name| property(row, name).is_ok_and(|v| v.is_int() || v.is_float());
+        let right = names
+            .iter()
+            .map(|name| rows.iter().all(|row| number(row, name)))
+            .collect();
+        let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, &names)).collect();
+        let widths = fit(&names, &cells, width);
+        Self {
+            names,
+            widths,
+            right,
+        }
+    }
+
+    /// The names of the columns, underlined.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let rule = |(width, name): (&usize, &String)| "-".repeat(name.width().min(*width));
+        let rule: Vec<String> = self.widths.iter().zip(&self.names).map(rule).collect();
+        let mut out = String::new();
+        line(&mut out, &self.names, &self.widths, &self.right);
+        line(&mut out, &rule, &self.widths, &self.right);
+        out
+    }
+
+    /// The rows in these columns.
+    #[must_use]
+    pub fn body(&self, rows: &[Dynamic]) -> String {
+        let mut out = String::new();
+        for row in rows {
+            line(
+                &mut out,
+                &cells(row, &self.names),
+                &self.widths,
+                &self.right,
+            );
+        }
+        out
+    }
+}
+
+fn cells(row: &Dynamic, names: &[String]) -> Vec<String> {
+    names.iter().map(|name| cell(row, name)).collect()
 }
 
 /// Shrinks the widest column until all fit.

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 
 use hamq_core::{Error, ErrorKind};
 use rhai::{
-    AST, Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Scope,
+    AST, Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext,
+    ParseErrorType, Scope,
 };
 
-use super::fault::{Exit, Fault, exit_code, raise};
+use super::fault::{Exit, Fault, exit_code, raise, unknown_name};
 use super::value::{Record, Rows, from_map, property, text};
 use crate::pipeline::Failure;
-use crate::pipeline::run;
+use crate::pipeline::{run, show};
 use crate::session::{Source, State};
 use crate::syntax::{Span, SyntaxError, translate};
 
@@ -29,7 +30,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on `state`, with `arguments` as ARGS.
+    /// A session on `state`, with `arguments` as ARGS and those without a name as args.
     #[must_use]
     pub fn new(state: Rc<State>, arguments: Dynamic) -> Self {
         let mut engine = Engine::new();
@@ -48,7 +49,12 @@ impl Session {
         register_values(&mut engine);
         register_calls(&mut engine, &state);
         let mut scope = Scope::new();
+        let rest = arguments
+            .read_lock::<Map>()
+            .and_then(|map| map.get("_").cloned())
+            .unwrap_or_else(|| Array::new().into());
         scope.push_constant_dynamic("ARGS", arguments);
+        scope.push_constant_dynamic("args", rest);
         scope.push("ScriptRoot", String::new());
         Self {
             engine,
@@ -98,7 +104,7 @@ impl Session {
             return if exit.0 == 0 { Ok(()) } else { Err(exit.0) };
         }
         let fault = self.state.fault(failure);
-        let code = exit_code(fault.error.kind);
+        let code = exit_code(&fault);
         self.state.report(&fault);
         Err(code)
     }
@@ -128,13 +134,26 @@ impl Session {
                 (Some(line), Some(column)) => self.state.place(unit, line, column),
                 _ => None,
             };
-            let mut fault = Fault::new(Error::new(ErrorKind::Usage, e.err_type().to_string()));
+            let mut fault = Fault::new(compile_error(e.err_type()));
+            fault.line_column = place.map_or((0, 0), |(unit, span)| {
+                self.state.line_column(unit, span.start)
+            });
             fault.place = place;
             fault
         })?;
         ast.set_source(unit.to_string());
         Ok(ast)
     }
+}
+
+fn compile_error(error: &ParseErrorType) -> Error {
+    let unknown = match error {
+        ParseErrorType::VariableUndefined(name) => unknown_name(name),
+        _ => None,
+    };
+    let mut error = unknown.unwrap_or_else(|| Error::new(ErrorKind::Usage, error.to_string()));
+    error.kind = ErrorKind::Usage;
+    error
 }
 
 /// The folder of a runbook, so that it finds what lies beside it from wherever it is started.
@@ -255,16 +274,20 @@ fn register_calls(engine: &mut Engine, state: &Rc<State>) {
                 format!("no pipeline {id}"),
             )));
         };
-        let rows = run::run(&shared, &context, unit, &pipeline, &expressions)?;
+        let rows = run::stream(&shared, &context, unit, &pipeline, &expressions)?;
         if pipeline.print {
-            shared.show(&Dynamic::from(rows));
+            show::all(&shared, rows)?;
             return Ok(Dynamic::UNIT);
         }
-        Ok(Dynamic::from(rows))
+        Ok(Dynamic::from(run::collect(&shared, rows)?))
     };
     engine.register_fn("__pipe", pipe);
     let shared = Rc::clone(state);
     engine.register_fn("__err", move |value: Dynamic| shared.caught(&value));
+    let shared = Rc::clone(state);
+    engine.register_fn("__tell", move |value: Dynamic| {
+        shared.report(&shared.caught(&value));
+    });
     for spec in hamq_core::api::COMMANDS.iter().copied() {
         let name = spec.snake_name();
         let shared = Rc::clone(state);

@@ -14,6 +14,8 @@ pub struct Fault {
     pub place: Option<(usize, Span)>,
     /// Line and column, from 1; 0 when not known.
     pub line_column: (usize, usize),
+    /// A guard of the shell refused: nothing was asked of the cluster.
+    pub refused: bool,
 }
 
 impl Fault {
@@ -24,6 +26,7 @@ impl Fault {
             error,
             place: None,
             line_column: (0, 0),
+            refused: false,
         }
     }
 
@@ -58,14 +61,47 @@ impl Exit {
     }
 }
 
-/// The exit code that an error of this kind means.
+/// The exit code that an error means.
 #[must_use]
-pub fn exit_code(kind: ErrorKind) -> u8 {
-    match kind {
+pub fn exit_code(fault: &Fault) -> u8 {
+    match fault.error.kind {
+        _ if fault.refused => 4,
         ErrorKind::Usage => 2,
-        ErrorKind::InvalidRequest => 4,
         ErrorKind::Timeout => 124,
         ErrorKind::OperationCancelled => 130,
         _ => 1,
     }
+}
+
+/// What rhai itself found wrong while a script ran: not a fault of how it is written.
+#[must_use]
+pub fn of_script(error: &EvalAltResult) -> Error {
+    let message = error.to_string();
+    match error {
+        EvalAltResult::ErrorVariableNotFound(name, _) => {
+            unknown_name(name).unwrap_or_else(|| Error::new(ErrorKind::NotFound, message))
+        }
+        EvalAltResult::ErrorFunctionNotFound(..)
+        | EvalAltResult::ErrorModuleNotFound(..)
+        | EvalAltResult::ErrorPropertyNotFound(..)
+        | EvalAltResult::ErrorIndexNotFound(..)
+        | EvalAltResult::ErrorArrayBounds(..)
+        | EvalAltResult::ErrorStringBounds(..) => Error::new(ErrorKind::NotFound, message),
+        _ => Error::new(ErrorKind::InvalidState, message),
+    }
+}
+
+/// A name that is neither a variable nor a command.
+#[must_use]
+pub fn unknown_name(name: &str) -> Option<Error> {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    plain.then(|| {
+        let error = Error::new(
+            ErrorKind::NotFound,
+            format!("there is no variable and no command '{name}'"),
+        );
+        error.hint(format!(
+            "'Get-Command *{name}*' looks for commands; texts in expressions need quotes"
+        ))
+    })
 }

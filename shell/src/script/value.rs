@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use hamq_core::api::value::Value;
+use hamq_core::name::nearest;
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::{Array, Blob, Dynamic, Map};
-
-use crate::cmdlet::nearest;
 
 /// A record: named values in order; names ignore case.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,8 @@
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
 
+use hamq_core::name::nearest;
+
 use super::front::{Context, Front};
 use super::{Pipeline, Span, SyntaxError};
 use crate::cmdlet;
@@ -204,7 +206,7 @@ impl Front<'_> {
         leads
     }
 
-    fn ends_arguments(&self) -> bool {
+    pub(super) fn ends_arguments(&self) -> bool {
         match self.peek() {
             None | Some('\n' | ';' | '|' | ')' | '}' | ']') => true,
             Some('&') => self.rest().starts_with("&&"),
@@ -269,156 +271,19 @@ impl Front<'_> {
             }
         }
         let error = SyntaxError::new(format!("{} has no parameter '-{name}'", spec.name), span);
-        Err(match cmdlet::nearest(name, all().map(|p| p.name)) {
+        Err(match nearest(name, all().map(|p| p.name)) {
             Some(near) => error.hint(format!("did you mean -{near}?")),
             None => error.hint(format!("'Get-Help {}' lists its parameters", spec.name)),
         })
-    }
-
-    fn list(&mut self, context: Context, expressions: &mut usize) -> Result<Operand, SyntaxError> {
-        let first = self.operand(expressions)?;
-        let mut items = vec![first];
-        while self.peek() == Some(',') {
-            let comma = self.at;
-            self.at += 1;
-            self.skip_blank(true);
-            if self.ends_arguments() {
-                let error =
-                    SyntaxError::new("a value must follow ','", Span::new(comma, comma + 1));
-                let unfinished = self.peek().is_none() || context == Context::Group;
-                return Err(if unfinished {
-                    error.unfinished()
-                } else {
-                    error
-                });
-            }
-            items.push(self.operand(expressions)?);
-        }
-        Ok(match (items.len(), items.pop()) {
-            (1, Some(only)) => only,
-            (_, Some(last)) => {
-                items.push(last);
-                Operand::List(items)
-            }
-            (_, None) => Operand::List(items),
-        })
-    }
-
-    fn operand(&mut self, expressions: &mut usize) -> Result<Operand, SyntaxError> {
-        match self.peek() {
-            Some('\'') => Ok(Operand::Quoted(self.verbatim()?)),
-            Some('"') => Ok(match self.expandable()? {
-                Some(text) => Operand::Quoted(text),
-                None => self.took(expressions),
-            }),
-            Some('{') => {
-                self.synth("|_it| ", self.at);
-                self.group('{', '}')?;
-                let Operand::Expression(n) = self.took(expressions) else {
-                    return Err(self.unexpected());
-                };
-                Ok(Operand::Block(n))
-            }
-            Some('(') => {
-                self.group('(', ')')?;
-                self.members()?;
-                Ok(self.took(expressions))
-            }
-            Some('@') if self.rest().starts_with("@(") => {
-                self.at += 1;
-                self.group_as('(', ')', "[", "]", Context::Group)?;
-                Ok(self.took(expressions))
-            }
-            Some('@' | '#') if self.peek_at(1) == Some('{') => {
-                self.at += 1;
-                self.hashtable()?;
-                Ok(self.took(expressions))
-            }
-            Some('$') if self.expands_here() => self.variable_operand(expressions),
-            _ => self.bareword(expressions, String::new(), false),
-        }
-    }
-
-    fn members(&mut self) -> Result<(), SyntaxError> {
-        while self.peek() == Some('.') && self.peek_at(1).is_some_and(char::is_alphabetic) {
-            let from = self.at;
-            self.at += 1;
-            self.word();
-            self.copy(from, self.at);
-        }
-        Ok(())
-    }
-
-    fn took(&mut self, expressions: &mut usize) -> Operand {
-        self.synth(",", self.at);
-        *expressions += 1;
-        Operand::Expression(*expressions - 1)
-    }
-
-    /// `$x`, `$x.Name`, or the beginning of a word such as `$vs/private$/q`.
-    fn variable_operand(&mut self, expressions: &mut usize) -> Result<Operand, SyntaxError> {
-        let (start, mark) = (self.at, self.mark());
-        self.dollar(true)?;
-        if self.ends_word() {
-            return Ok(self.took(expressions));
-        }
-        self.reset(mark, start);
-        self.bareword(expressions, String::new(), false)
-    }
-
-    fn ends_word(&self) -> bool {
-        match self.peek() {
-            None | Some(';' | '|' | ')' | '}' | ']' | ',' | '(' | '{') => true,
-            Some(c) => c.is_whitespace(),
-        }
-    }
-
-    fn bareword(
-        &mut self,
-        expressions: &mut usize,
-        mut text: String,
-        mut expands: bool,
-    ) -> Result<Operand, SyntaxError> {
-        let start = self.at;
-        // Brackets belong to a word when they close in it: [a-z]*.
-        let mut brackets = 0_usize;
-        loop {
-            match self.peek() {
-                Some('[') => brackets += 1,
-                Some(']') if brackets > 0 => {
-                    brackets -= 1;
-                    self.at += 1;
-                    text.push(']');
-                    continue;
-                }
-                _ if self.ends_word() => break,
-                Some('`') if self.peek_at(1).is_some() => self.at += 1,
-                Some('$') if self.expands_here() => {
-                    self.piece(&mut expands, &mut text, start);
-                    self.dollar(false)?;
-                    self.synth(",", self.at);
-                    continue;
-                }
-                _ => {}
-            }
-            text.extend(self.bump());
-        }
-        if self.at == start {
-            return Err(self.unexpected());
-        }
-        if !expands {
-            return Ok(Operand::Bare(text));
-        }
-        self.synth(&super::text::literal(&text), start);
-        self.synth("])", start);
-        Ok(self.took(expressions))
     }
 }
 
 /// No such command, and what may have been meant.
 pub(super) fn unknown_command(word: &str, span: Span) -> SyntaxError {
     let error = SyntaxError::new(format!("there is no command '{word}'"), span);
-    match cmdlet::nearest(word, cmdlet::all().map(|spec| spec.name)) {
+    let aliases = cmdlet::all().flat_map(|spec| spec.aliases).copied();
+    let names = cmdlet::all().map(|spec| spec.name).chain(aliases);
+    match nearest(word, names) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint("'Get-Command' lists the commands"),
     }

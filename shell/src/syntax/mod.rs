@@ -1,19 +1,25 @@
 //! From the text of a line or a runbook to rhai text, a table of pipelines and a map back.
 //!
 //! ```text
-//!  source ── front (statements, expressions) ──┬─> rhai text   ──> rhai
-//!              │            ▲                  ├─> SourceMap   ──> positions in errors
-//!              ▼            │                  └─> pipelines   ──> pipeline::bind
-//!            arguments (argument mode)
+//!  source ── front ── statement ── token ──┬─> rhai text   ──> rhai
+//!                        ▲    │   text, map ├─> SourceMap   ──> positions in errors
+//!                        │    ▼             └─> pipelines   ──> pipeline::bind
+//!               arguments <── command
+//!            (argument mode), operand
 //! ```
 //!
 //! Pure and total: any text gives a unit or an error with a place, never a panic. Whether a word is a
 //! command depends on the command list and on where it stands, never on variables.
 
 pub mod arguments;
+mod command;
 pub mod front;
+mod map;
+mod operand;
 pub mod source;
+mod statement;
 mod text;
+mod token;
 
 pub use arguments::{Argument, Operand, Stage};
 pub use front::{Pipeline, Unit, translate};

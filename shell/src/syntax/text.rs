@@ -194,4 +194,42 @@ impl Front<'_> {
         };
         self.synth(spelled, start);
     }
+
+    /// `` `text ${expr}` ``.
+    pub(super) fn template(&mut self, start: usize) -> Result<(), SyntaxError> {
+        self.at += 1;
+        self.synth("`", start);
+        loop {
+            let from = self.at;
+            match self.bump() {
+                None => return Err(self.unclosed("a string", "`", start)),
+                Some('`') => {
+                    self.copy(from, self.at);
+                    return Ok(());
+                }
+                Some('$') if self.peek() == Some('{') => {
+                    self.synth("$", from);
+                    self.group('{', '}')?;
+                }
+                Some(_) => self.copy(from, self.at),
+            }
+        }
+    }
+
+    pub(super) fn raw_string(&mut self, start: usize) -> Result<(), SyntaxError> {
+        let hashes = self.rest().len() - self.rest().trim_start_matches('#').len();
+        let closer = format!("\"{}", "#".repeat(hashes));
+        let inside = hashes + 1;
+        let Some(end) = self.rest()[inside..].find(&closer) else {
+            return Err(self.unclosed("a string", &closer, start));
+        };
+        let text = self.rest()[inside..inside + end].to_owned();
+        self.at += inside + end + closer.len();
+        self.synth(&literal(&text), start);
+        Ok(())
+    }
+
+    pub(super) fn raw_string_here(&self) -> bool {
+        self.rest().trim_start_matches('#').starts_with('"')
+    }
 }

@@ -110,6 +110,7 @@ fn moved(view: &View, name: &str, target: &str, epoch: u64) -> Option<Result<()>
     let owner = view.live_owner(name)?;
     if owner.epoch == epoch {
         let waiting = view.moves.contains_key(&fold(name));
+        let name = view.group_name(name);
         let text = format!(
             "group {name} stayed on {}: {target} is not available any more",
             owner.node
@@ -117,8 +118,12 @@ fn moved(view: &View, name: &str, target: &str, epoch: u64) -> Option<Result<()>
         return (!waiting).then(|| Err(Error::new(ErrorKind::HostNodeNotAvailable, text)));
     }
     if fold(&owner.node) != fold(target) {
+        let name = view.group_name(name);
         let text = format!("group {name} is on {} now: {}", owner.node, owner.cause);
-        return Some(Err(Error::new(ErrorKind::HostNodeNotAvailable, text)));
+        let error = Error::new(ErrorKind::HostNodeNotAvailable, text);
+        return Some(Err(
+            error.hint(format!("Get-ClusterWhy {name} shows each step"))
+        ));
     }
     let wanted = view
         .resources_of(name)

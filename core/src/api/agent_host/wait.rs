@@ -68,12 +68,13 @@ pub(super) fn online(view: &View, name: &str) -> Option<Result<()>> {
         let status = view.states.get(&member);
         let failed = ResourceState::published(view, &member) == ResourceState::Failed;
         if let Some(status) = status.filter(|s| failed && s.resting) {
+            let name = view.resource_name(&member);
             let text = format!(
-                "{member} did not come online on {}: {}",
+                "{name} did not come online on {}: {}",
                 status.node, status.cause
             );
             return Some(Err(Error::new(ErrorKind::ResourceOnlineFailed, text)
-                .hint(format!("Get-ClusterWhy {member} shows what was tried"))));
+                .hint(format!("Get-ClusterWhy {name} shows what was tried"))));
         }
     }
     None

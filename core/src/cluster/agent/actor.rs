@@ -117,8 +117,8 @@ impl Actor {
         let provides = result.as_ref().ok().map(|r| r.provides.clone());
         let resource = self.name.clone();
         let result = result.map(facts).map_err(|e| match e.hint {
-            Some(hint) => format!("{} ({}; {hint})", e.message, e.kind),
-            None => format!("{} ({})", e.message, e.kind),
+            Some(hint) => format!("{}; {hint}", e.message),
+            None => e.message,
         });
         let event = Event::Online {
             resource,

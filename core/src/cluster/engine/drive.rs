@@ -153,7 +153,11 @@ impl Engine {
         self.log(
             "INFO",
             "RCM",
-            format!("bringing {name} of {group} online, epoch {epoch}"),
+            format!(
+                "bringing {} of {} online, epoch {epoch}",
+                self.view.resource_name(name),
+                self.view.group_name(group)
+            ),
         );
         self.actions.push(Action::Online {
             resource: name.to_owned(),
@@ -172,7 +176,11 @@ impl Engine {
         self.log(
             "INFO",
             "RCM",
-            format!("taking {name} of {group} offline: {cause}"),
+            format!(
+                "taking {} of {} offline: {cause}",
+                self.view.resource_name(name),
+                self.view.group_name(group)
+            ),
         );
         if let Some(local) = self.locals.get_mut(name) {
             local.stop(serial, timeout, &cause, now);
@@ -191,7 +199,10 @@ impl Engine {
             .into_iter()
             .find(|p| !self.locals.get(p).is_some_and(Local::is_online));
         match down {
-            Some(provider) => format!("{provider}, which it depends on, is not online"),
+            Some(provider) => {
+                let provider = self.view.resource_name(&provider);
+                format!("{provider}, which it depends on, is not online")
+            }
             None => "asked for".to_owned(),
         }
     }
@@ -217,7 +228,7 @@ impl Engine {
             let cause = format!("it did not go offline within {within} ms and was ended");
             self.end(name, Some(cause), now);
         } else {
-            let reason = format!("it did not come online within {within} ms (PendingTimeout)");
+            let reason = format!("it did not come online within {within} ms, its PendingTimeout");
             self.fail_local(name, &reason, now);
         }
     }
@@ -345,7 +356,10 @@ impl Engine {
                 self.log(
                     "WARN",
                     "RCM",
-                    format!("{name} did not go offline in order: {reason}"),
+                    format!(
+                        "{} did not go offline in order: {reason}",
+                        self.view.resource_name(name)
+                    ),
                 );
                 let cause = format!("ended, because it did not go offline in order: {reason}");
                 self.end(name, Some(cause), now);

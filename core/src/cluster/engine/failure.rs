@@ -41,11 +41,18 @@ impl Engine {
             let episode = format!("{name}!{}-{}", self.sequence, now.boot.as_nanos());
             self.run(&group).episode = episode;
         }
-        self.log("ERR", "RCM", format!("{name} of {group} failed: {reason}"));
+        let text = self.named(name, &group);
+        self.log("ERR", "RCM", format!("{text} failed: {reason}"));
         self.decide(&group, Some(name), "failed", reason.to_owned(), now);
         if self.hosts(&group) {
             self.recover(&group, name, reason, now);
         }
+    }
+
+    /// `VS1-Disk of VS1`, as they were named.
+    fn named(&self, resource: &str, group: &str) -> String {
+        let resource = self.view.resource_name(resource);
+        format!("{resource} of {}", self.view.group_name(group))
     }
 
     pub(super) fn recover(&mut self, group: &str, name: &str, reason: &str, now: Now) {
@@ -74,7 +81,7 @@ impl Engine {
                 self.log(
                     "ERR",
                     "FM",
-                    format!("{name} of {group} stays failed: {text}"),
+                    format!("{} stays failed: {text}", self.named(name, group)),
                 );
                 self.decide(group, Some(name), "resting", text, now);
             }
@@ -109,7 +116,10 @@ impl Engine {
         let source = self.settings.node.clone();
         let dead = self.dead();
         let next = candidates(&self.view, &dead, group, Reason::Failed { source: &source });
-        let cause = format!("{name} failed on {source}: {reason}");
+        let cause = format!(
+            "{} failed on {source}: {reason}",
+            self.view.resource_name(name)
+        );
         self.leave(
             group,
             Leaving {

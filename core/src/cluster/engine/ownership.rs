@@ -73,7 +73,11 @@ impl Engine {
             Evidence::Closed => "its connection was closed",
             Evidence::Silent => "it missed its heartbeats",
         };
-        self.log("WARN", "NM", format!("node {node} may be dead: {text}"));
+        self.log(
+            "WARN",
+            "NM",
+            format!("node {} may be dead: {text}", self.view.node_name(&node)),
+        );
         let suspicion = Suspicion {
             incarnation,
             evidence,
@@ -93,7 +97,11 @@ impl Engine {
         });
         if cleared {
             self.suspicions.remove(&node);
-            self.log("INFO", "NM", format!("node {node} is heard again"));
+            self.log(
+                "INFO",
+                "NM",
+                format!("node {} is heard again", self.view.node_name(&node)),
+            );
         }
     }
 
@@ -129,7 +137,11 @@ impl Engine {
                 text
             }
         };
-        self.log("INFO", "NM", format!("fencing of node {node}: {text}"));
+        self.log(
+            "INFO",
+            "NM",
+            format!("fencing of node {}: {text}", self.view.node_name(&node)),
+        );
     }
 
     /// Nodes whose present life is suspected.
@@ -262,7 +274,7 @@ impl Engine {
             writes.push(Write::Delete { key });
         }
         let owner = Owner {
-            node: self.spelled(&self.settings.node),
+            node: self.view.node_name(&self.settings.node),
             incarnation: mine,
             epoch,
             cause: cause.to_owned(),
@@ -275,7 +287,10 @@ impl Engine {
         self.log(
             "INFO",
             "FM",
-            format!("claiming {group} at epoch {epoch}: {cause}"),
+            format!(
+                "claiming {} at epoch {epoch}: {cause}",
+                self.view.group_name(group)
+            ),
         );
         let transaction = Transaction { guards, writes };
         self.change_owner(
@@ -311,11 +326,6 @@ impl Engine {
             decision.epoch = epoch;
         }
         list
-    }
-
-    fn spelled(&self, node: &str) -> String {
-        let config = self.view.nodes.get(&fold(node));
-        config.map_or_else(|| node.to_owned(), |n| n.name.clone())
     }
 
     fn change_owner(&mut self, intent: Intent, group: &str, transaction: Transaction) {
@@ -375,7 +385,7 @@ impl Engine {
             let leaving = Leaving {
                 target: target.into_iter().next(),
                 why: Why::Stop,
-                cause: format!("the Cluster service of {me} stops"),
+                cause: format!("the Cluster service of {} stops", self.view.node_name(&me)),
             };
             self.leave(group, leaving, now);
             return;
@@ -411,7 +421,10 @@ impl Engine {
             seen.is_some_and(|(_, at)| now.boot >= *at + delay)
         };
         if let Some(target) = failback::target(&self.view, dead, group, &owner, stable) {
-            let cause = format!("the preferred owner {target} is back");
+            let cause = format!(
+                "the preferred owner {} is back",
+                self.view.node_name(&target)
+            );
             let leaving = Leaving {
                 target: Some(target),
                 why: Why::Failback,
@@ -422,10 +435,14 @@ impl Engine {
     }
 
     pub(super) fn leave(&mut self, group: &str, leaving: Leaving, now: Now) {
+        let name = self.view.group_name(group);
         let text = match &leaving.target {
-            Some(target) => format!("{group} moves to {target}: {}", leaving.cause),
+            Some(target) => {
+                let target = self.view.node_name(target);
+                format!("{name} moves to {target}: {}", leaving.cause)
+            }
             None => format!(
-                "{group} goes offline, no other node may own it: {}",
+                "{name} goes offline, no other node may own it: {}",
                 leaving.cause
             ),
         };
@@ -455,8 +472,12 @@ impl Engine {
             Why::Asked | Why::Failback => None,
             Why::Failure | Why::Stop => planned.into_iter().next(),
         };
-        let text = format!("{target} is not available any more");
-        self.log("WARN", "FM", format!("{group} does not move: {text}"));
+        let text = format!("{} is not available any more", self.view.node_name(target));
+        self.log(
+            "WARN",
+            "FM",
+            format!("{} does not move: {text}", self.view.group_name(group)),
+        );
         self.decide(group, None, "stays", text, now);
         let stop = leaving.why == Why::Stop;
         let again = Leaving {
@@ -496,7 +517,7 @@ impl Engine {
         let mut left = owner.left.clone();
         left.insert(fold(&self.settings.node), mine.clone());
         let next = Owner {
-            node: self.spelled(target),
+            node: self.view.node_name(target),
             incarnation: session.incarnation.clone(),
             epoch,
             cause: leaving.cause.clone(),

@@ -40,22 +40,14 @@ impl Engine {
         cause: String,
         now: Now,
     ) -> Decision {
-        let spelled = |name: &str| {
-            let config = self.view.resources.get(name);
-            config.map_or_else(|| name.to_owned(), |r| r.name.clone())
-        };
         let run = self.runs.get(group);
         Decision {
             wall_ms: now.wall_ms,
             boot_ns: u64::try_from(now.boot.as_nanos()).unwrap_or(u64::MAX),
             boot_id: self.settings.boot_id.clone(),
             node: self.settings.node.clone(),
-            group: self
-                .view
-                .groups
-                .get(group)
-                .map_or_else(|| group.to_owned(), |g| g.name.clone()),
-            resource: resource.map(spelled),
+            group: self.view.group_name(group),
+            resource: resource.map(|name| self.view.resource_name(name)),
             event: event.to_owned(),
             cause,
             epoch: self.view.owners.get(group).map_or(0, |o| o.epoch),

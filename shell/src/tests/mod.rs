@@ -1,5 +1,9 @@
 //! Tests of the shell as a whole, on a scripted double of the client.
 
+mod commands;
+mod pitfalls;
+mod table;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -45,6 +49,12 @@ impl Invoke for Double {
             ]),
             "Start-ClusterGroup" => Err(Error::new(ErrorKind::GroupNotFound, "there is no group")
                 .hint("Get-ClusterGroup lists them")),
+            "Stop-ClusterGroup" => Err(Error::new(ErrorKind::InvalidRequest, "not now")),
+            "Get-ClusterParameter" => Ok(vec![record(&[("Name", text("Address"))])]),
+            "Get-MsmqQueue" if arguments.as_map().is_some_and(|m| m.len() == 1) => {
+                let name = record(&[("Name", text("VS1\\private$\\orders"))]);
+                Ok(vec![name])
+            }
             _ => Ok(vec![arguments]),
         }
     }
@@ -63,15 +73,27 @@ struct Ran {
     calls: Vec<(String, Value)>,
 }
 
-fn run(source: &str) -> Ran {
-    let double = Arc::new(Double::default());
-    let mut state = State::new(Arc::clone(&double) as Arc<dyn Invoke>, false);
+fn session_on(double: &Arc<Double>) -> Session {
+    let mut state = State::new(Arc::clone(double) as Arc<dyn Invoke>, false);
     state.captured = Some(RefCell::default());
     state.colour = false;
-    let state = Rc::new(state);
-    let mut session = Session::new(Rc::clone(&state), rhai::Map::new().into());
+    Session::new(Rc::new(state), rhai::Map::new().into())
+}
+
+fn session() -> Session {
+    session_on(&Arc::default())
+}
+
+/// What a session has shown so far.
+fn shown(session: &Session) -> String {
+    session.state.captured.as_ref().unwrap().borrow().clone()
+}
+
+fn run(source: &str) -> Ran {
+    let double = Arc::new(Double::default());
+    let mut session = session_on(&double);
     let code = session.run("test", source).err().unwrap_or(0);
-    let shown = state.captured.as_ref().unwrap().borrow().clone();
+    let shown = shown(&session);
     let calls = double.calls.lock().unwrap().clone();
     Ran { code, shown, calls }
 }
