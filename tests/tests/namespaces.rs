@@ -1,6 +1,5 @@
 //! The thawed zombie on machines of their own: each node in a network namespace, where nothing but the
-//! check before each acknowledgement (the epoch in the store, the end of the lease) stands between two
-//! owners with the same address.
+//! check of the store's epoch before each acknowledgement stands between two owners with the same address.
 //!
 //! ```text
 //!  namespace of n1                            namespace of n2
