@@ -154,6 +154,26 @@ fn an_address_and_a_disk_of_another_virtual_server_are_refused_before_anything_s
 }
 
 #[test]
+fn an_address_and_a_path_that_are_none_are_refused_when_they_are_typed() {
+    let lab = lab_with_two_groups();
+    for (resource_type, parameter) in [
+        ("IP Address", "Address=127.0.9"),
+        ("IP Address", "Address=192.0.2.7"),
+        ("Physical Disk", "DiskPath=srv/vs1"),
+    ] {
+        let error = lab
+            .add_resource("X", "VS2", resource_type, &[parameter], &[])
+            .unwrap_err();
+        assert_eq!(
+            error.kind,
+            ErrorKind::InvalidParameter,
+            "{parameter}: {error}"
+        );
+        assert!(error.hint.is_some(), "{parameter}");
+    }
+}
+
+#[test]
 fn an_address_that_a_foreign_process_listens_at_is_refused_with_its_number() {
     let lab = lab_with_two_groups();
     let address = lab.address(102).unwrap();

@@ -71,8 +71,33 @@ pub(super) fn check_parameter(
         );
         return Err(Error::new(ErrorKind::InvalidParameter, text));
     }
+    check_form(rule, resource, parameter, value)?;
     check_unused(view, rule, resource, parameter, value)?;
     Ok(parameter)
+}
+
+/// A slip in an address or a path is told now, and not when the resource shall come online.
+fn check_form(rule: &TypeRule, resource: &str, parameter: &Parameter, value: &str) -> Result<()> {
+    let (fits, form) = match (rule.name, parameter.name) {
+        ("IP Address", "Address") => {
+            let address = value.trim().parse::<std::net::IpAddr>();
+            let loopback = address.is_ok_and(|address| address.is_loopback());
+            (
+                loopback,
+                "a loopback address, such as 127.0.9.1; others come with a later version",
+            )
+        }
+        ("Physical Disk", "DiskPath") => (
+            value.trim().starts_with('/'),
+            "a folder's path from the root, such as /srv/vs1",
+        ),
+        _ => return Ok(()),
+    };
+    if fits {
+        return Ok(());
+    }
+    let text = format!("{} of {resource} cannot be {value:?}", parameter.name);
+    Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!("give {form}")))
 }
 
 fn unknown_parameter(rule: &TypeRule, resource: &str, name: &str) -> Error {
