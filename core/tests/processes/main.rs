@@ -259,7 +259,7 @@ fn an_application_sees_its_names() {
         .parameters
         .insert("UseNetworkName".to_owned(), "1".to_owned());
     block_on(async {
-        let mut application = create("genapp").unwrap();
+        let mut application = create("Generic Application").unwrap();
         let error = application.online(&context).await.unwrap_err();
         assert_eq!(error.kind.name(), "DependencyNotFound");
         context.provided.network_name = Some("VS1".to_owned());
