@@ -67,6 +67,13 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
         ))),
         "Import-Csv" => file::import_csv(call, bound),
         "Get-Content" => file::content(call, bound),
+        "Clear-Host" => {
+            // Nothing is cleared where nobody looks at a screen.
+            if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+                call.state.write("\x1b[2J\x1b[H");
+            }
+            Ok(none())
+        }
         "Get-Date" => {
             let now = std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)

@@ -118,6 +118,8 @@ pub static VERBS: &[&CommandSpec] = &[
         "Path" Text at 0 of Completes::File => "The file; it is replaced.",
         "Append" Switch => "Add to it.",
     ], "Get-ClusterLog | Out-File cluster.log" => "Keeps the log."),
+    verb!("Clear-Host", ["clear", "cls"], "Clears the screen.", parameters![],
+        "Clear-Host" => "A clean screen."),
     verb!("Out-Null", [], "Takes the rows and shows nothing.", parameters![],
         "Stop-ClusterGroup VS1 | Out-Null" => "Done, without a word."),
     verb!("Get-Help", ["help", "man"], "Shows the help of a command, or lists commands.", parameters![

@@ -19,11 +19,13 @@ impl Front<'_> {
         let span = Span::new(start, self.at);
         let dashed = word.contains('-');
         let found = cmdlet::find(&word);
+        // `Mvoe-ClusterGroup` is a slip in a command, not a difference of two variables.
         let shape = dashed
             && word
                 .split('-')
                 .all(|part| part.starts_with(|c: char| c.is_uppercase()))
-            && cmdlet::is_verb(word.split('-').next().unwrap_or_default());
+            && (cmdlet::is_verb(word.split('-').next().unwrap_or_default())
+                || hamq_core::name::nearest(&word, cmdlet::all().map(|s| s.name)).is_some());
         let is_command = !member
             && (dashed && (found.is_some() || shape)
                 || !dashed && {

@@ -218,6 +218,11 @@ fn errors_have_their_place() {
             "test:1:1",
             "did you mean Get-ClusterGroup?",
         ),
+        (
+            "Mvoe-ClusterGroup VS1",
+            "test:1:1",
+            "did you mean Move-ClusterGroup?",
+        ),
         ("let a = 1 + Get-ClusterGroup", "test:1:13", "parentheses"),
         (
             "Get-ClusterGroup | ft | select Name",
