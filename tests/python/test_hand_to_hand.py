@@ -12,7 +12,7 @@ import pytest
 import hamq
 
 HAMQ = Path(sys.executable).with_name("hamq")
-BODY = "order 7, für Ólafsdóttir: 3 × \"Ink\", 5 €"
+BODY = 'order 7, für Ólafsdóttir: 3 of "Ink", 5 €'
 
 
 class Doors:
