@@ -1,57 +1,79 @@
-//! Bytes of the queue's records: little-endian numbers, length-prefixed texts.
+//! Bytes of the queue's records and messages: little-endian numbers, varints, length-prefixed texts.
 
 use uuid::Uuid;
 
-use super::message::{Delivery, Message, MessageId};
+use super::message::MessageId;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Appends values to bytes.
-#[derive(Default)]
-pub(super) struct Encoder(pub(super) Vec<u8>);
+pub(crate) struct Encoder<'a>(pub(crate) &'a mut Vec<u8>);
 
-impl Encoder {
-    pub(super) fn u8(&mut self, value: u8) {
+impl Encoder<'_> {
+    pub(crate) fn u8(&mut self, value: u8) {
         self.0.push(value);
     }
 
-    pub(super) fn u32(&mut self, value: u32) {
+    pub(crate) fn u32(&mut self, value: u32) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    pub(super) fn u64(&mut self, value: u64) {
+    pub(crate) fn u64(&mut self, value: u64) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    pub(super) fn count(&mut self, value: usize) {
-        self.u32(u32::try_from(value).unwrap_or(u32::MAX));
+    /// Seven bits a byte, lowest first; the high bit says that more follow.
+    pub(crate) fn varint(&mut self, value: u64) {
+        let mut rest = value;
+        while rest >= 0x80 {
+            self.0.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.0.push((rest & 0x7f) as u8);
     }
 
-    pub(super) fn uuid(&mut self, value: Uuid) {
+    pub(crate) fn count(&mut self, value: usize) {
+        self.varint(value as u64);
+    }
+
+    pub(crate) fn uuid(&mut self, value: Uuid) {
         self.0.extend_from_slice(value.as_bytes());
     }
 
-    pub(super) fn bytes(&mut self, value: &[u8]) {
+    pub(crate) fn id(&mut self, id: MessageId) {
+        self.uuid(id.manager);
+        self.u32(id.ordinal);
+    }
+
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.count(value.len());
         self.0.extend_from_slice(value);
+    }
+
+    pub(crate) fn text(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
     }
 }
 
 /// Takes values off bytes; every read is checked.
-pub(super) struct Decoder<'a> {
+pub(crate) struct Decoder<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    pub(super) const fn at(&self) -> usize {
+    pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(count);
         let part = end.and_then(|end| self.bytes.get(self.at..end));
         let part = part.ok_or_else(|| malformed("it ends too early"))?;
@@ -59,47 +81,90 @@ impl<'a> Decoder<'a> {
         Ok(part)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8> {
+    pub(crate) fn u8(&mut self) -> Result<u8> {
         Ok(self.take(1)?[0])
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32> {
+    pub(crate) fn u32(&mut self) -> Result<u32> {
         let part = self.take(4)?.try_into();
         part.map(u32::from_le_bytes)
             .map_err(|_| malformed("number"))
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64> {
+    pub(crate) fn u64(&mut self) -> Result<u64> {
         let part = self.take(8)?.try_into();
         part.map(u64::from_le_bytes)
             .map_err(|_| malformed("number"))
     }
 
+    pub(crate) fn varint(&mut self) -> Result<u64> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(malformed("a number is too long"))
+    }
+
+    /// A varint that fits into 32 bits.
+    pub(crate) fn varint32(&mut self) -> Result<u32> {
+        u32::try_from(self.varint()?).map_err(|_| malformed("a number is too large"))
+    }
+
+    /// A varint that fits into 16 bits.
+    pub(crate) fn varint16(&mut self) -> Result<u16> {
+        u16::try_from(self.varint()?).map_err(|_| malformed("a number is too large"))
+    }
+
     /// A count of items of at least `item_bytes` each, which the rest must have room for.
-    pub(super) fn count(&mut self, item_bytes: usize) -> Result<usize> {
-        let count = self.u32()? as usize;
-        if count.saturating_mul(item_bytes) > self.bytes.len() - self.at {
+    pub(crate) fn count(&mut self, item_bytes: usize) -> Result<usize> {
+        let count = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        if count.saturating_mul(item_bytes.max(1)) > self.bytes.len() - self.at {
             return Err(malformed("a count is larger than its bytes"));
         }
         Ok(count)
     }
 
-    pub(super) fn uuid(&mut self) -> Result<Uuid> {
+    pub(crate) fn uuid(&mut self) -> Result<Uuid> {
         Uuid::from_slice(self.take(16)?).map_err(|_| malformed("GUID"))
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8]> {
-        let count = self.u32()? as usize;
+    pub(crate) fn id(&mut self) -> Result<MessageId> {
+        Ok(MessageId {
+            manager: self.uuid()?,
+            ordinal: self.u32()?,
+        })
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
+        let count = self.count(1)?;
         self.take(count)
     }
 
-    pub(super) fn text(&mut self) -> Result<String> {
-        let bytes = self.bytes()?.to_vec();
-        String::from_utf8(bytes).map_err(|_| malformed("a text is not UTF-8"))
+    pub(crate) fn str(&mut self) -> Result<&'a str> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| malformed("a text is not UTF-8"))
     }
 
-    pub(super) fn end(&self) -> Result<()> {
-        if self.at == self.bytes.len() {
+    pub(crate) fn text(&mut self) -> Result<String> {
+        self.str().map(str::to_owned)
+    }
+
+    pub(crate) fn bool(&mut self) -> Result<bool> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(malformed("a yes or no is neither")),
+        }
+    }
+
+    pub(crate) fn end(&self) -> Result<()> {
+        if self.is_empty() {
             Ok(())
         } else {
             Err(malformed("it goes on too long"))
@@ -108,7 +173,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// A record that has a good checksum and still makes no sense.
-pub(super) fn malformed(what: &str) -> Error {
+pub(crate) fn malformed(what: &str) -> Error {
     Error::new(
         ErrorKind::StoreDamaged,
         format!("a record of the message store cannot be read: {what}"),
@@ -116,53 +181,19 @@ pub(super) fn malformed(what: &str) -> Error {
     .hint("was it written by a newer version?")
 }
 
-/// Upper bound of the bytes of an encoded message beside its label and body.
-pub(super) const MESSAGE_OVERHEAD_BYTES: usize = 64;
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// A message with a checksum of its own, so that it can be read alone later.
-pub(super) fn encode_message(to: &mut Encoder, message: &Message) {
-    let start = to.0.len();
-    to.u32(0);
-    to.u8(message.priority);
-    to.u8(u8::from(message.delivery == Delivery::Recoverable));
-    to.u32(message.body_type);
-    to.u32(message.app_specific);
-    to.uuid(message.correlation_id.manager);
-    to.u32(message.correlation_id.ordinal);
-    to.bytes(message.label.as_bytes());
-    to.bytes(&message.body);
-    let crc = crc32c::crc32c(&to.0[start + 4..]);
-    to.0[start..start + 4].copy_from_slice(&crc.to_le_bytes());
-}
+    use super::*;
 
-/// Reads what `encode_message` wrote; `verify` unless a larger checksum has been checked already.
-pub(super) fn decode_message(from: &mut Decoder<'_>, verify: bool) -> Result<Message> {
-    let crc = from.u32()?;
-    let start = from.at;
-    let priority = from.u8()?;
-    let recoverable = from.u8()? == 1;
-    let body_type = from.u32()?;
-    let app_specific = from.u32()?;
-    let correlation_id = MessageId {
-        manager: from.uuid()?,
-        ordinal: from.u32()?,
-    };
-    let label = from.text()?;
-    let body = from.bytes()?.to_vec();
-    if verify && crc32c::crc32c(&from.bytes[start..from.at]) != crc {
-        return Err(malformed("a message's checksum is wrong"));
+    proptest! {
+        #[test]
+        fn a_varint_comes_back_and_any_bytes_are_survived(value: u64, noise: Vec<u8>) {
+            let mut bytes = Vec::new();
+            Encoder(&mut bytes).varint(value);
+            prop_assert_eq!(Decoder::new(&bytes).varint().unwrap(), value);
+            let _ = Decoder::new(&noise).varint();
+        }
     }
-    Ok(Message {
-        body,
-        body_type,
-        label,
-        priority,
-        delivery: if recoverable {
-            Delivery::Recoverable
-        } else {
-            Delivery::Express
-        },
-        correlation_id,
-        app_specific,
-    })
 }

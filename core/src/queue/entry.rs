@@ -1,137 +1,82 @@
-//! A queue's messages in order: small entries; bodies stay in the log.
+//! A message's place in a queue: small, because ten million of them are held; its content stays in the log.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use super::message::Message;
-use super::request::{QueueProperties, QueueStatus, Select, TransactionId};
+use super::encoded::Encoded;
+use super::message::{MessageId, SentIn};
 use crate::log::Position;
 
-/// Where a message's content is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// In the log.
-    Log(Position),
-    /// Express: nowhere else.
-    Memory(Arc<Message>),
-}
-
-/// A message's place in a queue. Its lookup id is the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a queue knows of one message. Its lookup id is the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// Where the content is.
-    pub body: Body,
+    /// Where the encoded message lies in the log; nowhere for an express one.
+    pub position: Position,
+    /// Bytes of the body, parts included.
+    pub body_bytes: u64,
     /// Unix milliseconds.
     pub arrived_ms: u64,
-    /// Bytes of the body.
-    pub body_bytes: u32,
+    /// Who sent it: a number of [`super::state::State::principals`]; 0: unknown.
+    pub sender: u16,
+    /// Whether it is only in memory.
+    pub express: bool,
+    /// Whether its end is to be told: it has an administration queue or wants a dead letter or a journal copy.
+    pub watched: bool,
+    /// What few messages have.
+    pub extra: Option<Box<Extra>>,
 }
 
-/// An entry that a transaction has received and not yet committed.
-#[derive(Clone, Debug)]
-pub struct Locked {
-    /// The entry, to be put back.
-    pub entry: Entry,
-    /// Which transaction; none after a restart, which has ended it.
-    pub by: Option<TransactionId>,
-    /// Purged meanwhile: it is not put back.
-    pub purged: bool,
+/// What few messages have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// The content of an express message.
+    pub content: Option<Encoded>,
+    /// Where the parts of a large body lie.
+    pub parts: Vec<Position>,
+    /// PROPID_M_MSGID when it does not follow from the lookup id.
+    pub id: Option<MessageId>,
+    /// PROPID_M_CLASS when it is not what the sender set.
+    pub class: u16,
+    /// Of a copy: where it was going.
+    pub destination: String,
+    /// It expires then (Unix milliseconds); 0: never.
+    pub expires_ms: u64,
+    /// PROPID_M_CORRELATIONID, for the index; none: zero.
+    pub correlation_id: Option<MessageId>,
+    /// Aborted receives since it entered this queue.
+    pub abort_count: u32,
+    /// Expired or released leases, and all deliveries, since it entered this queue.
+    pub delivery_count: u32,
+    /// PROPID_M_MOVE_COUNT.
+    pub move_count: u32,
+    /// PROPID_M_LAST_MOVE_TIME in Unix milliseconds; 0: never.
+    pub last_move_ms: u64,
+    /// How often the poison policy has sent it round.
+    pub retry_cycle: u32,
+    /// The transaction that sent it.
+    pub transaction: Option<SentIn>,
 }
 
-/// A queue.
-#[derive(Clone, Debug)]
-pub struct Queue {
-    /// Its name as it was spelled.
-    pub name: String,
-    /// What its creator set.
-    pub properties: QueueProperties,
-    /// Unix milliseconds.
-    pub created_ms: u64,
-    /// Messages by lookup id: priority descending, then arrival.
-    pub available: BTreeMap<u64, Entry>,
-    /// Messages held by transactions.
-    pub locked: BTreeMap<u64, Locked>,
-    /// Bytes of all bodies.
-    pub bytes: u64,
-}
+impl Entry {
+    /// What few messages have, to be changed.
+    pub fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
 
-impl Queue {
-    /// An empty queue.
+    /// When it expires, in Unix milliseconds.
     #[must_use]
-    pub fn new(name: String, properties: QueueProperties, created_ms: u64) -> Self {
-        Self {
-            name,
-            properties,
-            created_ms,
-            available: BTreeMap::new(),
-            locked: BTreeMap::new(),
-            bytes: 0,
-        }
+    pub fn expires_ms(&self) -> Option<u64> {
+        let extra = self.extra.as_ref()?;
+        Some(extra.expires_ms).filter(|at| *at > 0)
     }
 
-    /// What is shown of it.
+    /// Its correlation id, if it has one.
     #[must_use]
-    pub fn status(&self) -> QueueStatus {
-        QueueStatus {
-            name: self.name.clone(),
-            properties: self.properties.clone(),
-            message_count: (self.available.len() + self.locked.len()) as u64,
-            bytes_in_queue: self.bytes,
-            locked_count: self.locked.len() as u64,
-            created_ms: self.created_ms,
-        }
+    pub fn correlation_id(&self) -> Option<MessageId> {
+        self.extra.as_ref()?.correlation_id
     }
 
-    /// The available message that `select` means.
-    #[must_use]
-    pub fn find(&self, select: Select) -> Option<(u64, &Entry)> {
-        let found = match select {
-            Select::First => self.available.first_key_value(),
-            Select::After(id) => {
-                let behind = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
-                self.available.range(behind).next()
-            }
-            Select::LookupId(id) => self.available.get_key_value(&id),
-        };
-        found.map(|(id, entry)| (*id, entry))
-    }
-
-    /// A message comes in.
-    pub fn insert(&mut self, lookup_id: u64, entry: Entry) {
-        self.bytes += u64::from(entry.body_bytes);
-        let before = self.available.insert(lookup_id, entry);
-        debug_assert!(before.is_none(), "a lookup id was given twice");
-    }
-
-    /// A message leaves, locked or not.
-    pub fn remove(&mut self, lookup_id: u64) -> Option<Entry> {
-        let locked = self.locked.remove(&lookup_id).map(|locked| locked.entry);
-        let entry = locked.or_else(|| self.available.remove(&lookup_id))?;
-        self.bytes -= u64::from(entry.body_bytes);
-        Some(entry)
-    }
-
-    /// A transaction takes an available message.
-    pub fn lock(&mut self, lookup_id: u64, by: Option<TransactionId>) {
-        if let Some(entry) = self.available.remove(&lookup_id) {
-            let locked = Locked {
-                entry,
-                by,
-                purged: false,
-            };
-            self.locked.insert(lookup_id, locked);
-        }
-    }
-
-    /// The transaction that held it has ended without a commit: back to its old place. Gives the entry if it
-    /// was purged meanwhile and so is gone.
-    pub fn unlock(&mut self, lookup_id: u64) -> Option<Entry> {
-        let locked = self.locked.remove(&lookup_id)?;
-        if locked.purged {
-            self.bytes -= u64::from(locked.entry.body_bytes);
-            return Some(locked.entry);
-        }
-        self.available.insert(lookup_id, locked.entry);
-        None
+    /// Every place in the log that it needs.
+    pub fn positions(&self) -> impl Iterator<Item = Position> {
+        let parts = self.extra.iter().flat_map(|extra| &extra.parts);
+        let head = (!self.express).then_some(self.position);
+        head.into_iter().chain(parts.copied())
     }
 }
