@@ -63,6 +63,8 @@ error_kinds! {
     MessageAlreadyReceived = 0xC00E_001D,
     /// MQ_ERROR_ILLEGAL_FORMATNAME.
     IllegalFormatName = 0xC00E_001E,
+    /// MQ_ERROR_UNSUPPORTED_FORMATNAME_OPERATION: this kind of queue is not for that.
+    UnsupportedFormatNameOperation = 0xC00E_0020,
     /// MQ_ERROR_ACCESS_DENIED.
     AccessDenied = 0xC00E_0025,
     /// MQ_ERROR_INSUFFICIENT_RESOURCES: a quota or the disk is full; nothing was stored.
