@@ -339,7 +339,10 @@ mod tests {
         assert!(file.write_at(0, b"x").is_err());
         assert!(disk.create("b", 0).is_err() && disk.reserve("b", 0).is_err());
         assert!(disk.rename("a", "b").is_err() && disk.remove("a").is_err());
-        assert_eq!((&bytes, disk.list().unwrap()), (b"abc", vec!["a".to_owned()]));
+        assert_eq!(
+            (&bytes, disk.list().unwrap()),
+            (b"abc", vec!["a".to_owned()])
+        );
     }
 
     #[test]
