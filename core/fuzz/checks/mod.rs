@@ -5,10 +5,10 @@
 
 #![allow(dead_code, reason = "each target calls one of them")]
 
-pub mod name_parser;
+pub(crate) mod name_parser;
 
 /// A check and the name of its target.
-pub type Check = (&'static str, fn(&[u8]));
+pub(crate) type Check = (&'static str, fn(&[u8]));
 
 /// Every check there is.
-pub const ALL: &[Check] = &[("name_parser", name_parser::check)];
+pub(crate) const ALL: &[Check] = &[("name_parser", name_parser::check)];

@@ -10,7 +10,7 @@ use hamq_core::name::{
 use hamq_core::{Error, Result};
 
 /// Reads the input as each kind of name, bytes 0 and 1 also as the numbers of a format name.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     if let &[kind, suffix, ..] = data {
         match QueueFormat::from_bytes([kind, suffix]) {
             Ok(format) => assert_eq!(format.to_bytes(), [kind, suffix]),
