@@ -468,6 +468,7 @@ __all__ = [
     "MessageAlreadyReceived",
     "MessageNotFound",
     "MessageStorageFailed",
+    "NoDirectory",
     "NodeDown",
     "NodeNotFound",
     "NodePaused",
@@ -493,5 +494,6 @@ __all__ = [
     "Timeout",
     "TransactionAborted",
     "TransactionUsage",
+    "UnsupportedFormatNameOperation",
     "Usage",
 ]
