@@ -53,6 +53,8 @@ error_kinds! {
     OperationCancelled = 0xC00E_0008,
     /// MQ_ERROR_SERVICE_NOT_AVAILABLE: no queue manager answers.
     ServiceNotAvailable = 0xC00E_000B,
+    /// MQ_ERROR_NO_DS: the operation needs a directory, and there is none.
+    NoDirectory = 0xC00E_0013,
     /// MQ_ERROR_ILLEGAL_QUEUE_PATHNAME.
     IllegalQueuePathName = 0xC00E_0014,
     /// MQ_ERROR_ILLEGAL_PROPERTY_VALUE.

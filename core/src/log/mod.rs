@@ -65,7 +65,7 @@ pub use flush::{Flush, Flushed};
 pub use opening::LogOptions;
 pub use pool::{MadeSpare, SpareJob};
 pub use reading::{RecordsJob, SegmentUse};
-pub use recovery::{Event, Found};
+pub use recovery::{Event, Found, Stored};
 pub use retention::{SnapshotJob, WrittenSnapshot};
 pub use segment::Position;
 pub use token::Token;

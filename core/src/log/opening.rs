@@ -8,7 +8,7 @@ use super::batch::Batch;
 use super::fence::{self, EpochFence, Fence};
 use super::pool::Pool;
 use super::reading::Reading;
-use super::recovery::{self, Chain, Event, Found};
+use super::recovery::{self, Chain, Event, Found, Stored};
 use super::segment::{HEADER_BYTES, Header, SegmentId};
 use super::token::Token;
 use super::writer::{Log, Open, Sealed, create};
@@ -42,7 +42,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         options: LogOptions,
-        replay: &mut dyn FnMut(Event<'_>) -> Result<()>,
+        replay: &mut dyn FnMut(&Stored<'_>, Event<'_>) -> Result<()>,
     ) -> Result<(Self, Found)> {
         let began = clock.boot();
         let token = choose_token(disk.as_ref(), options.epoch)?;

@@ -10,6 +10,7 @@
 //! is refused and never cut: one batch at a time is in flight, so a torn one has nothing behind it. Old batches of
 //! a recycled file do lie behind it: their numbers are lower than any that the segment can hold.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -21,8 +22,10 @@ use super::snapshot::{self, Snapshot};
 use super::token::Token;
 use super::window::Window;
 use super::writer::Sealed;
+use bytes::Bytes;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::disk::Disk;
+use crate::sys::disk::{Disk, DiskFile};
 
 /// What replay hands to its user, in order.
 pub enum Event<'a> {
@@ -31,6 +34,59 @@ pub enum Event<'a> {
     /// A record and where its bytes lie.
     Record(Position, &'a [u8]),
 }
+
+/// The log while it is read: what the user of the records has to look up in earlier ones.
+pub struct Stored<'a> {
+    disk: &'a Arc<dyn Disk>,
+    segments: BTreeMap<u32, SegmentId>,
+    files: RefCell<BTreeMap<u32, Arc<dyn DiskFile>>>,
+}
+
+impl<'a> Stored<'a> {
+    fn new(disk: &'a Arc<dyn Disk>, segments: impl Iterator<Item = SegmentId>) -> Self {
+        Self {
+            disk,
+            segments: segments.map(|id| (id.number, id)).collect(),
+            files: RefCell::default(),
+        }
+    }
+
+    /// Reads bytes of an earlier record.
+    ///
+    /// # Errors
+    /// `StoreDamaged` when they are not there.
+    pub fn read(&self, position: Position) -> Result<Bytes> {
+        let lost = |what: &dyn std::fmt::Display| {
+            let (segment, offset) = (position.segment, position.offset);
+            damaged(format!("segment {segment} at byte {offset}: {what}"))
+        };
+        let file = self.file(position.segment).map_err(|error| lost(&error))?;
+        let mut bytes = vec![0; position.length as usize];
+        let count = file.read_at(position.offset.into(), &mut bytes);
+        match count.map_err(|error| lost(&error))? {
+            count if count == bytes.len() => Ok(bytes.into()),
+            _ => Err(lost(&"the file is too short")),
+        }
+    }
+
+    fn file(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
+        let mut files = self.files.borrow_mut();
+        if let Some(file) = files.get(&number) {
+            return Ok(Arc::clone(file));
+        }
+        let id = self.segments.get(&number);
+        let id = id.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let file = self.disk.open(&id.file_name())?;
+        if files.len() >= FILES_MAX {
+            files.pop_first();
+        }
+        files.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// Segments that are kept open while the log is read.
+const FILES_MAX: usize = 64;
 
 /// What reading found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +127,7 @@ fn unreadable(name: &str, error: &io::Error) -> Error {
 pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     mine: Token,
-    replay: &mut dyn FnMut(Event<'_>) -> Result<()>,
+    replay: &mut dyn FnMut(&Stored<'_>, Event<'_>) -> Result<()>,
 ) -> Result<Chain> {
     let names = disk
         .list()
@@ -115,8 +171,10 @@ pub(super) fn recover(
         };
         result.segments.insert(id.number, Sealed::earlier(id, end));
     }
+    let live = result.segments.values().map(|sealed| sealed.id);
+    let stored = Stored::new(disk, live.chain(chain.iter().map(|header| header.id)));
     if let Some(snapshot) = &snapshot {
-        replay(Event::Snapshot(&snapshot.payload))?;
+        replay(&stored, Event::Snapshot(&snapshot.payload))?;
     }
     drop(snapshot);
     let (mut offset, mut next) = first;
@@ -128,6 +186,7 @@ pub(super) fn recover(
                 id: chain[index].id,
             },
             replay,
+            stored: &stored,
             found: &mut result.found,
         };
         let id = chain[index].id;
@@ -246,7 +305,8 @@ fn starting_point(chain: &[Header], snapshot: Option<&Snapshot>) -> Result<(usiz
 struct Replay<'a> {
     header: Header,
     segment: SegmentReader,
-    replay: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+    replay: &'a mut dyn FnMut(&Stored<'_>, Event<'_>) -> Result<()>,
+    stored: &'a Stored<'a>,
     found: &'a mut Found,
 }
 
@@ -274,7 +334,7 @@ impl Replay<'_> {
                 break;
             }
             for (position, record) in self.segment.records(end, &batch) {
-                (self.replay)(Event::Record(position, record))?;
+                (self.replay)(self.stored, Event::Record(position, record))?;
                 self.found.records += 1;
             }
             next += 1;

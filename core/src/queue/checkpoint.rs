@@ -5,6 +5,14 @@ use super::engine::Engine;
 use super::serve::Replies;
 use crate::error::{ErrorKind, Result};
 
+/// The first byte of a page's record: no version of a change.
+const PAGE: u8 = 0xff;
+
+/// Whether a record of the log is a page.
+pub(super) fn is_page(record: &[u8]) -> bool {
+    record.first() == Some(&PAGE)
+}
+
 /// When the next one is due.
 pub(super) struct Checkpoint {
     /// After so many bytes of log.
