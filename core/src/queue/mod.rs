@@ -11,7 +11,7 @@ pub mod request;
 
 mod admission;
 mod cache;
-mod codec;
+pub(crate) mod codec;
 pub mod decide;
 pub mod entry;
 mod image;
