@@ -23,7 +23,7 @@ pub mod stored_queue;
 pub mod transaction;
 
 mod apply;
-mod codec;
+pub(crate) mod codec;
 pub mod counters;
 mod entry_codec;
 mod image;

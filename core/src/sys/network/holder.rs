@@ -1,61 +1,6 @@
-//! Where things listen.
+//! Who holds an address, for people.
 
 use std::net::SocketAddr;
-
-use tokio::net::{TcpListener, TcpSocket};
-
-use crate::error::{Error, ErrorKind, Result};
-
-/// A node agent's port for commands.
-pub const AGENT_PORT: u16 = 7800;
-/// A queue manager's port for clients.
-pub const QUEUE_MANAGER_PORT: u16 = 7801;
-/// A node agent's port for the other nodes' heartbeats.
-pub const PEER_PORT: u16 = 7802;
-/// The port by which an IP Address resource holds its address.
-pub const PRESENCE_PORT: u16 = 7803;
-
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
-
-/// Listens at `address`, which no other process may share.
-///
-/// # Errors
-/// `AddressInUse` naming the address and, where the system tells, who holds it.
-pub fn listen(address: SocketAddr) -> Result<TcpListener> {
-    listen_unnamed(address).map_err(|error| match error.kind {
-        ErrorKind::AddressInUse => in_use(address),
-        _ => error,
-    })
-}
-
-/// As [`listen`], without looking for the holder of a used address, which takes milliseconds.
-///
-/// # Errors
-/// What the system says.
-pub fn listen_unnamed(address: SocketAddr) -> Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    };
-    // The address may be reused while old connections wind down, never while another one listens.
-    let listening = socket.and_then(|socket| {
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    });
-    listening.map_err(|e| Error::system(format_args!("listen at {address}"), &e))
-}
-
-fn in_use(address: SocketAddr) -> Error {
-    let holder = holder(address).map_or_else(String::new, |holder| format!(" by {holder}"));
-    Error::new(
-        ErrorKind::AddressInUse,
-        format!("address {address} is in use{holder}"),
-    )
-    .hint("choose another address or end the process that holds it")
-}
 
 /// Who listens at `address`, for people: `process 4711 (nginx)`. None if the system does not tell.
 #[must_use]
@@ -98,7 +43,7 @@ fn listening_inode(table: &str, address: SocketAddr) -> Option<u64> {
 }
 
 /// An address as /proc/net/tcp prints it: 32-bit words in the machine's byte order.
-fn kernel_form(address: SocketAddr) -> String {
+pub(super) fn kernel_form(address: SocketAddr) -> String {
     let bytes = match address {
         SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
         SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
@@ -118,26 +63,6 @@ fn kernel_form(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A loopback address of this test process's own.
-    fn own_address(last: u8) -> SocketAddr {
-        let pid = std::process::id();
-        let [_, _, high, low] = pid.to_be_bytes();
-        SocketAddr::from(([127, 64 | (high & 63), low, last], 7990))
-    }
-
-    #[tokio::test]
-    async fn a_used_address_is_named_with_its_holder() {
-        let address = own_address(11);
-        let first = listen(address).unwrap();
-        let error = listen(address).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::AddressInUse);
-        assert!(error.message.contains(&address.to_string()), "{error}");
-        let own = format!("process {} ", std::process::id());
-        assert!(error.message.contains(&own), "{error}");
-        drop(first);
-        listen(address).unwrap();
-    }
 
     #[test]
     fn the_kernel_s_table_is_read() {
