@@ -12,7 +12,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::access::Access;
-use super::engine::{Engine, ManagerOptions, OpenReport, Tuning};
+use super::engine::Engine;
+pub use super::engine::{ManagerOptions, OpenReport, Tuning};
 use super::request::{Answer, Caller, Reply, Request, RequestId, Respond};
 use super::serve::{Replies, Serve};
 use crate::error::{Error, ErrorKind, Result};
