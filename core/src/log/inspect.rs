@@ -477,7 +477,7 @@ impl Walk {
         if expected.is_none() && offset == start {
             return self.next_batch(); // nothing is missing but the header
         }
-        let lost = expected.map(|expected| number - expected);
+        let lost = expected.map(|expected| number.saturating_sub(expected));
         Some(self.gap(
             start,
             DamageKind::Batches {
