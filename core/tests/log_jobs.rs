@@ -314,8 +314,19 @@ fn nothing_acknowledged_is_lost_whichever_operation_finds_the_disk_full() {
     every_operation(Fault::Full, &[Survivors::Prefix, Survivors::None]);
 }
 
+/// What the next owner does while the old one is stopped: it adds a little and needs all that was there.
+fn add_a_little(new: &mut User) {
+    new.batch(2, 99).unwrap();
+    new.rest().unwrap();
+}
+
 #[test]
 fn an_owner_stopped_at_any_operation_recycles_nothing_of_the_next_one_and_acknowledges_nothing() {
+    stop_at_every_operation(add_a_little);
+    stop_at_every_operation(|new| new.work().unwrap());
+}
+
+fn stop_at_every_operation(meanwhile: fn(&mut User)) {
     for n in 0.. {
         let disk = FakeDisk::new();
         let (log, keys, _) = open(&disk, Some(1)).unwrap();
@@ -330,7 +341,7 @@ fn an_owner_stopped_at_any_operation_recycles_nothing_of_the_next_one_and_acknow
                 let (log, keys, _) = open(&inside, Some(9)).unwrap();
                 assert!([&before.0, &before.1].contains(&&keys), "operation {n}");
                 let mut new = User::new(log, keys, 1_000_000);
-                new.work().unwrap();
+                meanwhile(&mut new);
                 *kept.lock().unwrap() = Some((before.0, new.keys));
             }
         })));
@@ -398,6 +409,31 @@ fn a_batch_larger_than_the_next_segment_passes_over_it() {
     })
     .unwrap();
     assert_eq!(sizes, [record_of(1).len(), 4000, 40_000]);
+}
+
+#[test]
+fn a_snapshot_in_a_segment_that_has_no_batch_yet_is_found_again() {
+    let disk = FakeDisk::new();
+    let (log, keys, _) = open(&disk, None).unwrap();
+    let mut user = User::new(log, keys, 0);
+    user.batch(4, 99).unwrap();
+    user.batch(0, 1).unwrap();
+    user.rest().unwrap();
+    let first = user.log.current_segment();
+    while user.log.current_segment() == first {
+        user.log.prepare(1, 7000, false).unwrap();
+        user.remove_first(0);
+    }
+    user.begin_snapshot().unwrap();
+    user.rest().unwrap();
+    let (_, keys, _) = open(&disk.crash(1, Survivors::None), None).unwrap();
+    assert_eq!(keys, user.keys);
+    // And when batches follow while it is written.
+    user.begin_snapshot().unwrap();
+    user.batch(3, 99).unwrap();
+    user.rest().unwrap();
+    let (_, keys, _) = open(&disk.crash(1, Survivors::None), None).unwrap();
+    assert_eq!(keys, user.keys);
 }
 
 #[test]
@@ -546,7 +582,9 @@ fn a_rising_reader_reads_the_disk_seldom_and_never_what_is_not_settled() {
     log.prepare(1, 1000, false).unwrap();
     let next = log.record(|to| to.resize(to.len() + 1000, 7));
     assert_eq!(log.read(next).unwrap_err().kind, ErrorKind::Internal);
-    log.commit().unwrap();
+    let flush = log.seal().unwrap();
+    assert_eq!(log.read(next).unwrap_err().kind, ErrorKind::Internal);
+    log.settle(flush.run()).unwrap();
     assert_eq!(log.read(next).unwrap(), vec![7; 1000]);
 }
 

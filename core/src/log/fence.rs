@@ -44,15 +44,28 @@ fn encode(token: Token, owner: &str) -> [u8; EPOCH_BYTES] {
     bytes
 }
 
-/// Who EPOCH names, for a message; never used to decide.
-fn describe(bytes: &[u8; EPOCH_BYTES]) -> String {
+/// Whom EPOCH names, for a message; never used to decide.
+fn decode(bytes: &[u8; EPOCH_BYTES]) -> Option<(Token, String)> {
     let crc = crc32c::crc32c(&bytes[..EPOCH_BYTES - 4]);
     if &bytes[..8] != MAGIC || bytes[EPOCH_BYTES - 4..] != crc.to_le_bytes() {
-        return "an owner that cannot be read".to_owned();
+        return None;
     }
-    let token = Token::decode(&bytes[8..]);
     let owner = String::from_utf8_lossy(&bytes[25..25 + usize::from(bytes[24])]);
-    format!("{owner} with epoch {}.{}", token.epoch, token.incarnation)
+    Some((Token::decode(&bytes[8..]), owner.into_owned()))
+}
+
+/// Whom EPOCH names, for a report.
+pub(super) fn owner(disk: &dyn Disk) -> Option<(Token, String)> {
+    let mut bytes = [0; EPOCH_BYTES];
+    disk.open(EPOCH_FILE).ok()?.read_at(0, &mut bytes).ok()?;
+    decode(&bytes)
+}
+
+fn describe(bytes: &[u8; EPOCH_BYTES]) -> String {
+    decode(bytes).map_or_else(
+        || "an owner that cannot be read".to_owned(),
+        |(token, owner)| format!("{owner} with epoch {}.{}", token.epoch, token.incarnation),
+    )
 }
 
 fn fenced(by: &str) -> Error {

@@ -48,6 +48,7 @@
 mod batch;
 mod fence;
 mod flush;
+pub mod inspect;
 mod opening;
 mod pool;
 mod reader;

@@ -1,6 +1,7 @@
 //! Reading the batches of one segment.
 
 use std::io;
+use std::ops::RangeInclusive;
 
 use super::batch::{self, Head};
 use super::segment::{Position, SECTOR_BYTES, SegmentId};
@@ -19,7 +20,7 @@ pub(super) struct SegmentReader {
 pub(super) struct Behind {
     /// Bytes up to the last one that is not zero.
     pub(super) used: u64,
-    /// The first whole batch that is not an old one: where, and its number.
+    /// The first whole batch that was looked for: where, and its number.
     pub(super) later: Option<(u64, u64)>,
 }
 
@@ -27,7 +28,7 @@ impl SegmentReader {
     /// The whole batch at `offset`, if there is one.
     pub(super) fn batch_at<'w>(
         &self,
-        window: &'w mut Window<'_>,
+        window: &'w mut Window,
         offset: u64,
     ) -> io::Result<Option<batch::Read<'w>>> {
         let Some(head) = self.head_at(window, offset)? else {
@@ -38,7 +39,7 @@ impl SegmentReader {
     }
 
     /// What the batch at `offset` says of itself, if one begins there.
-    pub(super) fn head_at(&self, window: &mut Window<'_>, offset: u64) -> io::Result<Option<Head>> {
+    pub(super) fn head_at(&self, window: &mut Window, offset: u64) -> io::Result<Option<Head>> {
         let head = window.bytes(offset, batch::BATCH_HEADER_BYTES)?;
         Ok(batch::head(head, self.id.token))
     }
@@ -60,13 +61,13 @@ impl SegmentReader {
         })
     }
 
-    /// Looks at every sector from `start` on, until there is a whole batch numbered `next` or higher. Lower
+    /// Looks at every sector from `start` on, until there is a whole batch with one of these numbers. Lower
     /// ones are of an earlier life of the file.
     pub(super) fn look_behind(
         &self,
-        window: &mut Window<'_>,
+        window: &mut Window,
         start: u64,
-        next: u64,
+        numbers: RangeInclusive<u64>,
     ) -> io::Result<Behind> {
         let step = ZEROS.len();
         let mut behind = Behind::default();
@@ -78,7 +79,7 @@ impl SegmentReader {
                 if *sector != ZEROS[..sector.len()] {
                     behind.used = offset + sector.len() as u64 - start;
                     let head = batch::head(sector, self.id.token);
-                    begun.extend(head.filter(|h| h.number >= next).map(|_| offset));
+                    begun.extend(head.filter(|h| numbers.contains(&h.number)).map(|_| offset));
                 }
             }
             for offset in begun.drain(..) {

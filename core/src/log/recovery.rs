@@ -327,7 +327,7 @@ impl Replay<'_> {
             // What was read may still be in memory only: it becomes part of the log here, so it must be durable.
             file.sync().map_err(trouble)?;
         }
-        let mut window = Window::new(file.as_ref(), read_to);
+        let mut window = Window::new(file, read_to);
         let mut end = offset;
         while let Some(batch) = self.segment.batch_at(&mut window, end).map_err(trouble)? {
             if batch.number != next {
@@ -354,10 +354,10 @@ impl Replay<'_> {
     }
 
     /// What lies behind the end is cut; a later batch there is damage.
-    fn check_nothing_behind(&mut self, window: &mut Window<'_>, end: u64, next: u64) -> Result<()> {
+    fn check_nothing_behind(&mut self, window: &mut Window, end: u64, next: u64) -> Result<()> {
         let name = self.header.id.file_name();
         let trouble = |error: io::Error| unreadable(&name, &error);
-        let behind = self.segment.look_behind(window, end, next);
+        let behind = self.segment.look_behind(window, end, next..=u64::MAX);
         let behind = behind.map_err(trouble)?;
         if let Some((_, number)) = behind.later {
             return Err(damaged(format!(

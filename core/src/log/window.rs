@@ -1,6 +1,7 @@
 //! A window that moves over a file: what is asked for lies in memory, read in pieces.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::sys::disk::DiskFile;
 
@@ -8,8 +9,8 @@ use crate::sys::disk::DiskFile;
 const READ_BYTES: usize = 256 * 1024;
 
 /// The bytes of a file up to `end`.
-pub(super) struct Window<'a> {
-    file: &'a dyn DiskFile,
+pub(super) struct Window {
+    file: Arc<dyn DiskFile>,
     end: u64,
     /// Where the bytes that are in memory begin in the file, and how many of `buffer` they are.
     start: u64,
@@ -17,8 +18,8 @@ pub(super) struct Window<'a> {
     buffer: Vec<u8>,
 }
 
-impl<'a> Window<'a> {
-    pub(super) fn new(file: &'a dyn DiskFile, end: u64) -> Self {
+impl Window {
+    pub(super) const fn new(file: Arc<dyn DiskFile>, end: u64) -> Self {
         Self {
             file,
             end,
@@ -85,7 +86,7 @@ mod tests {
         let bytes: Vec<u8> = (0..600_000_u32).map(|n| (n % 251) as u8).collect();
         let file = FakeDisk::new().create("a", 700_000).unwrap();
         file.write_at(0, &bytes).unwrap();
-        let mut window = Window::new(file.as_ref(), 600_000);
+        let mut window = Window::new(file, 600_000);
         for (offset, length) in [
             (0, 10),
             (300_000, 280_000),
