@@ -116,6 +116,16 @@ impl Log {
         align((self.batch.length() + records * RECORD_HEADER_BYTES + bytes) as u64)
     }
 
+    /// Bytes that wait to be written.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        if self.batch.is_empty() {
+            0
+        } else {
+            self.batch.length()
+        }
+    }
+
     /// Whether something waits to be written.
     #[must_use]
     pub fn has_records(&self) -> bool {

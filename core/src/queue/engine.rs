@@ -111,7 +111,12 @@ pub struct Engine {
     pub(super) stuck: Option<Error>,
     pub(super) failure: Option<Error>,
     pub(super) checkpoint: super::checkpoint::Checkpoint,
-    pub(super) wake: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Threads for the disk; none: everything is done here and now.
+    pub(super) background: Option<super::background::Background>,
+    /// The batch that one of them is writing.
+    pub(super) flight: Option<super::flight::Flight>,
+    /// Outcomes that may be told.
+    pub(super) true_now: Replies,
     /// Called once.
     pub(super) on_failure: Option<Box<dyn FnOnce(Error) + Send>>,
     /// Time had more to do than one round allows.
@@ -155,7 +160,9 @@ impl Engine {
             stuck: None,
             failure: None,
             checkpoint,
-            wake: None,
+            background: None,
+            flight: None,
+            true_now: Vec::new(),
             on_failure: Some(on_failure),
             more_time: false,
             time_waits_until_ms: 0,
@@ -194,6 +201,9 @@ impl Engine {
     /// Those of the file system; the store is consistent all the same.
     pub fn close(&mut self, out: &mut Replies) -> Result<()> {
         while !self.incoming.is_empty() {
+            if let Err(error) = self.wait_for_landing() {
+                self.failure = Some(error);
+            }
             self.step(out);
         }
         let waiters = self.waiting.all();
@@ -202,11 +212,15 @@ impl Engine {
             ErrorKind::ServiceNotAvailable,
             "the queue manager is stopping",
         );
+        if let Err(error) = self.wait_for_landing() {
+            self.failure = Some(error);
+        }
         self.settle(out);
         let closed = match &self.failure {
             Some(error) => Err(error.clone()),
-            None => self.snapshot(),
+            None => self.write().and_then(|()| self.snapshot(true)),
         };
+        self.settle(out);
         self.report_failure();
         closed
     }
@@ -328,38 +342,33 @@ impl Engine {
         self.log.prepare(records, bytes, reserve)
     }
 
-    /// Makes the round durable, then lets its outcomes out; after a failure they are all that failure.
+    /// Makes the round durable, or has it made so; lets out what may be told. After a failure all is that failure.
     pub(super) fn settle(&mut self, out: &mut Replies) {
         if self.failure.is_none()
-            && !self.answers.is_empty()
-            && let Err(error) = self.write()
+            && let Err(error) = self.take_off()
         {
             self.failure = Some(error);
         }
-        if self.failure.is_some() {
-            for waiter in self.waiting.all() {
-                self.tell(waiter.answer, Ok(Reply::Done));
-            }
+        if let Some(error) = self.failure.clone() {
+            self.fail_all(&error);
         }
-        let answers = std::mem::take(&mut self.answers);
-        match &self.failure {
-            None => out.extend(answers),
-            Some(error) => {
-                let failed = answers.into_iter();
-                out.extend(failed.map(|(answer, _)| (answer, Err(error.clone()))));
-            }
-        }
-        if cfg!(debug_assertions) && self.failure.is_none() && self.state.counts().1 < 256 {
+        out.append(&mut self.true_now);
+        let small = self.state.counts().1 < 256;
+        if cfg!(debug_assertions) && self.failure.is_none() && small {
             self.state.check_invariants();
         }
     }
 
-    /// Writes and syncs what was recorded, and checks that it may be told.
-    pub(super) fn write(&mut self) -> Result<()> {
-        let bytes = self.log.commit()?;
-        self.checkpoint.written(bytes);
-        self.cache.settle(0);
-        Ok(())
+    fn fail_all(&mut self, error: &Error) {
+        for waiter in self.waiting.all() {
+            self.tell(waiter.answer, Err(error.clone()));
+        }
+        let in_flight = self.flight.take().map(super::flight::Flight::into_answers);
+        let untold = in_flight.into_iter().flatten();
+        let untold: Replies = untold.chain(std::mem::take(&mut self.answers)).collect();
+        let failed = untold.into_iter();
+        self.true_now
+            .extend(failed.map(|(answer, _)| (answer, Err(error.clone()))));
     }
 }
 
@@ -376,14 +385,15 @@ impl Serve for Engine {
     fn end_session(&mut self, client: Uuid) {
         // What it asked before is executed before: its session ends behind that.
         let mut out = Vec::new();
-        while self
-            .incoming
-            .iter()
-            .any(|asked| asked.from.client == client)
-        {
+        while self.incoming.iter().any(|asked| asked.from.client == client) {
+            if !self.may_go_on()
+                && let Err(error) = self.wait_for_landing()
+            {
+                self.failure = Some(error);
+            }
             self.step(&mut out);
         }
-        self.answers_of_others(out);
+        self.true_now.append(&mut out);
         let waiters = self.waiting.of_client(client);
         self.cancel_all(
             waiters,
@@ -396,16 +406,23 @@ impl Serve for Engine {
     }
 
     fn step(&mut self, out: &mut Replies) {
-        out.append(&mut self.checkpoint.held_back);
-        let round = self.next_round();
-        self.play(round);
+        self.look_for_landing();
+        if self.may_go_on() || self.failure.is_some() {
+            let round = self.next_round();
+            if !round.is_empty() {
+                self.is_active();
+            }
+            self.play(round);
+        }
         self.settle(out);
         self.maybe_checkpoint();
         self.report_failure();
     }
 
     fn wake_at(&self) -> Option<Duration> {
-        if !self.incoming.is_empty() || self.more_time || !self.checkpoint.held_back.is_empty() {
+        let asked = !self.incoming.is_empty() && self.may_go_on();
+        let cleans = self.checkpoint.cleaning.has_more();
+        if asked || self.more_time || cleans || !self.true_now.is_empty() {
             return Some(Duration::ZERO);
         }
         let (wall, boot) = self.state.next_event();
@@ -416,24 +433,23 @@ impl Serve for Engine {
         let boot = boot.map(Duration::from_millis);
         let waits = self.waiting.next_deadline();
         let [wall, boot] = [wall, boot].map(|at| at.map(|at| at.max(not_before)));
-        [wall, boot, waits].into_iter().flatten().min()
+        let idle = self.checkpoint.idle_at;
+        [wall, boot, waits, idle].into_iter().flatten().min()
     }
 
     fn is_busy(&self) -> bool {
-        false
+        self.flight.is_some()
     }
 
     fn set_waker(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
-        self.wake = Some(wake);
+        match super::background::Background::start(wake) {
+            Ok(background) => self.background = Some(background),
+            Err(error) => self.failure = Some(error),
+        }
     }
 }
 
 impl Engine {
-    /// Outcomes that came while a session ended: they go out with the next step.
-    fn answers_of_others(&mut self, out: Replies) {
-        self.checkpoint.held_back.extend(out);
-    }
-
     fn end_transactions(&mut self, client: Uuid) {
         let now = self.now();
         let contents = Contents {

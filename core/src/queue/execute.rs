@@ -307,6 +307,11 @@ fn read_parts(pages: &dyn Pages, parts: &[Position], offset: u64, length: u32) -
 
 /// Upper bound of the bytes of a change.
 pub(super) fn size_of(change: &Change) -> usize {
+    CHANGE_BYTES + size_of_all(&change.effects)
+}
+
+/// Upper bound of the bytes of effects.
+pub(super) fn size_of_all(effects: &[Effect]) -> usize {
     let size = |effect: &Effect| {
         EFFECT_BYTES
             + match effect {
@@ -322,7 +327,7 @@ pub(super) fn size_of(change: &Change) -> usize {
                 _ => 0,
             }
     };
-    CHANGE_BYTES + change.effects.iter().map(size).sum::<usize>()
+    effects.iter().map(size).sum()
 }
 
 /// Where the contents of a record at `base` lie.

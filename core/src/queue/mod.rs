@@ -28,14 +28,18 @@ pub mod counters;
 mod entry_codec;
 mod image;
 mod keys;
+mod places;
 mod property_codec;
 pub mod trace;
 
 mod admission;
+mod background;
 mod cache;
 mod checkpoint;
+mod cleaning;
 pub mod engine;
 mod execute;
+mod flight;
 mod opening;
 pub mod serve;
 mod serving;
