@@ -1,0 +1,23 @@
+//! Where pages come from.
+
+use super::super::codec::malformed;
+use crate::error::Result;
+use crate::log::Position;
+
+/// Reads pages that a checkpoint wrote. They never change, so reading one is as pure as remembering it.
+pub trait Pages {
+    /// The bytes of the page at `position`.
+    ///
+    /// # Errors
+    /// `StoreDamaged` when it cannot be read.
+    fn read(&self, position: Position) -> Result<Vec<u8>>;
+}
+
+/// No pages at all: for a state that was never read from a store.
+pub struct NoPages;
+
+impl Pages for NoPages {
+    fn read(&self, _: Position) -> Result<Vec<u8>> {
+        Err(malformed("a page where there is none"))
+    }
+}
