@@ -11,6 +11,8 @@ const SAME_SEGMENT: u8 = 2;
 const SAME_SIZE: u8 = 4;
 const SAME_WISHES: u8 = 8;
 const SAME_SENDER: u8 = 16;
+/// Far above any body, and so low that sums do not overflow.
+const BODY_BYTES_LIMIT: u64 = 1 << 40;
 
 pub(super) fn encode_position(to: &mut Encoder<'_>, position: Position) {
     to.varint(position.segment.into());
@@ -99,6 +101,9 @@ pub(super) fn decode_after(from: &mut Decoder<'_>, before: &Entry) -> Result<Ent
     } else {
         (from.varint32()?, from.varint()?)
     };
+    if body_bytes > BODY_BYTES_LIMIT {
+        return Err(malformed("a body is larger than any can be"));
+    }
     let offset = u32::try_from(offset).map_err(|_| malformed("an offset is too large"))?;
     Ok(Entry {
         position: Position {

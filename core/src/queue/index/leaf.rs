@@ -194,7 +194,7 @@ impl Leaf {
         let all = slots.iter().enumerate();
         let left = all.filter(|at| !self.removed.contains(at.0));
         left.for_each(|at| summary.add(at.1.1));
-        let same = (summary.bytes, summary.uses) == (self.summary.bytes, self.summary.uses.clone());
+        let same = summary.bytes == self.summary.bytes && summary.uses == self.summary.uses;
         if slots.len() != self.count || ends != (self.first, self.last) || !same {
             return Err(malformed("a page is not the one that was written"));
         }

@@ -34,7 +34,9 @@ impl Kept {
 
     pub(super) fn write_all(&self, index: &mut Index) -> usize {
         let before = self.pages.borrow().len();
-        index.write_pages(&mut |bytes| Ok(self.write(bytes))).unwrap();
+        index
+            .write_pages(&mut |bytes| Ok(self.write(bytes)))
+            .unwrap();
         self.pages.borrow().len() - before
     }
 
@@ -48,7 +50,8 @@ impl Pages for Kept {
         self.reads.set(self.reads.get() + 1);
         let pages = self.pages.borrow();
         let page = pages.get(&position).filter(|_| !self.fails.get());
-        page.cloned().ok_or_else(|| malformed("the test's disk fails"))
+        page.cloned()
+            .ok_or_else(|| malformed("the test's disk fails"))
     }
 }
 
@@ -188,7 +191,10 @@ impl Pair {
             Do::FindCorrelation(ordinal, after) => {
                 let id = message_id(9, ordinal);
                 let found = self.index.find_correlation(&self.pages, id, after)?;
-                assert_eq!(found, self.first_behind(after, |e| e.1.correlation_id() == Some(id)));
+                assert_eq!(
+                    found,
+                    self.first_behind(after, |e| e.1.correlation_id() == Some(id))
+                );
             }
             Do::FindId(of, ordinal, after) => self.find_id(message_id(of, ordinal), after)?,
             Do::Expire(now_ms, count_max) => self.expire(now_ms, count_max)?,
@@ -198,7 +204,11 @@ impl Pair {
             }
             Do::WritePages => {
                 self.pages.write_all(&mut self.index);
-                assert_eq!(self.pages.write_all(&mut self.index), 0, "a page is written once");
+                assert_eq!(
+                    self.pages.write_all(&mut self.index),
+                    0,
+                    "a page is written once"
+                );
             }
             Do::Shrink(entries_max) => self.index.shrink(entries_max),
             Do::MovePages(segment) => {
@@ -275,14 +285,24 @@ impl Pair {
         let dead = |entry: &Entry| entry.expires_ms().is_some_and(|at| at <= now_ms);
         let earliest = self.model.values().filter_map(Entry::expires_ms).min();
         let bound = self.index.next_expiry_ms();
-        assert_eq!(earlier(earliest, bound), bound, "a message expires unnoticed");
+        assert_eq!(
+            earlier(earliest, bound),
+            bound,
+            "a message expires unnoticed"
+        );
         let expired = self.index.expired(&self.pages, now_ms, count_max)?;
         assert!(expired.iter().all(|id| dead(&self.model[id])) && expired.is_sorted());
         let distinct: BTreeSet<_> = expired.iter().collect();
         let all = self.model.values().filter(|entry| dead(entry)).count();
-        assert_eq!((distinct.len(), expired.len()), (all.min(count_max), all.min(count_max)));
+        assert_eq!(
+            (distinct.len(), expired.len()),
+            (all.min(count_max), all.min(count_max))
+        );
         if all == 0 && count_max > 0 {
-            assert!(self.index.next_expiry_ms().is_none_or(|at| at > now_ms), "no progress");
+            assert!(
+                self.index.next_expiry_ms().is_none_or(|at| at > now_ms),
+                "no progress"
+            );
         }
         Ok(())
     }
@@ -313,7 +333,10 @@ impl Pair {
     fn compare_all(&mut self) {
         let mut next = 0;
         for (id, entry) in &self.model {
-            assert_eq!(self.index.at_or_after(&self.pages, next).unwrap(), Some((*id, entry)));
+            assert_eq!(
+                self.index.at_or_after(&self.pages, next).unwrap(),
+                Some((*id, entry))
+            );
             next = id + 1;
         }
         assert_eq!(self.index.at_or_after(&self.pages, next).unwrap(), None);
@@ -350,10 +373,65 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_of_a_snapshot_or_a_page_are_survived(noise: Vec<u8>) {
+    fn any_bytes_of_a_snapshot_or_a_page_are_survived(
+        noise: Vec<u8>,
+        changed_root in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        changed_pages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+    ) {
         let _ = Index::decode(&mut Decoder::new(&noise));
         let _ = page::decode(&noise);
+        let pair = spoilt(changed_root, &changed_pages);
+        if let Some(mut index) = pair.0 {
+            use_all(&mut index, &pair.1);
+        }
     }
+}
+
+type Change = (prop::sample::Index, u8);
+
+/// An index some bytes of whose root and pages are others, with checksums that fit.
+fn spoilt(root_change: Option<Change>, page_changes: &[Change]) -> (Option<Index>, Kept) {
+    let mut pair = paged_out(640);
+    for id in 60..70 {
+        pair.index.remove(&pair.pages, id).unwrap();
+    }
+    let places: Vec<Position> = pair.index.pages().collect();
+    for ((at, value), place) in page_changes.iter().zip(places) {
+        let mut pages = pair.pages.pages.borrow_mut();
+        let page = pages.get_mut(&place).unwrap();
+        let at = 4 + at.index(page.len() - 4);
+        page[at] = *value;
+        let crc = crc32c::crc32c(&page[4..]);
+        page[..4].copy_from_slice(&crc.to_le_bytes());
+    }
+    let mut root = Vec::new();
+    pair.index.encode(&mut Encoder(&mut root));
+    if let Some((at, value)) = root_change {
+        let at = at.index(root.len());
+        root[at] = value;
+    }
+    (Index::decode(&mut Decoder::new(&root)).ok(), pair.pages)
+}
+
+/// Does everything there is to do, whatever comes of it.
+fn use_all(index: &mut Index, pages: &Kept) {
+    let _ = index.find_id(pages, message_id(1, 300), MANAGER, 0);
+    let _ = index.find_correlation(pages, message_id(9, 1), 0);
+    let _ = index.expired(pages, u64::MAX, 5);
+    let _ = index.at_or_before(pages, u64::MAX);
+    for id in 1..=640 {
+        let _ = index.remove(pages, id);
+        let _ = index.insert(pages, id, plain(id));
+    }
+    let _ = index.move_pages(pages, &|segment| segment == 101);
+    pages.write_all(index);
+    let _ = index.uses();
+    while let Ok(Some(first)) = index.at_or_after(pages, 0).map(|at| at.map(|at| at.0)) {
+        if index.remove(pages, first).is_err() {
+            break;
+        }
+    }
+    index.clear();
 }
 
 fn plain(id: u64) -> Entry {
@@ -419,7 +497,11 @@ fn what_is_left_of_a_large_queue_ends_in_few_pages() {
     }
     pair.pages.write_all(&mut pair.index);
     assert_eq!(pair.index.len(), 400);
-    assert!(pair.index.top.leaves.len() <= 8, "{} leaves", pair.index.top.leaves.len());
+    assert!(
+        pair.index.top.leaves.len() <= 8,
+        "{} leaves",
+        pair.index.top.leaves.len()
+    );
 }
 
 #[test]
@@ -432,7 +514,10 @@ fn correlation_ids_are_found_without_reading_pages_that_have_none() {
     pair.index.shrink(0);
     let before = pair.pages.reads.get();
     for after in [0, 3] {
-        let found = pair.index.find_correlation(&pair.pages, message_id(9, 1), after).unwrap();
+        let found = pair
+            .index
+            .find_correlation(&pair.pages, message_id(9, 1), after)
+            .unwrap();
         assert_eq!(found, Some(3).filter(|id| *id > after));
     }
     assert!(pair.pages.reads.get() <= before + 1);

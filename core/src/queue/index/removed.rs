@@ -79,7 +79,8 @@ impl Removed {
     pub(super) fn encode(&self, to: &mut Encoder<'_>, slots: usize) {
         let mut runs = Vec::new();
         let (mut from, mut present) = (0, false);
-        for slot in 0..slots {
+        // Behind the last word none is present.
+        for slot in 0..slots.min((self.words.len() + 1) * WORD_BITS) {
             if self.contains(slot) != present {
                 runs.push(slot - from);
                 (from, present) = (slot, !present);
@@ -97,7 +98,11 @@ impl Removed {
         let runs = from.count(1)?;
         for turn in 0..=runs {
             let left = slots - at;
-            let run = if turn == runs { left } else { from.varint32()? as usize };
+            let run = if turn == runs {
+                left
+            } else {
+                from.varint32()? as usize
+            };
             if run > left {
                 return Err(malformed("more slots are empty than there are"));
             }

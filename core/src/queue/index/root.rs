@@ -30,8 +30,7 @@ impl Top {
         to.count(self.leaves.len());
         let mut last = 0;
         for leaf in &self.leaves {
-            leaf.encode(to, last);
-            last = leaf.last;
+            last = leaf.encode(to, last);
         }
     }
 
@@ -56,12 +55,14 @@ impl Top {
 }
 
 impl Leaf {
-    /// `before` is the last id of the leaf before.
-    fn encode(&self, to: &mut Encoder<'_>, before: u64) {
+    /// `before` is the last id of the leaf before. Gives that of this one: who reads it knows no slots that are
+    /// empty and in no page.
+    fn encode(&self, to: &mut Encoder<'_>, before: u64) -> u64 {
         let Some(page) = self.page else {
             to.u8(INLINE);
             page::encode_slots(to, self.len(), self.iter());
-            return;
+            let last = self.removed.previous_absent(self.count - 1);
+            return last.map_or(self.last, |slot| self.slots.id(slot));
         };
         to.u8(PAGED);
         to.varint(self.first - before);
@@ -70,6 +71,7 @@ impl Leaf {
         encode_position(to, page);
         self.removed.encode(to, self.count);
         self.summary.encode(to);
+        self.last
     }
 
     fn decode(from: &mut Decoder<'_>, before: u64) -> Result<Self> {

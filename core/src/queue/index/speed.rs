@@ -33,7 +33,10 @@ fn resident_bytes() -> usize {
 }
 
 fn per_second(count: u64, began: Instant) -> String {
-    format!("{:.1} M/s", count as f64 / began.elapsed().as_secs_f64() / 1e6)
+    format!(
+        "{:.1} M/s",
+        count as f64 / began.elapsed().as_secs_f64() / 1e6
+    )
 }
 
 fn measure(count: u64) {
@@ -47,10 +50,17 @@ fn measure(count: u64) {
     let began = Instant::now();
     let written = pages.write_all(&mut index);
     let bytes = pages.bytes() as f64 / count as f64;
-    println!("  {written} pages, {bytes:.1} bytes an entry, written in {:.0?}", began.elapsed());
+    println!(
+        "  {written} pages, {bytes:.1} bytes an entry, written in {:.0?}",
+        began.elapsed()
+    );
     let began = Instant::now();
     index.shrink(100_000);
-    println!("  shrunk to {} in {:.0?}", index.resident(), began.elapsed());
+    println!(
+        "  shrunk to {} in {:.0?}",
+        index.resident(),
+        began.elapsed()
+    );
     restart_and_drain(&index, &pages, count);
 }
 
@@ -58,7 +68,11 @@ fn restart_and_drain(index: &Index, pages: &Kept, count: u64) {
     let mut root = Vec::new();
     let began = Instant::now();
     index.encode(&mut Encoder(&mut root));
-    println!("  root of {} bytes, encoded in {:.0?}", root.len(), began.elapsed());
+    println!(
+        "  root of {} bytes, encoded in {:.0?}",
+        root.len(),
+        began.elapsed()
+    );
     let began = Instant::now();
     let mut index = Index::decode(&mut Decoder::new(&root)).unwrap();
     println!("  decoded in {:.0?}", began.elapsed());
@@ -69,7 +83,10 @@ fn restart_and_drain(index: &Index, pages: &Kept, count: u64) {
     for id in (1..=count).step_by(usize::try_from(count / 1000).unwrap()) {
         assert!(index.get(pages, id).unwrap().is_some());
     }
-    println!("  {:.1?} a look into a page that is out of memory", began.elapsed() / 1000);
+    println!(
+        "  {:.1?} a look into a page that is out of memory",
+        began.elapsed() / 1000
+    );
     let began = Instant::now();
     while let Some((id, _)) = index.at_or_after(pages, 0).unwrap() {
         index.remove(pages, id).unwrap();
@@ -93,10 +110,15 @@ fn cost_is_flat_with_length() {
         let rounds = 2_000_000;
         let began = Instant::now();
         for round in 1..=rounds {
-            index.insert(&pages, length + round, entry(length + round)).unwrap();
+            index
+                .insert(&pages, length + round, entry(length + round))
+                .unwrap();
             let first = index.at_or_after(&pages, 0).unwrap().unwrap().0;
             assert!(index.remove(&pages, first).unwrap().is_some());
         }
-        println!("{length} messages: one in and one out {}", per_second(rounds, began));
+        println!(
+            "{length} messages: one in and one out {}",
+            per_second(rounds, began)
+        );
     }
 }

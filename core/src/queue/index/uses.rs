@@ -44,7 +44,8 @@ impl Uses {
     pub(super) fn decode(from: &mut Decoder<'_>) -> Result<Self> {
         let mut uses = Vec::new();
         for _ in 0..from.count(2)? {
-            let (segment, count) = (from.varint32()?, from.varint()?);
+            // So few that sums over all leaves stay small.
+            let (segment, count) = (from.varint32()?, from.varint32()?.into());
             let rises = uses.last().is_none_or(|last: &(u32, u64)| last.0 < segment);
             if !rises || count == 0 {
                 return Err(malformed("the segments of a page are not in order"));
