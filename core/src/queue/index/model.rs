@@ -490,6 +490,27 @@ fn taking_from_a_page_does_not_write_it_again() {
 }
 
 #[test]
+fn a_message_that_comes_between_those_of_a_page_makes_it_be_written_anew() {
+    let mut pair = Pair::new(64);
+    for id in (2..=12_800).step_by(2) {
+        pair.insert(id, plain(id)).unwrap();
+    }
+    // Two halves of a full leaf, which then have room.
+    pair.insert(1001, plain(1001)).unwrap();
+    pair.pages.write_all(&mut pair.index);
+    pair.insert(1003, plain(1003)).unwrap();
+    pair.insert(930, plain(931)).unwrap();
+    assert_eq!(
+        pair.index.pages().count(),
+        99,
+        "two leaves are no longer what was written"
+    );
+    assert_eq!(pair.pages.write_all(&mut pair.index), 2);
+    pair.index.shrink(0);
+    pair.compare_all();
+}
+
+#[test]
 fn what_is_left_of_a_large_queue_ends_in_few_pages() {
     let mut pair = paged_out(6400);
     for id in (1..=6400).filter(|id| id % 16 != 0) {
