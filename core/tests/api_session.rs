@@ -10,22 +10,26 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hamq_core::api::client::{Client, ClientOptions, Session};
 use hamq_core::api::host::CommandHost;
 use hamq_core::api::message::{ReceiveMsmqQueue, SendMsmqQueue};
 use hamq_core::api::queue::{GetMsmqQueue, NewMsmqQueue};
-use hamq_core::api::server::{RequestHost, ServedManager, serve_commands, serve_queue_manager};
+use hamq_core::api::server::plane::{Control, Limits, Plane, ServedManager};
+use hamq_core::api::server::serve_commands;
 use hamq_core::api::value::{Body, Value};
-use hamq_core::queue::message::{Message, MessageId, Received};
+use hamq_core::queue::encoded::Encoded;
+use hamq_core::queue::message::{Delivery, Message, MessageId, Received};
 use hamq_core::queue::request::{
-    QueueProperties, QueueStatus, Reply, Request, RequestId, Respond, Select, Transaction,
-    TransactionId,
+    Answer, BodySource, Caller, QueueKind, QueueProperties, QueueStatus, Reply, Request, RequestId,
+    Select, Take, Transaction, TransactionId,
 };
-use hamq_core::sys::network::listen;
+use hamq_core::queue::serve::{Replies, Serve};
+use hamq_core::sys::network::{Listener, listen};
 use hamq_core::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
@@ -44,11 +48,15 @@ fn address(port: u16) -> SocketAddr {
 struct State {
     transactional: BTreeMap<String, bool>,
     messages: VecDeque<Received>,
-    waiting: VecDeque<(RequestId, Respond)>,
+    waiting: VecDeque<(RequestId, Answer)>,
+    ready: Replies,
     outcomes: HashMap<(Uuid, u64), Reply>,
-    open: HashMap<TransactionId, (Uuid, Vec<Message>)>,
+    open: HashMap<(Uuid, TransactionId), Vec<Encoded>>,
+    bodies: BTreeMap<u64, Vec<u8>>,
     next: u64,
+    callers: Vec<Caller>,
     executed: u64,
+    ended: u64,
 }
 
 /// A queue manager without a disk: it outlives its servers as a store outlives its processes.
@@ -60,7 +68,12 @@ struct Memory {
     lose: AtomicU64,
     /// So many requests are answered with Fenced from now on.
     fenced: AtomicU64,
+    /// Nothing is answered any more.
+    frozen: AtomicBool,
+    waker: Mutex<Option<Waker>>,
 }
+
+type Waker = Arc<dyn Fn() + Send + Sync>;
 
 fn count_down(counter: &AtomicU64) -> bool {
     let less = |n: u64| n.checked_sub(1);
@@ -99,17 +112,21 @@ impl State {
             Request::CreateQueue { queue, properties } => {
                 self.transactional
                     .insert(queue.clone(), properties.transactional);
-                Ok(Reply::Queue(self.status(queue)))
+                Ok(Reply::Queue(Box::new(self.status(queue))))
             }
-            Request::ListQueues => Ok(Reply::Queues(
+            Request::ListQueues { .. } => Ok(Reply::Queues(
                 self.transactional.keys().map(|q| self.status(q)).collect(),
             )),
+            Request::GetQueue { queue } => match self.transactional.contains_key(queue) {
+                true => Ok(Reply::Queue(Box::new(self.status(queue)))),
+                false => fail(ErrorKind::QueueNotFound, "no such queue"),
+            },
             Request::Send {
                 message,
                 transaction: Transaction::In(transaction),
                 ..
-            } => match self.open.get_mut(transaction) {
-                Some((_, staged)) => {
+            } => match self.open.get_mut(&(id.client, *transaction)) {
+                Some(staged) => {
                     staged.push(message.clone());
                     sent(0)
                 }
@@ -119,6 +136,7 @@ impl State {
                 queue,
                 message,
                 transaction,
+                ..
             } => match self.transactional.get(queue) {
                 None => fail(ErrorKind::QueueNotFound, "no such queue"),
                 Some(single) if *single != (*transaction == Transaction::Single) => {
@@ -128,30 +146,55 @@ impl State {
             },
             Request::Receive {
                 select,
-                peek,
+                take,
                 timeout_ms,
                 ..
             } => {
                 let fits = |m: &Received| match select {
-                    Select::First => true,
                     Select::After(lookup) => m.lookup_id > *lookup,
                     Select::LookupId(lookup) => m.lookup_id == *lookup,
+                    _ => true,
                 };
                 match self.messages.iter().position(fits) {
-                    Some(at) if *peek => Ok(Reply::Message(Box::new(self.messages[at].clone()))),
+                    Some(at) if *take == Take::Peek => {
+                        Ok(Reply::Message(Box::new(self.messages[at].clone())))
+                    }
                     Some(at) => Ok(Reply::Message(Box::new(self.messages.remove(at).unwrap()))),
                     None if *timeout_ms == 0 => fail(ErrorKind::ReceiveTimeout, "nothing there"),
                     None => return None,
                 }
             }
-            Request::Begin => {
-                self.next += 1;
-                self.open
-                    .insert(TransactionId(self.next), (id.client, Vec::new()));
-                Ok(Reply::Began(TransactionId(self.next)))
+            Request::ReceiveMany { count_max, .. } => {
+                let count = self.messages.len().min(*count_max as usize);
+                match count {
+                    0 => fail(ErrorKind::ReceiveTimeout, "nothing there"),
+                    _ => Ok(Reply::Messages(self.messages.drain(..count).collect())),
+                }
             }
-            Request::Commit { transaction } => match self.open.remove(transaction) {
-                Some((_, staged)) => {
+            Request::WriteBody { body, bytes } => {
+                self.bodies.entry(body.0).or_default().extend(bytes);
+                Ok(Reply::Done)
+            }
+            Request::ReadBody {
+                source,
+                offset,
+                length,
+            } => {
+                let BodySource::Received(sequence) = source else {
+                    panic!("the tests do not ask for {source:?}");
+                };
+                assert!(id.acknowledged <= *sequence, "its outcome may be forgotten");
+                let body = self.bodies.values().next().unwrap();
+                let from = usize::try_from(*offset).unwrap();
+                let end = (from + *length as usize).min(body.len());
+                Ok(Reply::Bytes(body[from..end].to_vec()))
+            }
+            Request::Begin { transaction } => {
+                self.open.insert((id.client, *transaction), Vec::new());
+                Ok(Reply::Done)
+            }
+            Request::Commit { transaction } => match self.open.remove(&(id.client, *transaction)) {
+                Some(staged) => {
                     for message in staged {
                         self.put(message);
                     }
@@ -163,21 +206,15 @@ impl State {
         })
     }
 
-    fn put(&mut self, message: Message) -> u64 {
+    fn put(&mut self, content: Encoded) -> u64 {
         self.next += 1;
-        let received = Received {
-            message,
-            id: MessageId::NONE,
-            lookup_id: self.next,
-            sent_ms: 0,
-            arrived_ms: 0,
-        };
+        let received = received(content, self.next);
         match self.waiting.pop_front() {
             Some((id, respond)) => {
                 let reply = Reply::Message(Box::new(received));
                 self.outcomes
                     .insert((id.client, id.sequence), reply.clone());
-                respond(Ok(reply));
+                self.ready.push((respond, Ok(reply)));
             }
             None => self.messages.push_back(received),
         }
@@ -187,14 +224,21 @@ impl State {
     fn status(&self, queue: &str) -> QueueStatus {
         QueueStatus {
             name: queue.to_owned(),
+            kind: QueueKind::Private,
+            number: 1,
             properties: QueueProperties {
                 transactional: self.transactional[queue],
-                label: String::new(),
+                ..QueueProperties::default()
             },
             message_count: self.messages.len() as u64,
             bytes_in_queue: 0,
             locked_count: 0,
+            delayed_count: 0,
+            journal_message_count: 0,
+            bytes_in_journal: 0,
             created_ms: 0,
+            modified_ms: 0,
+            faulted: None,
         }
     }
 }
@@ -202,7 +246,7 @@ impl State {
 impl Memory {
     fn texts(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        let text = |m: &Received| String::from_utf8(m.message.body.clone()).unwrap();
+        let text = |m: &Received| String::from_utf8(m.body().to_vec()).unwrap();
         state.messages.iter().map(text).collect()
     }
 
@@ -213,23 +257,79 @@ impl Memory {
     }
 }
 
-impl RequestHost for Memory {
-    fn submit(&self, id: RequestId, request: Request, respond: Respond) {
-        if count_down(&self.fenced) {
-            return respond(fail(ErrorKind::Fenced, "a newer epoch"));
+fn received(content: Encoded, lookup_id: u64) -> Received {
+    Received {
+        body_bytes: content.body().len() as u64,
+        content,
+        id: MessageId::NONE,
+        lookup_id,
+        sent_ms: 0,
+        arrived_ms: 0,
+        delivery: Delivery::Recoverable,
+        class: 0,
+        sender: String::new(),
+        destination: String::new(),
+        abort_count: 0,
+        move_count: 0,
+        last_move_ms: 0,
+        transaction: None,
+        lease: None,
+    }
+}
+
+/// The part of it that a server drives; it is lost with its server.
+struct Engine(Arc<Memory>);
+
+impl Serve for Engine {
+    fn submit(&mut self, from: &Caller, id: RequestId, request: Request, answer: Answer) {
+        assert_eq!(from.client, id.client);
+        let mut state = self.0.state.lock().unwrap();
+        if !state.callers.contains(from) {
+            state.callers.push(from.clone());
         }
-        let mut state = self.state.lock().unwrap();
+        if count_down(&self.0.fenced) {
+            let fenced = fail(ErrorKind::Fenced, "a newer epoch");
+            return state.ready.push((answer, fenced));
+        }
         match state.execute(id, &request) {
-            None => state.waiting.push_back((id, respond)),
-            Some(_) if count_down(&self.lose) => {}
-            Some(outcome) => respond(outcome),
+            None => state.waiting.push_back((id, answer)),
+            Some(_) if count_down(&self.0.lose) => {}
+            Some(outcome) => state.ready.push((answer, outcome)),
         }
     }
 
-    fn end_session(&self, client: Uuid) {
-        let mut state = self.state.lock().unwrap();
-        state.open.retain(|_, (owner, _)| *owner != client);
+    fn end_session(&mut self, client: Uuid) {
+        let mut state = self.0.state.lock().unwrap();
+        state.open.retain(|(owner, _), _| *owner != client);
         state.waiting.retain(|(id, _)| id.client != client);
+        state.ended += 1;
+    }
+
+    fn step(&mut self, out: &mut Replies) {
+        if !self.0.frozen.load(Ordering::SeqCst) {
+            out.append(&mut self.0.state.lock().unwrap().ready);
+        }
+    }
+
+    fn wake_at(&self) -> Option<Duration> {
+        None
+    }
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn set_waker(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
+        *self.0.waker.lock().unwrap() = Some(wake);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock().unwrap();
+        state.open.clear();
+        state.waiting.clear();
+        state.ready.clear();
     }
 }
 
@@ -238,7 +338,7 @@ struct Stage {
     machine: tokio::runtime::Runtime,
     memory: Arc<Memory>,
     at: SocketAddr,
-    server: Option<tokio::task::JoinHandle<()>>,
+    server: Option<(Control<Engine>, JoinHandle<Result<Engine>>)>,
     client: Client,
     _home: tempfile::TempDir,
 }
@@ -270,21 +370,30 @@ impl Stage {
     }
 
     fn start(&mut self) {
-        let host: Arc<dyn RequestHost> = Arc::clone(&self.memory) as _;
+        self.start_at(vec![Listener::tcp(self.at).unwrap()], Limits::default());
+    }
+
+    fn start_at(&mut self, listeners: Vec<Listener>, limits: Limits) {
         let served = ServedManager {
             name: "VS1".into(),
             epoch: 1,
         };
-        let listener = self.machine.block_on(async { listen(self.at) }).unwrap();
-        let server = serve_queue_manager(listener, host, served);
-        self.server = Some(self.machine.spawn(server));
+        let engine = Engine(Arc::clone(&self.memory));
+        let (plane, control) = Plane::new(listeners, engine, served, limits).unwrap();
+        self.server = Some((control, plane.spawn().unwrap()));
     }
 
-    /// Ends the server and all its connections as a kill would, and starts another.
+    /// Ends the server and all its connections as a kill would.
+    fn stop(&mut self) {
+        if let Some((control, thread)) = self.server.take() {
+            control.stop();
+            drop(thread.join().unwrap());
+        }
+    }
+
+    /// As `stop`, and starts another.
     fn fail_over(&mut self) {
-        let server = self.server.take().unwrap();
-        server.abort();
-        let _ = self.machine.block_on(server);
+        self.stop();
         self.start();
     }
 
@@ -299,6 +408,12 @@ impl Stage {
             .connect(&format!("{},{agent}", address(7800)))
             .unwrap();
         assert_eq!(self.client.cluster().as_deref(), Some("lab"));
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -335,8 +450,9 @@ fn create() -> Request {
 fn send(text: &str, transaction: Transaction) -> Request {
     Request::Send {
         queue: "q".into(),
-        message: Message::new(text),
+        message: Message::new(text).encode(),
         transaction,
+        body: None,
     }
 }
 
@@ -344,22 +460,23 @@ fn receive(timeout_ms: u64) -> Request {
     Request::Receive {
         queue: "q".into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms,
         transaction: Transaction::None,
     }
 }
 
-fn begin(session: &Session) -> TransactionId {
-    match session.call(Request::Begin) {
-        Ok(Reply::Began(transaction)) => transaction,
-        other => panic!("{other:?}"),
+fn list() -> Request {
+    Request::ListQueues {
+        after: String::new(),
+        count_max: 100,
+        all: false,
     }
 }
 
 fn body(reply: Result<Reply>) -> String {
     match reply {
-        Ok(Reply::Message(received)) => String::from_utf8(received.message.body).unwrap(),
+        Ok(Reply::Message(received)) => String::from_utf8(received.body().to_vec()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -419,17 +536,17 @@ fn a_receive_waits_for_a_message_that_is_sent_later_also_through_a_failover() {
 #[test]
 fn a_transaction_ends_with_its_connection_and_nothing_of_it_is_seen() {
     let (mut stage, session) = Stage::started();
-    let transaction = begin(&session);
+    let transaction = session.begin();
     session
         .call(send("half", Transaction::In(transaction)))
         .unwrap();
     stage.fail_over();
-    session.call(Request::ListQueues).unwrap();
+    session.call(list()).unwrap();
     let error = session.call(Request::Commit { transaction }).unwrap_err();
     assert_eq!(error.kind, ErrorKind::TransactionAborted);
     assert!(stage.memory.texts().is_empty());
 
-    let transaction = begin(&session);
+    let transaction = session.begin();
     session
         .call(send("whole", Transaction::In(transaction)))
         .unwrap();
@@ -440,7 +557,7 @@ fn a_transaction_ends_with_its_connection_and_nothing_of_it_is_seen() {
 #[test]
 fn a_commit_whose_reply_was_lost_says_that_it_committed() {
     let (mut stage, session) = Stage::started();
-    let transaction = begin(&session);
+    let transaction = session.begin();
     session
         .call(send("x", Transaction::In(transaction)))
         .unwrap();
@@ -471,7 +588,7 @@ fn a_frozen_queue_manager_is_given_up_in_time_and_named() {
     // The kernel accepts for a process that never does.
     let _frozen = std::net::TcpListener::bind(stage.at).unwrap();
     let session = stage.client.session(&stage.at.to_string()).unwrap();
-    let error = session.call(Request::ListQueues).unwrap_err();
+    let error = session.call(list()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::RemoteMachineNotAvailable);
     assert!(error.message.contains(&stage.at.to_string()), "{error}");
     assert!(error.hint.is_some());

@@ -107,10 +107,10 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     const HINT: &str = "hamq queue-manager --name NAME --store FOLDER --listen ADDRESS:PORT \
-                        [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
+                        [--socket PATH] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
     let usage =
         |text: String| Error::new(ErrorKind::Usage, format!("queue-manager: {text}")).hint(HINT);
-    let (mut name, mut store, mut listen) = (None, None, None);
+    let (mut name, mut store, mut listen, mut socket) = (None, None, None, None);
     let (mut epoch, mut owner, mut deadline, mut supervised) = (None, None, None, false);
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
@@ -118,6 +118,7 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
             "--name" => name = Some(text(&value()?)),
             "--store" => store = Some(PathBuf::from(value()?)),
             "--listen" => listen = Some(text(&value()?)),
+            "--socket" => socket = Some(PathBuf::from(value()?)),
             "--epoch" => epoch = Some(number(&value()?, &usage)?),
             "--owner" => owner = Some(text(&value()?)),
             "--deadline" => deadline = Some(number(&value()?, &usage)?),
@@ -133,6 +134,7 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
         listen: listen
             .parse::<SocketAddr>()
             .map_err(|_| usage(format!("{listen} is no ADDRESS:PORT")))?,
+        socket,
         epoch,
         owner: owner.unwrap_or_else(|| name.clone()),
         deadline: deadline.map(Duration::from_millis),

@@ -17,6 +17,7 @@ use super::wire::frame::append;
 use super::wire::payload::{append_command, read_command_reply};
 use super::wire::{Hello, Incoming, Kind, Role, VERSION};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::network::Endpoint;
 
 /// How often a running command's node is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_millis(250);
@@ -205,17 +206,7 @@ pub(crate) struct Locator {
 impl Locate for Locator {
     fn locate(&self) -> Located {
         let (agents, computer) = ((self.agents)(), self.computer.clone());
-        Box::pin(async move { resolve(&agents, &computer).await })
-    }
-}
-
-/// A computer that is always at the same address.
-pub(crate) struct Fixed(pub(crate) SocketAddr);
-
-impl Locate for Fixed {
-    fn locate(&self) -> Located {
-        let address = self.0;
-        Box::pin(async move { Ok(address) })
+        Box::pin(async move { resolve(&agents, &computer).await.map(Endpoint::Tcp) })
     }
 }
 

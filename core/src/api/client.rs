@@ -13,20 +13,20 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::agents::{AgentAddress, Agents, Fixed, Locator, Repeat, resolve};
+use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
 use super::local_cluster::LocalClusters;
 use super::queue_commands::{self, Sessions};
 use super::registry::Registry;
-use super::session::SessionOptions;
+use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
 use super::value::{Value, from_value, to_value};
 use crate::drill::commands::Drill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
-use crate::sys::network::AGENT_PORT;
+use crate::sys::network::{AGENT_PORT, Endpoint};
 
-pub use super::session::{Session, Ticket};
+pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket};
 
 /// Queues whose nature is remembered; then all are forgotten.
 const NATURES_MAX: usize = 10_000;
@@ -177,7 +177,7 @@ impl Client {
         }
     }
 
-    /// A session with the queue manager of `computer` (a virtual server or node name, or `HOST:PORT`).
+    /// A session with the queue manager of `computer` (a virtual server or node name, `HOST:PORT`, or `unix:PATH`).
     /// It reconnects by itself through failovers.
     ///
     /// # Errors
@@ -272,10 +272,13 @@ impl Client {
 
     /// The session of a computer that is given by its address.
     fn fixed(&self, computer: &str) -> Result<SessionOptions> {
-        let found = self.block_on(async { lookup(computer).await })?;
+        let found = match Endpoint::unix_path(computer) {
+            Some(path) => Endpoint::Unix(path),
+            None => Endpoint::Tcp(self.block_on(async { lookup(computer).await })?),
+        };
         Ok(SessionOptions {
             wants: String::new(),
-            address: Some(found),
+            address: Some(found.clone()),
             locate: Arc::new(Fixed(found)),
             failover_timeout: self.0.options.failover_timeout,
         })
@@ -286,7 +289,7 @@ impl Client {
     fn located(&self, computer: &str, chosen: &Chosen) -> Result<SessionOptions> {
         let agents = chosen.agents(&self.0.registry)?;
         let address = match self.block_on(resolve(&agents, computer)) {
-            Ok(address) => Some(address),
+            Ok(address) => Some(Endpoint::Tcp(address)),
             Err(error) if error.kind == ErrorKind::ResourceNotAvailable => None,
             Err(error) => return Err(error),
         };

@@ -1,80 +1,24 @@
-//! The queue manager: one thread that owns a store, decides with the pure state and writes the log.
+//! The queue manager embedded: one thread that drives an engine, and handles on it.
 //!
-//! Requests of all connections come in through one bounded channel. The thread takes all that have
-//! come, applies them, writes their records as one batch, syncs once, checks the epoch, and only then
-//! calls back with the replies: nothing is acknowledged, and nothing that was just written is shown to
-//! a reader, before it is durable.
+//! Requests come in through one bounded channel. The thread takes all that have come, and calls back with the
+//! outcomes when they are durable.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::record::Record;
-use super::request::{Reply, Request, RequestId, Respond};
-use super::state::State;
-use super::worker::{Command, Worker, places};
+use super::access::Access;
+use super::engine::Engine;
+pub use super::engine::{ManagerOptions, OpenReport, Tuning};
+use super::request::{Answer, Caller, Reply, Request, RequestId, Respond};
+use super::serve::{Replies, Serve};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Event, Fence, Log, LogOptions};
 use crate::sys::clock::Clock;
 use crate::sys::disk::Disk;
-
-/// How to open a store.
-pub struct ManagerOptions {
-    /// The computer name it answers to: a virtual server, a node, or `.` when embedded.
-    pub name: String,
-    /// The epoch to take the store over with. `None`: one more than the store's own (embedded use,
-    /// where there is no cluster that hands out epochs).
-    pub epoch: Option<u64>,
-    /// Who opens it, for reports: a node's name.
-    pub owner: String,
-    /// Stop acknowledging at this time of the boot clock unless it is extended (DESIGN.md D3b); `None`
-    /// relies on the epoch alone.
-    pub deadline: Option<Duration>,
-    /// Called once, from the manager's thread, when the store is poisoned or fenced; every later request
-    /// fails with the same error.
-    pub on_failure: Box<dyn FnOnce(Error) + Send>,
-}
-
-/// What opening found and did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct OpenReport {
-    /// The epoch the store now has.
-    pub epoch: u64,
-    /// Records that were read from the log, beyond the snapshot.
-    pub records_replayed: u64,
-    /// Bytes of a torn or unsealed tail that were left out.
-    pub bytes_cut: u64,
-    /// Queues and messages it holds.
-    pub queues: u64,
-    /// Messages it holds.
-    pub messages: u64,
-    /// Milliseconds for taking over (epoch written), reading and getting ready.
-    pub steps: Vec<(String, f64)>,
-}
-
-/// What only tests and benchmarks set.
-pub struct Tuning {
-    /// Bytes of a log segment.
-    pub segment_bytes: u64,
-    /// A snapshot is due after so many bytes of log, or twice the last snapshot's size if that is more.
-    pub snapshot_bytes: u64,
-    /// Replaces the check of the epoch: a negative control.
-    pub fence: Option<Box<dyn Fence>>,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 16 * 1024 * 1024,
-            snapshot_bytes: 64 * 1024 * 1024,
-            fence: None,
-        }
-    }
-}
 
 /// Requests that wait for the thread at most; more block their submitter.
 const CHANNEL_REQUESTS_MAX: usize = 8192;
@@ -111,6 +55,14 @@ impl Drop for Shared {
     }
 }
 
+/// What comes through the channel.
+enum Command {
+    Request(RequestId, Request, Respond),
+    EndSession(Uuid),
+    ExtendDeadline(Duration),
+    Close(SyncSender<Result<()>>),
+}
+
 impl Manager {
     /// Opens the store in `disk`, or creates one where there is none, and starts the thread.
     ///
@@ -131,66 +83,32 @@ impl Manager {
     pub fn open_with(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
-        options: ManagerOptions,
+        mut options: ManagerOptions,
         tuning: Tuning,
     ) -> Result<(Self, OpenReport)> {
-        let began = clock.boot();
-        let mut state = State::default();
-        let log_options = LogOptions {
-            epoch: options.epoch,
-            owner: options.owner,
-            segment_bytes: tuning.segment_bytes,
-            deadline: options.deadline,
-            fence: tuning.fence,
-        };
-        let replay = &mut |event: Event<'_>| replay(&mut state, &event);
-        let (mut log, found) = Log::open(disk, Arc::clone(&clock), log_options, replay)?;
-        let opened = clock.boot();
-        state.finish_replay(u64::from(log.current_segment()) << 32 | 1);
-        if state.guid().is_nil() {
-            create_store(&mut state, &mut log)?;
-        }
-        state.check_invariants_in_debug();
-        let (queues, messages) = state.counts();
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-        let report = OpenReport {
-            epoch: log.token().epoch,
-            records_replayed: found.records,
-            bytes_cut: found.bytes_cut,
-            queues,
-            messages,
-            steps: vec![
-                ("take over".to_owned(), milliseconds(found.taken_over)),
-                ("read".to_owned(), milliseconds(found.read)),
-                (
-                    "begin a segment".to_owned(),
-                    milliseconds(opened.saturating_sub(began + found.taken_over + found.read)),
-                ),
-                (
-                    "get ready".to_owned(),
-                    milliseconds(clock.boot().saturating_sub(opened)),
-                ),
-            ],
-        };
-        let worker = Worker::new(state, log, clock, tuning.snapshot_bytes);
-        Self::start(worker, &options.name, options.on_failure).map(|manager| (manager, report))
-    }
-
-    fn start(
-        worker: Worker,
-        name: &str,
-        on_failure: Box<dyn FnOnce(Error) + Send>,
-    ) -> Result<Self> {
-        let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
-        let failed = move |error: Error| {
+        let on_failure = options.on_failure;
+        options.on_failure = Box::new(move |error: Error| {
             *lock(&kept) = Some(error.clone());
             on_failure(error);
+        });
+        let access = Arc::new(Access::owner_of_all(options.owner.clone()));
+        let name = format!("queues of {}", options.name);
+        let (engine, report) = Engine::open(disk, Arc::clone(&clock), options, tuning)?;
+        let driver = Driver {
+            engine,
+            clock,
+            access,
         };
+        Self::start(driver, name, failure).map(|manager| (manager, report))
+    }
+
+    fn start(driver: Driver, name: String, failure: Arc<Mutex<Option<Error>>>) -> Result<Self> {
+        let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
         let thread = std::thread::Builder::new()
-            .name(format!("queues of {name}"))
-            .spawn(move || worker.run(&receiver, failed))
+            .name(name)
+            .spawn(move || driver.run(&receiver))
             .map_err(|error| Error::system("start the queue manager's thread", &error))?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -288,25 +206,82 @@ impl Manager {
     }
 }
 
-fn replay(state: &mut State, event: &Event<'_>) -> Result<()> {
-    match event {
-        Event::Snapshot(bytes) => *state = State::decode(bytes)?,
-        Event::Record(position, bytes) => {
-            let (record, parts) = Record::decode(bytes)?;
-            state.apply(&record, &places(*position, &parts))?;
-        }
-    }
-    Ok(())
+/// The thread that drives the engine.
+struct Driver {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    /// Who embeds the queue manager may do everything.
+    access: Arc<Access>,
 }
 
-/// Gives a new store its GUID, once and for ever.
-fn create_store(state: &mut State, log: &mut Log) -> Result<()> {
-    let record = Record::Store {
-        guid: Uuid::new_v4(),
-    };
-    let (bytes, _) = record.encode();
-    log.prepare(1, bytes.len(), true)?;
-    state.apply(&record, &[])?;
-    log.push(&bytes);
-    log.commit().map(drop)
+impl Driver {
+    /// Works until it is closed or the last handle is gone.
+    fn run(mut self, commands: &Receiver<Command>) {
+        self.engine.settle_in();
+        let mut out = Vec::new();
+        let mut more = self.engine.wake_at();
+        loop {
+            let (mut closing, open) = self.take(commands, more);
+            self.engine.step(&mut out);
+            hand_out(&mut out);
+            if !open || !closing.is_empty() {
+                let result = self.engine.close(&mut out);
+                hand_out(&mut out);
+                for closer in closing.drain(..) {
+                    drop(closer.send(result.clone()));
+                }
+                return;
+            }
+            more = self.engine.wake_at();
+        }
+    }
+
+    /// Waits for a command or a time, then takes all that have come. Also says whether more can come.
+    fn take(
+        &mut self,
+        commands: &Receiver<Command>,
+        until: Option<Duration>,
+    ) -> (Vec<SyncSender<Result<()>>>, bool) {
+        let mut closing = Vec::new();
+        let first = match until {
+            None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => commands.recv_timeout(until.saturating_sub(self.clock.boot())),
+        };
+        match first {
+            Ok(command) => self.obey(command, &mut closing),
+            Err(RecvTimeoutError::Timeout) => return (closing, true),
+            Err(RecvTimeoutError::Disconnected) => return (closing, false),
+        }
+        for _ in 1..CHANNEL_REQUESTS_MAX {
+            match commands.try_recv() {
+                Ok(command) => self.obey(command, &mut closing),
+                Err(_) => break,
+            }
+        }
+        (closing, true)
+    }
+
+    fn obey(&mut self, command: Command, closing: &mut Vec<SyncSender<Result<()>>>) {
+        match command {
+            Command::Request(id, request, respond) => {
+                let caller = Caller {
+                    client: id.client,
+                    access: Arc::clone(&self.access),
+                };
+                self.engine
+                    .submit(&caller, id, request, Answer::Call(respond));
+            }
+            Command::EndSession(client) => self.engine.end_session(client),
+            Command::ExtendDeadline(until) => self.engine.extend_deadline(until),
+            Command::Close(closer) => closing.push(closer),
+        }
+    }
+}
+
+fn hand_out(out: &mut Replies) {
+    for (answer, outcome) in out.drain(..) {
+        if let Answer::Call(respond) = answer {
+            respond(outcome);
+        }
+    }
 }

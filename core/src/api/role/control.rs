@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::manager::OpenReport;
+use crate::queue::engine::OpenReport;
 
 /// What the supervisor wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,26 +3,28 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::control::{self, Order};
-use crate::api::server::{ServedManager, check_listen_address, serve_queue_manager};
+use crate::api::server::check_listen_address;
+use crate::api::server::plane::{Control, Limits, Plane, ServedManager};
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::manager::{Manager, ManagerOptions, OpenReport};
-use crate::queue::request::{Request, RequestId, TransactionId};
+use crate::queue::engine::{Engine, ManagerOptions, OpenReport, Tuning};
+use crate::queue::request::Request;
+use crate::queue::serve::Replies;
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::network::listen;
+use crate::sys::network::{Listener, allow_many_connections};
 use crate::sys::{disk, folder, process};
 
 /// How often a supervised queue manager says that it lives.
 const ALIVE_EVERY: Duration = Duration::from_millis(200);
 /// How long an address may still be held by a process that is ending.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often such an address is tried.
+const ADDRESS_PAUSE: Duration = Duration::from_millis(5);
 
 /// What `hamq queue-manager` was told.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct QueueManagerOptions {
     pub store: PathBuf,
     /// Where it listens for clients.
     pub listen: SocketAddr,
+    /// The path of a Unix socket where it listens too.
+    pub socket: Option<PathBuf>,
     /// The epoch to take the store over with.
     pub epoch: Option<u64>,
     /// Who opens it, for reports.
@@ -61,12 +65,14 @@ fn start(options: &QueueManagerOptions) -> Result<()> {
         process::die_with_parent()?;
     }
     check_listen_address(options.listen)?;
+    allow_many_connections();
     let orders = match options.supervised {
         true => Some(control::orders()?),
         false => None,
     };
+    // For signals and the supervisor's orders; the queues have a thread of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|e| Error::system("start the server's threads", &e))?;
@@ -74,44 +80,53 @@ fn start(options: &QueueManagerOptions) -> Result<()> {
 }
 
 async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Order>>) -> Result<()> {
-    let opening = options.clone();
+    let (opening, binding) = (options.clone(), options.clone());
     let opening = tokio::task::spawn_blocking(move || open(&opening));
-    let (listener, opened) = tokio::join!(bind(options.listen), opening);
-    let opened = opened.map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
-    let (manager, report) = opened?;
-    let listener = listener?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| Error::system("ask for the server's address", &e))?;
+    let binding = tokio::task::spawn_blocking(move || bind_all(&binding));
+    let (opened, bound) = tokio::join!(opening, binding);
+    let internal = |e: tokio::task::JoinError| Error::new(ErrorKind::Internal, e.to_string());
+    let (engine, report) = opened.map_err(internal)??;
+    let listeners = bound.map_err(internal)??;
+    let places: Vec<String> = listeners
+        .iter()
+        .map(|listener| listener.endpoint().map(|endpoint| endpoint.to_string()))
+        .collect::<Result<_>>()?;
     let served = ServedManager {
         name: options.name.clone(),
         epoch: report.epoch,
     };
-    let server = tokio::spawn(serve_queue_manager(
-        listener,
-        Arc::new(manager.clone()),
-        served,
-    ));
+    let (plane, control) = Plane::new(listeners, engine, served, Limits::default())?;
+    let running = plane.spawn()?;
     match orders {
         Some(orders) => {
-            control::say(&control::ready(address, &report))?;
-            prove_life(&manager)?;
-            obey(&manager, orders).await;
+            control::say(&control::ready(options.listen, &report))?;
+            prove_life(control.clone())?;
+            obey(&control, orders).await;
         }
         None => {
-            announce(options, address, &report)?;
+            announce(options, &places.join(" and "), &report)?;
             wait_for_signal().await?;
         }
     }
-    server.abort();
-    let _ = server.await;
-    let closing = tokio::task::spawn_blocking(move || manager.close());
-    closing
-        .await
-        .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?
+    control.stop();
+    let closing = tokio::task::spawn_blocking(move || close(running));
+    closing.await.map_err(internal)?
 }
 
-fn open(options: &QueueManagerOptions) -> Result<(Manager, OpenReport)> {
+/// Waits for the event loop to end, and closes the store in order.
+fn close(running: JoinHandle<Result<Engine>>) -> Result<()> {
+    let ended = running.join();
+    let mut engine = ended.map_err(|_| {
+        Error::new(
+            ErrorKind::Internal,
+            "the queue manager's thread ended with a fault",
+        )
+    })??;
+    // Every connection is gone: nobody hears the last replies.
+    engine.close(&mut Replies::new())
+}
+
+fn open(options: &QueueManagerOptions) -> Result<(Engine, OpenReport)> {
     folder::create_all(&options.store)?;
     let disk = disk::real(&options.store).map_err(|e| {
         Error::system(
@@ -127,7 +142,20 @@ fn open(options: &QueueManagerOptions) -> Result<(Manager, OpenReport)> {
         deadline: options.deadline,
         on_failure: Box::new(move |error| store_failed(&error, supervised)),
     };
-    Manager::open(disk, Arc::new(SystemClock), manager_options)
+    Engine::open(
+        disk,
+        Arc::new(SystemClock),
+        manager_options,
+        Tuning::default(),
+    )
+}
+
+fn bind_all(options: &QueueManagerOptions) -> Result<Vec<Listener>> {
+    let mut listeners = vec![patiently(|| Listener::tcp(options.listen))?];
+    if let Some(path) = &options.socket {
+        listeners.push(patiently(|| Listener::unix(path))?);
+    }
+    Ok(listeners)
 }
 
 /// The store is lost to this process for good: it ends, so that every connection ends with it and clients
@@ -142,14 +170,14 @@ fn store_failed(error: &Error, supervised: bool) {
 }
 
 /// Listens; an address that a dying process still holds is waited for.
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
+fn patiently(listen: impl Fn() -> Result<Listener>) -> Result<Listener> {
     let began = Instant::now();
     loop {
-        match listen(address) {
+        match listen() {
             Err(error)
                 if error.kind == ErrorKind::AddressInUse && began.elapsed() < ADDRESS_TIMEOUT =>
             {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                std::thread::sleep(ADDRESS_PAUSE);
             }
             outcome => return outcome,
         }
@@ -157,10 +185,12 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Does what the supervisor says until it says stop.
-async fn obey(manager: &Manager, mut orders: mpsc::Receiver<Order>) {
+async fn obey(control: &Control<Engine>, mut orders: mpsc::Receiver<Order>) {
     loop {
         match orders.recv().await {
-            Some(Order::Lease(until)) => manager.extend_deadline(until),
+            Some(Order::Lease(until)) => {
+                control.with(move |engine| engine.extend_deadline(until));
+            }
             Some(Order::Stop) => return,
             // Nobody watches any more: what is durable is durable, the next owner replays it.
             Some(Order::Gone) | None => std::process::exit(4),
@@ -168,13 +198,14 @@ async fn obey(manager: &Manager, mut orders: mpsc::Receiver<Order>) {
     }
 }
 
-/// Says again and again that the manager's thread makes progress: each line is a round trip through it.
-fn prove_life(manager: &Manager) -> Result<()> {
-    let manager = manager.clone();
-    let client = Uuid::new_v4();
+/// Says again and again that the queue manager's thread makes progress: each line is a round trip through it.
+fn prove_life(control: Control<Engine>) -> Result<()> {
     let prove = move || {
         for count in 1.. {
-            if !answers(&manager, client, count) || control::say(&control::alive(count)).is_err() {
+            // It costs and changes nothing; only the end of the thread is no answer.
+            let answer = control.call(Request::GetMachine);
+            let ended = answer.is_err_and(|e| e.kind == ErrorKind::OperationCancelled);
+            if ended || control::say(&control::alive(count)).is_err() {
                 return;
             }
             std::thread::sleep(ALIVE_EVERY);
@@ -187,38 +218,11 @@ fn prove_life(manager: &Manager) -> Result<()> {
         .map_err(|e| Error::system("start the thread that proves life", &e))
 }
 
-/// Asks the manager something that costs and changes nothing, and waits as long as it takes.
-fn answers(manager: &Manager, client: Uuid, count: u64) -> bool {
-    let (sender, receiver) = sync_channel(1);
-    let id = RequestId {
-        client,
-        sequence: count,
-        acknowledged: count,
-    };
-    let nothing = Request::Abort {
-        transaction: TransactionId(u64::MAX),
-    };
-    manager.submit(
-        id,
-        nothing,
-        Box::new(move |_| {
-            let _ = sender.try_send(());
-        }),
-    );
-    loop {
-        match receiver.recv_timeout(Duration::from_secs(60)) {
-            Ok(()) => return true,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return false,
-        }
-    }
-}
-
-fn announce(options: &QueueManagerOptions, address: SocketAddr, report: &OpenReport) -> Result<()> {
+fn announce(options: &QueueManagerOptions, places: &str, report: &OpenReport) -> Result<()> {
     let at = SystemClock.wall_ms();
     let time = crate::api::value::Time(at);
     control::say(&format!(
-        "{time} {} listens at {address}: epoch {}, {} queues, {} messages; Ctrl-C stops it",
+        "{time} {} listens at {places}: epoch {}, {} queues, {} messages; Ctrl-C stops it",
         options.name, report.epoch, report.queues, report.messages
     ))
 }

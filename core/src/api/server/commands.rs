@@ -8,8 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::connection::{SILENCE_MAX, accept, greet, welcome};
-use super::outbox::{Outbox, Outcome};
-use super::queue_manager::write_outcomes;
+use super::outbox::{Outbox, Outcome, write_outcomes};
 use crate::api::host::CommandHost;
 use crate::api::wire::payload::read_command;
 use crate::api::wire::{Incoming, Kind, Role};
@@ -64,17 +63,17 @@ async fn read_commands(
             let number = frame.correlation;
             match frame.kind {
                 Kind::Ping => {
-                    outbox.admit(0);
-                    outbox.put(number, Outcome::Pong, 0);
+                    outbox.admit();
+                    outbox.put(number, Outcome::Pong);
                 }
                 Kind::Command => {
                     let (name, arguments) = read_command(frame.payload)?;
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     let (host, outbox) = (Arc::clone(host), Arc::clone(outbox));
-                    outbox.admit(0);
+                    outbox.admit();
                     tokio::spawn(async move {
                         let outcome = host.run(name, arguments).await;
-                        outbox.put(number, Outcome::Command(outcome), 0);
+                        outbox.put(number, Outcome::Command(outcome));
                         drop(permit);
                     });
                 }

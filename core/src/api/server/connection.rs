@@ -11,7 +11,7 @@ use crate::api::wire::{Hello, Incoming, Kind, Role, VERSION, Welcome};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long a client may take for its Hello.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may be silent: clients that live send a Ping every few seconds.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(20);
 
@@ -102,7 +102,7 @@ async fn read_hello(stream: &mut TcpStream, incoming: &mut Incoming) -> Result<H
     }
 }
 
-fn check(hello: &Hello, role: Role, name: &str) -> Result<()> {
+pub(super) fn check(hello: &Hello, role: Role, name: &str) -> Result<()> {
     if hello.version != VERSION {
         let text = format!(
             "protocol version {} is not spoken here, only {VERSION}",
@@ -130,7 +130,7 @@ fn check(hello: &Hello, role: Role, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn refusal(why: &str) -> Error {
+pub(super) fn refusal(why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidRequest,
         format!("a client was refused: {why}"),

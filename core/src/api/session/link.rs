@@ -1,105 +1,130 @@
-//! The I/O of a session: connects, writes what is unsent, reads replies, and comes back after a loss.
+//! What a session's callers and its keeper share: the window, the present connection, and who reads from it.
 //!
-//! The first attempts after a loss follow each other within milliseconds, because a virtual server keeps
-//! its address when it moves; beside them the name is resolved again by any node that lives.
+//! The callers do the work themselves. A request is written by who submits it when nothing else is under way, by who
+//! waits, or when enough has come together; replies are read by one of those who wait, for all. The keeper only connects,
+//! watches for silence, and reads and writes what nobody waits for.
+//!
+//! Invariants: at most one thread is the reader; it holds no lock while it reads or sleeps. When requests are
+//! under way, there is a reader, or a waiter was told to become it, or the keeper is attentive.
 
-use std::future::Future;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::SessionOptions;
+use super::connect::lost;
 use super::handle::closed;
+use super::line::{Inbox, Line, Spin};
 use super::slot::Slot;
+use super::watch::TICK;
 use super::window::{Finished, Moment, Verdict, Window};
+use crate::api::wire::Kind;
 use crate::api::wire::frame::append;
-use crate::api::wire::payload::{append_hello, read_postcard, read_reply};
-use crate::api::wire::{Hello, Incoming, Kind, Role, VERSION, Welcome};
-use crate::error::{Error, ErrorKind, Result};
-use crate::queue::request::Request;
+use crate::api::wire::payload::{Replies, read_postcard, read_replies};
+use crate::error::{Error, Result};
+use crate::queue::request::{Reply, Request};
+use crate::sys::network::{Endpoint, Filled, Stream};
 
-/// How long a connection may take until it is welcome: a frozen process accepts and says nothing.
-pub(crate) const WELCOME_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long nothing may be heard while requests are under way.
-const SILENCE_MAX: Duration = Duration::from_secs(1);
-/// How often the link looks whether the other side lives.
-const TICK: Duration = Duration::from_millis(250);
-/// How often an idle connection says that its client lives, in ticks.
-const IDLE_PING_TICKS: u32 = 20;
-/// Longest pause between two attempts to connect.
-const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// Bytes of one write.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
+/// Unsent bytes that are written without waiting for more.
+const ENOUGH_BYTES: usize = 64 * 1024;
+/// How long a submitter that finds no room waits before it looks again.
+const ROOM_WAIT: Duration = Duration::from_millis(20);
 
-/// The future of [`Locate::locate`].
-pub(crate) type Located = Pin<Box<dyn Future<Output = Result<SocketAddr>> + Send>>;
-
-/// Finds out where a computer is now.
-pub(crate) trait Locate: Send + Sync + 'static {
-    /// Its queue manager's address.
-    fn locate(&self) -> Located;
-}
-
-/// How to start a session.
-pub(crate) struct SessionOptions {
-    /// The computer's name; empty: whoever listens there.
-    pub(crate) wants: String,
-    /// Where it was found, if it was.
-    pub(crate) address: Option<SocketAddr>,
-    /// Who knows where it is now.
-    pub(crate) locate: Arc<dyn Locate>,
-    /// How long requests are tried again.
-    pub(crate) failover_timeout: Duration,
-}
-
-/// A session's shared state and task.
+/// See the module.
 pub(super) struct Link {
-    client: Uuid,
-    options: SessionOptions,
+    pub(super) client: Uuid,
+    pub(super) options: SessionOptions,
     began: Instant,
-    window: Mutex<Window>,
+    state: Mutex<State>,
     room: Condvar,
-    work: Notify,
-    ping: AtomicBool,
+    /// Wakes the keeper.
+    pub(super) keeper: Notify,
     closed: AtomicBool,
-    address: Mutex<Option<SocketAddr>>,
-    locating: AtomicBool,
-    last_error: Mutex<Option<Error>>,
+    pub(super) address: Mutex<Option<Endpoint>>,
+    pub(super) locating: AtomicBool,
+    pub(super) last_error: Mutex<Option<Error>>,
     /// Whether the present connection has answered anything.
-    progress: AtomicBool,
+    pub(super) progress: AtomicBool,
 }
 
-/// How long and how often it was tried in vain. A connection that answers nothing does not end it.
-#[derive(Debug, Default)]
-struct Trouble {
-    began: Option<Instant>,
-    attempts: u32,
+/// What the lock guards.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) window: Window,
+    pub(super) line: Option<Arc<Line>>,
+    out: Vec<u8>,
+    written: usize,
+    /// Somebody reads.
+    pub(super) reading: bool,
+    /// Who waits for a reply and does not read.
+    waiters: Vec<Arc<Slot>>,
+    /// How many wait for room.
+    crowd: usize,
+    /// The keeper looks again within a millisecond.
+    pub(super) attentive: bool,
+    /// When something was last heard.
+    pub(super) heard: Moment,
 }
 
-impl Trouble {
-    fn lasts(&mut self) -> Duration {
-        self.began.get_or_insert_with(Instant::now).elapsed()
+impl State {
+    /// Writes what is unsent, as much as fits now.
+    pub(super) fn flush(&mut self, now: Moment) -> Result<Vec<Finished>> {
+        let mut finished = Vec::new();
+        let Some(line) = self.line.clone() else {
+            return Ok(finished);
+        };
+        loop {
+            if self.written == self.out.len() {
+                self.out.clear();
+                self.out.shrink_to(2 * WRITE_BYTES_MAX);
+                self.written = 0;
+                finished.extend(
+                    self.window
+                        .encode_unsent(&mut self.out, WRITE_BYTES_MAX, now),
+                );
+            }
+            let rest = &self.out[self.written..];
+            if rest.is_empty() {
+                return Ok(finished);
+            }
+            match line.stream.write(rest) {
+                Ok(0) => return Ok(finished),
+                Ok(count) => self.written += count,
+                Err(e) => return Err(Error::system("write to the queue manager", &e)),
+            }
+        }
+    }
+
+    /// Whether bytes wait that did not fit.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.written < self.out.len()
+    }
+
+    /// Asks the other side whether it lives.
+    pub(super) fn ping(&mut self) -> Result<()> {
+        append(&mut self.out, Kind::Ping, 0, |_| Ok(()))
     }
 }
 
 impl Link {
     pub(super) fn new(options: SessionOptions) -> Self {
+        let state = State {
+            window: Window::new(),
+            ..State::default()
+        };
         Self {
             client: Uuid::new_v4(),
             began: Instant::now(),
-            window: Mutex::new(Window::new()),
+            state: Mutex::new(state),
             room: Condvar::new(),
-            work: Notify::new(),
-            ping: AtomicBool::new(false),
+            keeper: Notify::new(),
             closed: AtomicBool::new(false),
-            address: Mutex::new(options.address),
+            address: Mutex::new(options.address.clone()),
             locating: AtomicBool::new(false),
             last_error: Mutex::new(None),
             progress: AtomicBool::new(false),
@@ -108,241 +133,314 @@ impl Link {
     }
 
     /// Takes a request; blocks while there is no room for it.
-    pub(super) fn submit(&self, request: Request, slot: Arc<Slot>) {
-        let mut window = self.window();
-        while !window.has_room() && !self.is_closed() {
-            window = self
-                .room
-                .wait(window)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+    pub(super) fn submit(&self, request: Request, slot: &Arc<Slot>) {
+        let mut state = self.wait_for_room(&request);
         if self.is_closed() {
-            drop(window);
+            drop(state);
             slot.fill(Err(closed()));
             return;
         }
-        let finished = window.push(request, slot, self.now());
-        drop(window);
+        let begins = matches!(request, Request::Begin { .. });
+        let now = self.now();
+        if let Some((slot, outcome)) = state.window.push(request, Arc::clone(slot), now) {
+            drop(state);
+            slot.fill(outcome);
+            return;
+        }
+        if state.line.is_none() {
+            drop(state);
+            self.keeper.notify_one();
+        } else if state.window.unsent_bytes() >= ENOUGH_BYTES
+            || state.window.outstanding() == 1 && !begins
+        {
+            drop(self.flush(state));
+        } else if !begins {
+            // More may follow at once. A transaction's beginning waits for what will happen in it.
+            self.make_attentive(state);
+        }
+    }
+
+    /// Waits for the outcome of a request, and does what is to do meanwhile.
+    pub(super) fn wait(&self, slot: &Arc<Slot>) -> Result<Reply> {
+        loop {
+            if let Some(outcome) = slot.take() {
+                return outcome;
+            }
+            let mut state = self.flush(self.lock());
+            if slot.is_filled() {
+                continue;
+            }
+            if state.line.is_some() && !state.reading {
+                self.read_until(state, || slot.is_filled());
+            } else {
+                state.waiters.push(Arc::clone(slot));
+                drop(state);
+                if slot.register() {
+                    std::thread::park();
+                }
+                let mut state = self.lock();
+                state.waiters.retain(|waiter| !Arc::ptr_eq(waiter, slot));
+                if slot.is_filled() {
+                    // It may have been told to read.
+                    self.pass_on(state);
+                }
+            }
+        }
+    }
+
+    fn wait_for_room(&self, request: &Request) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while !state.window.has_room(request) && !self.is_closed() {
+            state = self.flush(state);
+            if state.line.is_some() && !state.reading {
+                self.read_until(state, || self.lock().window.has_room(request));
+                state = self.lock();
+            } else {
+                state.crowd += 1;
+                state = match self.room.wait_timeout(state, ROOM_WAIT) {
+                    Ok((state, _)) => state,
+                    Err(poisoned) => poisoned.into_inner().0,
+                };
+                state.crowd -= 1;
+            }
+        }
+        state
+    }
+
+    /// Becomes the reader until `done`, or until the connection is lost.
+    fn read_until(&self, mut state: MutexGuard<'_, State>, done: impl Fn() -> bool) {
+        let Some(line) = state.line.clone() else {
+            return;
+        };
+        state.reading = true;
+        drop(state);
+        let outcome = self.read(&line, &done);
+        let mut state = self.lock();
+        state.reading = false;
+        match outcome {
+            Ok(()) => self.pass_on(state),
+            Err(error) => self.lose(state, &line, error),
+        }
+    }
+
+    fn read(&self, line: &Line, done: &impl Fn() -> bool) -> Result<()> {
+        let mut inbox = lock(&line.inbox);
+        let mut spin = Spin::begin();
+        while !done() {
+            if self.read_once(line, &mut inbox)? {
+                continue;
+            }
+            if done() || spin.again() {
+                continue;
+            }
+            let blocked = self.lock().is_blocked();
+            line.sleep(blocked, TICK)?;
+            if blocked {
+                drop(self.flush(self.lock()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there now, if nobody else does: for the keeper. Whether anything was.
+    pub(super) fn read_what_is_there(&self) -> bool {
+        let mut state = self.lock();
+        let Some(line) = state.line.clone().filter(|_| !state.reading) else {
+            return false;
+        };
+        state.reading = true;
+        drop(state);
+        let mut inbox = lock(&line.inbox);
+        let outcome = self.read_once(&line, &mut inbox);
+        drop(inbox);
+        let mut state = self.lock();
+        state.reading = false;
+        match outcome {
+            Ok(any) => {
+                self.pass_on(state);
+                any
+            }
+            Err(error) => {
+                self.lose(state, &line, error);
+                false
+            }
+        }
+    }
+
+    /// Reads once, and hands out all replies that have come; whether anything came.
+    fn read_once(&self, line: &Line, inbox: &mut Inbox) -> Result<bool> {
+        let filled = inbox.frames.fill(&line.stream, &mut inbox.scratch);
+        match filled.map_err(|e| Error::system("read from the queue manager", &e))? {
+            Filled::Nothing => Ok(false),
+            Filled::End => Err(lost("the queue manager closed the connection")),
+            Filled::Bytes(_) => self.take_replies(inbox).map(|()| true),
+        }
+    }
+
+    fn take_replies(&self, inbox: &mut Inbox) -> Result<()> {
+        let now = self.now();
+        let mut finished: Vec<Finished> = Vec::new();
+        let mut state = self.lock();
+        state.heard = now;
+        let mut outcome = Ok(());
+        while outcome.is_ok() {
+            outcome = match inbox.frames.next_frame() {
+                Ok(None) => break,
+                Err(error) => Err(error.into()),
+                Ok(Some((frame, whole))) => match frame.kind {
+                    Kind::Pong => Ok(()),
+                    Kind::Refused => {
+                        Err(read_postcard("refusal", frame.payload).unwrap_or_else(|e| e))
+                    }
+                    Kind::Reply | Kind::Sent | Kind::Messages => read_replies(&frame, whole)
+                        .and_then(|replies| answer(&mut state.window, replies, now, &mut finished)),
+                    other => Err(lost(&format!("the queue manager sent {other:?}"))),
+                },
+            };
+        }
+        if cfg!(debug_assertions) {
+            state.window.check_invariants();
+        }
+        if !finished.is_empty() {
+            self.progress.store(true, Ordering::Release);
+        }
+        let more = state.window.has_unsent() && !state.is_blocked();
+        let crowd = state.crowd > 0;
+        if outcome.is_ok() && more {
+            outcome = state.flush(now).map(|failed| finished.extend(failed));
+        }
+        drop(state);
         deliver(finished);
-        self.work.notify_one();
+        if crowd {
+            self.room.notify_all();
+        }
+        outcome
+    }
+
+    /// Writes what is unsent.
+    fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        if state.line.is_none() || !(state.window.has_unsent() || state.is_blocked()) {
+            return state;
+        }
+        match state.flush(self.now()) {
+            Ok(finished) if finished.is_empty() => state,
+            Ok(finished) => {
+                drop(state);
+                deliver(finished);
+                self.lock()
+            }
+            Err(error) => {
+                if let Some(line) = state.line.clone() {
+                    self.lose(state, &line, error);
+                    return self.lock();
+                }
+                state
+            }
+        }
+    }
+
+    /// Writes what is unsent: for the keeper.
+    pub(super) fn flush_now(&self) {
+        drop(self.flush(self.lock()));
+    }
+
+    /// The reader has read what it wanted: somebody else must go on, if there is anything to read.
+    fn pass_on(&self, mut state: MutexGuard<'_, State>) {
+        if state.reading || state.line.is_none() {
+            return;
+        }
+        if let Some(next) = state.waiters.pop() {
+            drop(state);
+            next.wake();
+        } else if state.crowd > 0 {
+            drop(state);
+            self.room.notify_all();
+        } else if !state.window.is_empty() {
+            self.make_attentive(state);
+        }
+    }
+
+    fn make_attentive(&self, mut state: MutexGuard<'_, State>) {
+        if !std::mem::replace(&mut state.attentive, true) {
+            drop(state);
+            self.keeper.notify_one();
+        }
+    }
+
+    /// A connection is ready for use.
+    pub(super) fn install(&self, stream: Stream) -> Result<()> {
+        let line = Arc::new(Line::new(stream)?);
+        self.progress.store(false, Ordering::Release);
+        let mut state = self.lock();
+        state.line = Some(line);
+        state.heard = self.now();
+        let state = self.flush(state);
+        self.pass_on(state);
+        self.room.notify_all();
+        Ok(())
+    }
+
+    /// A connection is lost, if it is still the present one.
+    pub(super) fn lose(&self, mut state: MutexGuard<'_, State>, line: &Arc<Line>, error: Error) {
+        if !state
+            .line
+            .as_ref()
+            .is_some_and(|present| Arc::ptr_eq(present, line))
+        {
+            return;
+        }
+        state.line = None;
+        state.out = Vec::new();
+        state.written = 0;
+        let finished = state.window.lost();
+        drop(state);
+        self.note(error);
+        // Who still reads from it notices.
+        line.stream.shut_down();
+        line.waker.wake();
+        self.hand_out(finished);
+        self.keeper.notify_one();
+    }
+
+    /// The present connection is lost, says the keeper.
+    pub(super) fn lose_present(&self, error: Error) {
+        let state = self.lock();
+        if let Some(line) = state.line.clone() {
+            self.lose(state, &line, error);
+        }
     }
 
     /// Ends all calls that are waiting.
     pub(super) fn cancel(&self) {
         let now = self.now();
         self.finish(|window| window.cancel(now));
-        self.work.notify_one();
     }
 
-    /// Ends the session and its task.
+    /// The outcome of this number is not needed any more.
+    pub(super) fn release(&self, number: u64) {
+        self.lock().window.release(number);
+    }
+
+    /// Ends the session and its keeper.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.lose_present(closed());
         self.finish(|window| window.fail_all(&closed()));
         self.room.notify_all();
-        self.work.notify_one();
-    }
-
-    /// The session's task.
-    pub(super) async fn run(self: Arc<Self>) {
-        let mut trouble = Trouble::default();
-        while !self.is_closed() {
-            if self.window().is_empty() {
-                trouble = Trouble::default();
-                self.work.notified().await;
-                continue;
-            }
-            match self.connect(&mut trouble).await {
-                Ok(Some((stream, incoming))) => {
-                    self.progress.store(false, Ordering::Release);
-                    let why = self.converse(stream, incoming).await;
-                    self.note(why);
-                    self.finish(Window::lost);
-                    if self.progress.load(Ordering::Acquire) {
-                        trouble = Trouble::default();
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    self.finish(|window| window.fail_all(&error));
-                    trouble = Trouble::default();
-                }
-            }
-        }
-    }
-
-    /// Tries until it is connected, nothing is under way any more (`None`), or the time is over.
-    async fn connect(
-        self: &Arc<Self>,
-        trouble: &mut Trouble,
-    ) -> Result<Option<(TcpStream, Incoming)>> {
-        loop {
-            if self.is_closed() || self.window().is_empty() {
-                return Ok(None);
-            }
-            if trouble.lasts() > self.options.failover_timeout {
-                return Err(self.gave_up());
-            }
-            if trouble.attempts > 0 {
-                tokio::time::sleep(pause(trouble.attempts - 1)).await;
-            }
-            trouble.attempts += 1;
-            let address = *lock(&self.address);
-            if address.is_none() || trouble.attempts.is_multiple_of(5) {
-                self.locate_again();
-            }
-            if let Some(address) = address {
-                match self.attempt(address).await {
-                    Ok(connected) => return Ok(Some(connected)),
-                    Err(error) if is_final(&error) => return Err(error),
-                    Err(error) => self.note(error),
-                }
-            }
-            let now = self.now();
-            self.finish(|window| window.end_cancelled(now));
-        }
-    }
-
-    async fn attempt(&self, address: SocketAddr) -> Result<(TcpStream, Incoming)> {
-        let hello = Hello {
-            version: VERSION,
-            client: self.client,
-            role: Role::Session,
-            wants: self.options.wants.clone(),
-        };
-        let (stream, incoming, _) = connect(address, &hello).await?;
-        Ok((stream, incoming))
-    }
-
-    /// Asks in the background where the computer is now.
-    fn locate_again(self: &Arc<Self>) {
-        if self.locating.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let link = Arc::clone(self);
-        tokio::spawn(async move {
-            match link.options.locate.locate().await {
-                Ok(address) => *lock(&link.address) = Some(address),
-                Err(error) => link.note(error),
-            }
-            link.locating.store(false, Ordering::Release);
-        });
-    }
-
-    /// Speaks over a connection until it is lost; gives the reason.
-    async fn converse(self: &Arc<Self>, stream: TcpStream, incoming: Incoming) -> Error {
-        let (read, write) = stream.into_split();
-        tokio::select! {
-            error = self.read(read, incoming) => error,
-            error = self.write(write) => error,
-        }
-    }
-
-    async fn write(&self, mut stream: OwnedWriteHalf) -> Error {
-        let mut out = Vec::new();
-        loop {
-            if self.is_closed() {
-                return closed();
-            }
-            out.clear();
-            if let Err(error) = self.fill(&mut out) {
-                return error;
-            }
-            if out.is_empty() {
-                self.work.notified().await;
-            } else if let Err(e) = stream.write_all(&out).await {
-                return Error::system("write to the queue manager", &e);
-            }
-            out.shrink_to(2 * WRITE_BYTES_MAX);
-        }
-    }
-
-    fn fill(&self, out: &mut Vec<u8>) -> Result<()> {
-        if self.ping.swap(false, Ordering::AcqRel) {
-            append(out, Kind::Ping, 0, |_| Ok(()))?;
-        }
-        let now = self.now();
-        self.finish(|window| window.encode_unsent(out, WRITE_BYTES_MAX, now));
-        Ok(())
-    }
-
-    async fn read(&self, mut stream: OwnedReadHalf, mut incoming: Incoming) -> Error {
-        let mut watch = Watch::new(self.now());
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            if let Err(error) = self.take_replies(&mut incoming) {
-                return error;
-            }
-            tokio::select! {
-                biased;
-                more = incoming.fill(&mut stream) => match more {
-                    Ok(true) => watch.heard(self.now()),
-                    Ok(false) => return lost("the queue manager closed the connection"),
-                    Err(e) => return Error::system("read from the queue manager", &e),
-                },
-                _ = ticks.tick() => {
-                    let now = self.now();
-                    self.finish(|window| window.end_cancelled(now));
-                    match watch.tick(now, self.window().is_empty()) {
-                        Tick::Fine => {}
-                        Tick::Ping => {
-                            self.ping.store(true, Ordering::Release);
-                            self.work.notify_one();
-                        }
-                        Tick::Silent => return lost("the queue manager does not answer"),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Hands out all replies that have come.
-    fn take_replies(&self, incoming: &mut Incoming) -> Result<()> {
-        let now = self.now();
-        let mut finished: Vec<Finished> = Vec::new();
-        let mut window = self.window();
-        let outcome = loop {
-            let frame = match incoming.next_frame() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error.into()),
-            };
-            match frame.kind {
-                Kind::Reply => match read_reply(frame.payload) {
-                    Ok(reply) => {
-                        let (verdict, done) = window.answer(frame.correlation, reply, now);
-                        finished.extend(done);
-                        if let Verdict::Leave(error) = verdict {
-                            break Err(error);
-                        }
-                    }
-                    Err(error) => break Err(error),
-                },
-                Kind::Pong => {}
-                Kind::Refused => {
-                    break Err(read_postcard("refusal", frame.payload).unwrap_or_else(|e| e));
-                }
-                other => break Err(lost(&format!("the queue manager sent {other:?}"))),
-            }
-        };
-        if cfg!(debug_assertions) {
-            window.check_invariants();
-        }
-        let more = window.has_unsent();
-        drop(window);
-        if more {
-            self.work.notify_one();
-        }
-        if !finished.is_empty() {
-            self.progress.store(true, Ordering::Release);
-        }
-        self.hand_out(finished);
-        outcome
+        self.keeper.notify_one();
     }
 
     /// Changes the window and hands out what is finished by that.
-    fn finish(&self, change: impl FnOnce(&mut Window) -> Vec<Finished>) {
-        let finished = change(&mut self.window());
+    pub(super) fn finish(&self, change: impl FnOnce(&mut Window) -> Vec<Finished>) {
+        let mut state = self.lock();
+        let finished = change(&mut state.window);
+        if !finished.is_empty()
+            && state.reading
+            && let Some(line) = &state.line
+        {
+            line.waker.wake();
+        }
+        drop(state);
         self.hand_out(finished);
     }
 
@@ -354,87 +452,47 @@ impl Link {
     }
 
     /// Remembers why the last connection or attempt failed.
-    fn note(&self, error: Error) {
+    pub(super) fn note(&self, error: Error) {
         *lock(&self.last_error) = Some(error);
     }
 
-    fn gave_up(&self) -> Error {
-        let wants = match (self.options.wants.as_str(), *lock(&self.address)) {
-            ("", Some(address)) => address.to_string(),
-            (name, _) => name.to_owned(),
-        };
-        let seconds = self.options.failover_timeout.as_secs_f64();
-        let last = lock(&self.last_error).take();
-        let text = format!("{wants} did not come back within {seconds} s");
-        let hint =
-            "Get-ClusterWhy NAME says why a group is not online; what was sent may have arrived";
-        match last {
-            Some(last) => Error::new(
-                ErrorKind::RemoteMachineNotAvailable,
-                format!("{text}: {last}"),
-            )
-            .hint(last.hint.unwrap_or_else(|| hint.to_owned())),
-            None => Error::new(ErrorKind::RemoteMachineNotAvailable, text).hint(hint),
-        }
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 
-    fn window(&self) -> MutexGuard<'_, Window> {
-        lock(&self.window)
-    }
-
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         self.began.elapsed()
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 }
 
-/// Connects and introduces itself. Gives the stream, what came behind the welcome, and the welcome.
-pub(crate) async fn connect(
-    address: SocketAddr,
-    hello: &Hello,
-) -> Result<(TcpStream, Incoming, Welcome)> {
-    tokio::time::timeout(WELCOME_TIMEOUT, introduce(address, hello))
-        .await
-        .unwrap_or_else(|_| Err(lost(&format!("{address} accepts but does not answer"))))
-}
-
-async fn introduce(address: SocketAddr, hello: &Hello) -> Result<(TcpStream, Incoming, Welcome)> {
-    let failed = |e: std::io::Error| lost(&format!("{address}: {e}"));
-    let mut stream = TcpStream::connect(address).await.map_err(failed)?;
-    let _ = stream.set_nodelay(true);
-    let mut out = Vec::new();
-    append_hello(&mut out, hello)?;
-    stream.write_all(&out).await.map_err(failed)?;
-    let mut incoming = Incoming::default();
-    loop {
-        if let Some(frame) = incoming.next_frame()? {
-            let welcome = match frame.kind {
-                Kind::Welcome => read_postcard("welcome", frame.payload)?,
-                Kind::Refused => return Err(read_postcard("refusal", frame.payload)?),
-                other => return Err(lost(&format!("{address} sent {other:?} first"))),
-            };
-            return Ok((stream, incoming, welcome));
+/// Hands replies to the window; an error when the queue manager is no longer one.
+fn answer(
+    window: &mut Window,
+    replies: Replies,
+    now: Moment,
+    finished: &mut Vec<Finished>,
+) -> Result<()> {
+    match replies {
+        Replies::One(number, reply) => {
+            let (verdict, done) = window.answer(number, reply, now);
+            finished.extend(done);
+            match verdict {
+                Verdict::Fine => Ok(()),
+                Verdict::Leave(error) => Err(error),
+            }
         }
-        if !incoming.fill(&mut stream).await.map_err(failed)? {
-            return Err(lost(&format!("{address} closed the connection")));
+        Replies::Sent(run) => {
+            // No more than were asked for, whatever the frame claims.
+            for (number, reply) in run.replies().take(window.outstanding()) {
+                finished.extend(window.answer(number, Ok(reply), now).1);
+            }
+            Ok(())
         }
     }
-}
-
-/// Whether trying again is of no use: the other side understood and refused.
-fn is_final(error: &Error) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::InvalidRequest | ErrorKind::AccessDenied
-    )
-}
-
-/// 1, 2, 4 … 50 ms.
-fn pause(attempts: u32) -> Duration {
-    Duration::from_millis(1 << attempts.min(6)).min(PAUSE_MAX)
 }
 
 fn deliver(finished: impl IntoIterator<Item = Finished>) {
@@ -443,100 +501,6 @@ fn deliver(finished: impl IntoIterator<Item = Finished>) {
     }
 }
 
-fn lost(why: &str) -> Error {
-    Error::new(ErrorKind::ServiceNotAvailable, why)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether the other side is still heard. Pure.
-#[derive(Debug)]
-struct Watch {
-    heard: Moment,
-    busy_since: Option<Moment>,
-    idle_ticks: u32,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Tick {
-    Fine,
-    Ping,
-    Silent,
-}
-
-impl Watch {
-    fn new(now: Moment) -> Self {
-        Self {
-            heard: now,
-            busy_since: None,
-            idle_ticks: 0,
-        }
-    }
-
-    fn heard(&mut self, now: Moment) {
-        self.heard = now;
-    }
-
-    /// Silence counts from the last sign of life, or from when there was something to answer.
-    fn tick(&mut self, now: Moment, idle: bool) -> Tick {
-        if idle {
-            self.busy_since = None;
-            self.idle_ticks += 1;
-            if self.idle_ticks.is_multiple_of(IDLE_PING_TICKS) {
-                return Tick::Ping;
-            }
-            return Tick::Fine;
-        }
-        let busy_since = *self.busy_since.get_or_insert(now);
-        let quiet = now.saturating_sub(self.heard.max(busy_since));
-        if quiet >= SILENCE_MAX {
-            Tick::Silent
-        } else if now.saturating_sub(self.heard) >= TICK / 2 {
-            Tick::Ping
-        } else {
-            Tick::Fine
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(ms: u64) -> Moment {
-        Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn silence_counts_from_the_first_unanswered_request_not_from_idle_times() {
-        let mut watch = Watch::new(at(0));
-        assert_eq!(watch.tick(at(60_000), true), Tick::Fine);
-        assert_eq!(watch.tick(at(60_250), false), Tick::Ping);
-        assert_eq!(watch.tick(at(61_000), false), Tick::Ping);
-        assert_eq!(watch.tick(at(61_250), false), Tick::Silent);
-    }
-
-    #[test]
-    fn a_busy_connection_that_is_heard_is_left_alone() {
-        let mut watch = Watch::new(at(0));
-        for tick in 1..100 {
-            watch.heard(at(tick * 250 - 10));
-            assert_eq!(watch.tick(at(tick * 250), false), Tick::Fine);
-        }
-    }
-
-    #[test]
-    fn an_idle_connection_says_now_and_then_that_it_lives() {
-        let mut watch = Watch::new(at(0));
-        let pings = (0..80).filter(|tick| watch.tick(at(tick * 250), true) == Tick::Ping);
-        assert_eq!(pings.count(), 4);
-    }
-
-    #[test]
-    fn attempts_begin_at_a_millisecond_and_end_at_fifty() {
-        let pauses: Vec<_> = (0..8).map(|n| pause(n).as_millis()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 50, 50]);
-    }
 }

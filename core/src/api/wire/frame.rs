@@ -1,28 +1,57 @@
 //! A frame: the unit of the protocol. Parsing is pure and total: any bytes give a frame, a wish for more
 //! bytes, or an error, never a panic and never an allocation that the sender chose.
+//!
+//! ```text
+//!  length 4 | head 4 | crc 4 | kind 1 | correlation 8 | payload … | content …
+//!  '--- covered ---'         '-------- head, covered --------'    '- messages, each with its own crc
+//! ```
+//!
+//! Messages carry the checksum of their sender from end to end (`queue::encoded`), so the frame's does not go over
+//! them a second time.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Longest frame, counted like its length field: a body of 4 MiB with its properties fits easily.
-pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes before the counted part: the length and the checksum.
-pub const PREFIX_BYTES: usize = 8;
+/// Longest frame, counted like its length field: many messages that one request may get, and one body of 4 MiB
+/// with all its properties.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes before the counted part: the length, the length of the head and the checksum.
+pub const PREFIX_BYTES: usize = 12;
 /// Bytes of the counted part before the payload: the kind and the correlation.
 pub const FIXED_BYTES: usize = 9;
 
-/// What a frame carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kind {
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $name:ident = $number:literal,)+) => {
+        /// What a frame carries.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[doc = $doc])* $name = $number,)+
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            const fn from_byte(byte: u8) -> Option<Self> {
+                match byte {
+                    $($number => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// 1, client: the first frame of a connection.
     Hello = 1,
     /// 2, server: the answer to Hello.
     Welcome = 2,
     /// 3, server: no, with the error; the connection ends after it.
     Refused = 3,
-    /// 4, client: a request to a queue manager.
+    /// 4, client: a request to a queue manager that has no kind of its own.
     Request = 4,
-    /// 5, queue manager: its outcome.
+    /// 5, queue manager: an outcome that has no kind of its own.
     Reply = 5,
     /// 6, client: a command to a node agent.
     Command = 6,
@@ -32,23 +61,22 @@ pub enum Kind {
     Ping = 8,
     /// 9, server: yes.
     Pong = 9,
+    /// 10, client: the request Send; its content is the message.
+    Send = 10,
+    /// 11, client: the request Receive.
+    Receive = 11,
+    /// 12, client: the request ReceiveMany.
+    ReceiveMany = 12,
+    /// 13, queue manager: the reply Sent to one request or to several in a row.
+    Sent = 13,
+    /// 14, queue manager: the reply Messages (one for Message); its content are the messages.
+    Messages = 14,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
-        Self::Hello,
-        Self::Welcome,
-        Self::Refused,
-        Self::Request,
-        Self::Reply,
-        Self::Command,
-        Self::CommandReply,
-        Self::Ping,
-        Self::Pong,
-    ];
-
-    fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    /// Whether messages may follow its head.
+    const fn has_content(self) -> bool {
+        matches!(self, Self::Send | Self::Messages)
     }
 }
 
@@ -59,22 +87,30 @@ pub struct Frame<'a> {
     pub kind: Kind,
     /// The number of the request or command; 0 where there is none.
     pub correlation: u64,
-    /// The content.
+    /// What the checksum covers.
     pub payload: &'a [u8],
+    /// Messages, which have checksums of their own.
+    pub content: &'a [u8],
 }
 
 /// Why bytes are no frame. The stream cannot be followed any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The length is outside of its bounds.
-    #[error("a frame of {0} bytes (9 to 8388608 are allowed)")]
+    #[error("a frame of {0} bytes (9 to 16777216 are allowed)")]
     Length(usize),
+    /// The head is longer than the frame, or too short.
+    #[error("a frame whose head has {0} bytes")]
+    Head(usize),
     /// The checksum does not fit.
     #[error("a frame whose checksum does not fit")]
     Checksum,
     /// The kind is not known.
     #[error("a frame of the unknown kind {0}")]
     Kind(u8),
+    /// Something follows the head of a frame that carries no messages.
+    #[error("a {0:?} with messages")]
+    Content(Kind),
 }
 
 impl From<FrameError> for Error {
@@ -87,29 +123,47 @@ impl From<FrameError> for Error {
     }
 }
 
+/// How many bytes the frame that begins in `buffer` will have in all; `None` when too few are there to say so.
+///
+/// # Errors
+/// [`FrameError::Length`].
+pub fn needed(buffer: &[u8]) -> Result<Option<usize>, FrameError> {
+    let Some((length, _)) = number(buffer) else {
+        return Ok(None);
+    };
+    if !(FIXED_BYTES..=FRAME_BYTES_MAX).contains(&length) {
+        return Err(FrameError::Length(length));
+    }
+    Ok(Some(PREFIX_BYTES + length))
+}
+
 /// The first frame of `buffer` and the bytes it takes; `None` when it is not complete yet.
 ///
 /// # Errors
 /// [`FrameError`]: the bytes can never become a frame.
 pub fn parse(buffer: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
-    let Some((length, rest)) = number(buffer) else {
+    let Some(whole) = needed(buffer)? else {
         return Ok(None);
     };
-    let length = length as usize;
-    if !(FIXED_BYTES..=FRAME_BYTES_MAX).contains(&length) {
-        return Err(FrameError::Length(length));
+    let Some((head, rest)) = number(&buffer[4..]) else {
+        return Ok(None);
+    };
+    if !(FIXED_BYTES..=whole - PREFIX_BYTES).contains(&head) {
+        return Err(FrameError::Head(head));
     }
-    let Some((checksum, rest)) = number(rest) else {
+    let (Some((checksum, _)), Some(counted)) = (number(rest), buffer.get(PREFIX_BYTES..whole))
+    else {
         return Ok(None);
     };
-    let Some(counted) = rest.get(..length) else {
-        return Ok(None);
-    };
-    if crc32c::crc32c(counted) != checksum {
+    let (head, content) = counted.split_at(head);
+    if checksum_of(&buffer[..8], head) as usize != checksum {
         return Err(FrameError::Checksum);
     }
-    let (fixed, payload) = counted.split_at(FIXED_BYTES);
+    let (fixed, payload) = head.split_at(FIXED_BYTES);
     let kind = Kind::from_byte(fixed[0]).ok_or(FrameError::Kind(fixed[0]))?;
+    if !content.is_empty() && !kind.has_content() {
+        return Err(FrameError::Content(kind));
+    }
     let correlation = fixed[1..]
         .iter()
         .rev()
@@ -118,16 +172,21 @@ pub fn parse(buffer: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
         kind,
         correlation,
         payload,
+        content,
     };
-    Ok(Some((frame, PREFIX_BYTES + length)))
+    Ok(Some((frame, whole)))
 }
 
-fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+fn checksum_of(lengths: &[u8], head: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(lengths), head)
+}
+
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (head, rest) = bytes.split_first_chunk::<4>()?;
-    Some((u32::from_le_bytes(*head), rest))
+    Some((u32::from_le_bytes(*head) as usize, rest))
 }
 
-/// Appends a frame to `out`; `payload` appends its content. On an error `out` is as it was before.
+/// Appends a frame without messages to `out`; `payload` appends its content. On an error `out` is as it was before.
 ///
 /// # Errors
 /// Those of `payload`; [`ErrorKind::InsufficientResources`] when the frame is too long.
@@ -137,21 +196,38 @@ pub fn append(
     correlation: u64,
     payload: impl FnOnce(&mut Vec<u8>) -> Result<()>,
 ) -> Result<()> {
+    append_with(out, kind, correlation, payload, |_| ())
+}
+
+/// As [`append`]; `content` appends messages behind the payload.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_with(
+    out: &mut Vec<u8>,
+    kind: Kind,
+    correlation: u64,
+    payload: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    content: impl FnOnce(&mut Vec<u8>),
+) -> Result<()> {
     let start = out.len();
     out.extend_from_slice(&[0; PREFIX_BYTES]);
     out.push(kind as u8);
     out.extend_from_slice(&correlation.to_le_bytes());
-    let outcome = payload(out).and_then(|()| seal(out, start));
+    let outcome = payload(out).and_then(|()| {
+        let head = out.len() - start - PREFIX_BYTES;
+        content(out);
+        seal(&mut out[start..], head)
+    });
     if outcome.is_err() {
         out.truncate(start);
     }
     outcome
 }
 
-/// Fills in the length and the checksum of the frame that starts at `start`.
-fn seal(out: &mut [u8], start: usize) -> Result<()> {
-    let counted = &out[start + PREFIX_BYTES..];
-    let length = counted.len();
+/// Fills in the lengths and the checksum of a frame.
+fn seal(frame: &mut [u8], head: usize) -> Result<()> {
+    let length = frame.len() - PREFIX_BYTES;
     if length > FRAME_BYTES_MAX {
         return Err(Error::new(
             ErrorKind::InsufficientResources,
@@ -159,10 +235,11 @@ fn seal(out: &mut [u8], start: usize) -> Result<()> {
         )
         .hint(format!("a frame has at most {FRAME_BYTES_MAX} bytes")));
     }
-    let checksum = crc32c::crc32c(counted);
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    out[start + 4..start + PREFIX_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    let field = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+    frame[..4].copy_from_slice(&field(length));
+    frame[4..8].copy_from_slice(&field(head));
+    let checksum = checksum_of(&frame[..8], &frame[PREFIX_BYTES..PREFIX_BYTES + head]);
+    frame[8..PREFIX_BYTES].copy_from_slice(&checksum.to_le_bytes());
     Ok(())
 }
 
@@ -185,14 +262,15 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_the_document() {
         let bytes = frame(Kind::Ping, 0x0102, b"");
-        assert_eq!(bytes[..4], [9, 0, 0, 0], "length");
-        assert_eq!(bytes[4..8], crc32c::crc32c(&bytes[8..]).to_le_bytes());
-        assert_eq!(bytes[8..], [8, 2, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes[..8], [9, 0, 0, 0, 9, 0, 0, 0], "lengths");
+        let covered = [&bytes[..8], &bytes[12..]].concat();
+        assert_eq!(bytes[8..12], crc32c::crc32c(&covered).to_le_bytes());
+        assert_eq!(bytes[12..], [8, 2, 1, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn a_length_out_of_bounds_is_refused_before_anything_is_read() {
-        for length in [0_u32, 8, 8 * 1024 * 1024 + 1, u32::MAX] {
+        for length in [0_u32, 8, 16 * 1024 * 1024 + 1, u32::MAX] {
             let error = parse(&length.to_le_bytes()).unwrap_err();
             assert_eq!(error, FrameError::Length(length as usize));
         }
@@ -208,6 +286,25 @@ mod tests {
                 !matches!(parse(&bad), Ok(Some(_))),
                 "bit {bit} went unnoticed"
             );
+        }
+    }
+
+    #[test]
+    fn only_frames_of_messages_have_content_and_a_head_lies_in_its_frame() {
+        let with_content = |kind| {
+            let mut out = Vec::new();
+            let append_one = |out: &mut Vec<u8>| out.extend_from_slice(b"message");
+            append_with(&mut out, kind, 3, |_| Ok(()), append_one).unwrap();
+            out
+        };
+        let send = with_content(Kind::Send);
+        assert_eq!(parse(&send).unwrap().unwrap().0.content, b"message");
+        let error = parse(&with_content(Kind::Ping)).unwrap_err();
+        assert_eq!(error, FrameError::Content(Kind::Ping));
+        for head in [0_u8, 8, 17] {
+            let mut bad = send.clone();
+            bad[4] = head;
+            assert_eq!(parse(&bad), Err(FrameError::Head(head.into())));
         }
     }
 
@@ -239,7 +336,7 @@ mod tests {
             bytes.extend_from_slice(&behind);
             let (frame, taken) = parse(&bytes).unwrap().unwrap();
             prop_assert_eq!(taken, length);
-            prop_assert_eq!(frame, Frame { kind, correlation, payload: &payload });
+            prop_assert_eq!(frame, Frame { kind, correlation, payload: &payload, content: &[] });
         }
 
         #[test]

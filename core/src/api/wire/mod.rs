@@ -12,14 +12,17 @@
 //!    |<-------------------------------------|
 //! ```
 //!
-//! `frame` knows bytes and trusts none of them; `handshake` and `payload` know what is inside;
-//! `incoming` cuts a stream into frames. docs/wire.md draws every byte.
+//! `frame` knows bytes and trusts none of them; `handshake`, `payload` and `data` know what is inside;
+//! `buffer` and `incoming` cut a stream into frames. docs/wire.md draws every byte.
 
+pub mod buffer;
+pub mod data;
 pub mod frame;
 pub mod handshake;
 pub mod incoming;
 pub mod payload;
 
+pub use buffer::FrameBuffer;
 pub use frame::{Frame, FrameError, Kind};
 pub use handshake::{Hello, Role, VERSION, Welcome};
 pub use incoming::Incoming;

@@ -1,10 +1,16 @@
 //! What is inside a frame: encoding and decoding side by side.
 //!
-//! The data plane is Postcard, compact and typed; commands are CBOR, because their arguments are dynamic.
+//! Requests without a frame of their own (`data`) are Postcard, compact and typed; commands are CBOR, because their
+//! arguments are dynamic.
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::frame::{Kind, append};
+use super::data::{
+    SentRun, append_hot_request, append_messages, append_sent, read_messages, read_receive,
+    read_receive_many, read_send, read_sent,
+};
+use super::frame::{Frame, Kind, append};
 use super::handshake::{Hello, Welcome};
 use crate::api::value::Value;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,7 +40,7 @@ pub fn append_refused(out: &mut Vec<u8>, error: &Error) -> Result<()> {
     append(out, Kind::Refused, 0, |out| postcard_into(out, error))
 }
 
-/// Appends a Request frame: `sequence` is its correlation, `acknowledged` its first field.
+/// Appends a request: `sequence` is its correlation, `acknowledged` its first field.
 ///
 /// # Errors
 /// When it does not fit.
@@ -44,25 +50,42 @@ pub fn append_request(
     acknowledged: u64,
     request: &Request,
 ) -> Result<()> {
+    if append_hot_request(out, sequence, acknowledged, request)? {
+        return Ok(());
+    }
     append(out, Kind::Request, sequence, |out| {
         postcard_into(out, &(acknowledged, request))
     })
 }
 
-/// Reads the payload of a Request frame: `acknowledged` and the request.
+/// Reads a frame that carries a request: `acknowledged` and the request. `whole` are the bytes it lies in.
 ///
 /// # Errors
 /// When it is none.
-pub fn read_request(payload: &[u8]) -> Result<(u64, Request)> {
-    read_postcard("request", payload)
+pub fn read_request(frame: &Frame<'_>, whole: &Bytes) -> Result<(u64, Request)> {
+    match frame.kind {
+        Kind::Send => read_send(frame.payload, whole.slice_ref(frame.content)),
+        Kind::Receive => read_receive(frame.payload),
+        Kind::ReceiveMany => read_receive_many(frame.payload),
+        Kind::Request => read_postcard("request", frame.payload),
+        other => Err(unreadable("request", &format!("it is a {other:?}"))),
+    }
 }
 
-/// Appends a Reply frame. A reply that does not fit is replaced by the error that says so.
+/// Appends a reply. One that does not fit is replaced by the error that says so.
 ///
 /// # Errors
 /// When not even that fits.
 pub fn append_reply(out: &mut Vec<u8>, sequence: u64, reply: &Result<Reply>) -> Result<()> {
-    append(out, Kind::Reply, sequence, |out| postcard_into(out, reply)).or_else(|error| {
+    let appended = match reply {
+        Ok(Reply::Sent { id, lookup_id }) => {
+            append_sent(out, &SentRun::one(sequence, *id, *lookup_id))
+        }
+        Ok(Reply::Message(one)) => append_messages(out, sequence, true, std::slice::from_ref(one)),
+        Ok(Reply::Messages(all)) => append_messages(out, sequence, false, all),
+        other => append(out, Kind::Reply, sequence, |out| postcard_into(out, other)),
+    };
+    appended.or_else(|error| {
         let refusal: Result<Reply> = Err(error);
         append(out, Kind::Reply, sequence, |out| {
             postcard_into(out, &refusal)
@@ -70,12 +93,31 @@ pub fn append_reply(out: &mut Vec<u8>, sequence: u64, reply: &Result<Reply>) -> 
     })
 }
 
-/// Reads the payload of a Reply frame.
+/// Reads a frame that carries one reply or several. `whole` are the bytes it lies in.
 ///
 /// # Errors
-/// When it is none; the outcome itself is the inner result.
-pub fn read_reply(payload: &[u8]) -> Result<Result<Reply>> {
-    read_postcard("reply", payload)
+/// When it is none; the outcomes themselves are inner results.
+pub fn read_replies(frame: &Frame<'_>, whole: &Bytes) -> Result<Replies> {
+    match frame.kind {
+        Kind::Sent => read_sent(frame).map(Replies::Sent),
+        Kind::Messages => {
+            read_messages(frame, whole).map(|reply| Replies::One(frame.correlation, reply))
+        }
+        Kind::Reply => {
+            let reply = read_postcard("reply", frame.payload)?;
+            Ok(Replies::One(frame.correlation, reply))
+        }
+        other => Err(unreadable("reply", &format!("it is a {other:?}"))),
+    }
+}
+
+/// What a frame of a queue manager answers.
+#[derive(Debug)]
+pub enum Replies {
+    /// One request.
+    One(u64, Result<Reply>),
+    /// Sends whose numbers follow each other.
+    Sent(SentRun),
 }
 
 /// Appends a Command frame.
@@ -146,106 +188,10 @@ fn cbor_into<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<()> {
         .map_err(|e| Error::new(ErrorKind::Internal, format!("encoding: {e}")))
 }
 
-fn unreadable(what: &str, why: &str) -> Error {
+pub(super) fn unreadable(what: &str, why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidParameter,
         format!("a {what} that cannot be read: {why}"),
     )
     .hint("client and server may be of different versions")
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::frame::parse;
-    use super::*;
-    use crate::queue::message::{Message, MessageId};
-    use crate::queue::request::{Select, Transaction, TransactionId};
-
-    fn send(body: Vec<u8>, label: String, priority: u8) -> Request {
-        let mut message = Message::new(body);
-        message.label = label;
-        message.priority = priority;
-        Request::Send {
-            queue: "orders".into(),
-            message,
-            transaction: Transaction::In(TransactionId(9)),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_request_comes_out_as_it_went_in(
-            body: Vec<u8>, label: String, priority: u8, sequence: u64, acknowledged: u64
-        ) {
-            let request = send(body, label, priority);
-            let mut out = Vec::new();
-            append_request(&mut out, sequence, acknowledged, &request).unwrap();
-            let (frame, _) = parse(&out).unwrap().unwrap();
-            prop_assert_eq!(frame.correlation, sequence);
-            prop_assert_eq!(read_request(frame.payload).unwrap(), (acknowledged, request));
-        }
-
-        #[test]
-        fn any_payload_is_survived(bytes: Vec<u8>) {
-            let _ = read_request(&bytes);
-            let _ = read_reply(&bytes);
-            let _ = read_command(&bytes);
-            let _ = read_command_reply(&bytes);
-            let _ = read_postcard::<Hello>("hello", &bytes);
-        }
-    }
-
-    #[test]
-    fn an_error_travels_with_its_kind_and_hint() {
-        let error = Error::new(ErrorKind::QueueNotFound, "no queue a").hint("make one");
-        let mut out = Vec::new();
-        append_reply(&mut out, 3, &Err(error.clone())).unwrap();
-        append_command_reply(&mut out, 4, &Err(error.clone())).unwrap();
-        let (first, taken) = parse(&out).unwrap().unwrap();
-        assert_eq!(read_reply(first.payload).unwrap(), Err(error.clone()));
-        let (second, _) = parse(&out[taken..]).unwrap().unwrap();
-        assert_eq!(read_command_reply(second.payload).unwrap(), Err(error));
-    }
-
-    #[test]
-    fn a_reply_that_does_not_fit_becomes_an_error_and_spoils_no_neighbour() {
-        let mut out = Vec::new();
-        let sent = Reply::Sent {
-            id: MessageId::NONE,
-            lookup_id: 1,
-        };
-        append_reply(&mut out, 1, &Ok(sent)).unwrap();
-        let before = out.len();
-        let mut huge = Message::new(vec![0; super::super::frame::FRAME_BYTES_MAX]);
-        huge.label = "huge".into();
-        let received = crate::queue::message::Received {
-            message: huge,
-            id: MessageId::NONE,
-            lookup_id: 0,
-            sent_ms: 0,
-            arrived_ms: 0,
-        };
-        append_reply(&mut out, 2, &Ok(Reply::Message(Box::new(received)))).unwrap();
-        let (frame, _) = parse(&out[before..]).unwrap().unwrap();
-        let error = read_reply(frame.payload).unwrap().unwrap_err();
-        assert_eq!(error.kind, ErrorKind::InsufficientResources);
-    }
-
-    #[test]
-    fn trailing_bytes_are_refused() {
-        let mut payload = postcard::to_allocvec(&(1_u64, Request::ListQueues)).unwrap();
-        payload.push(0);
-        assert!(read_request(&payload).is_err());
-        let receive = Request::Receive {
-            queue: "q".into(),
-            select: Select::First,
-            peek: false,
-            timeout_ms: u64::MAX,
-            transaction: Transaction::None,
-        };
-        let payload = postcard::to_allocvec(&(1_u64, &receive)).unwrap();
-        assert_eq!(read_request(&payload).unwrap(), (1, receive));
-    }
 }

@@ -226,6 +226,7 @@ impl Leaf {
         );
         assert!(self.summary.has_correlation || !real.has_correlation);
         assert!(self.summary.has_own_id || !real.has_own_id);
+        assert!(self.summary.has_told || !real.has_told);
         if let Some(at) = real.earliest_ms {
             assert!(
                 self.summary.earliest_ms.is_some_and(|bound| bound <= at),

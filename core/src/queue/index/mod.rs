@@ -17,8 +17,6 @@
 
 use std::collections::BTreeMap;
 
-use uuid::Uuid;
-
 use super::codec::{Decoder, Encoder};
 use super::entry::Entry;
 use super::message::MessageId;
@@ -194,32 +192,46 @@ impl Index {
         Ok(from.and_then(|from| self.correlations.find(correlation, from)))
     }
 
-    /// The first that has this message id, behind `after`; `manager` is whose ids follow from lookup ids here. Does not look
-    /// at every message.
+    /// The first that has this message id. `ordinal` is that of the id if it may follow from a lookup id, which is when
+    /// this queue manager gave it; else 0. Does not look at every message.
     ///
     /// # Errors
     /// As `insert`.
     pub fn find_id(
         &mut self,
         pages: &dyn Pages,
+        ordinal: u32,
         id: MessageId,
-        manager: Uuid,
-        after: u64,
     ) -> Result<Option<u64>> {
         if !self.own_ids.is_built() {
             let pairs = self.pairs(pages, Entry::own_id, |leaf| leaf.has_own_id)?;
             self.own_ids.build(pairs);
         }
-        let Some(from) = after.checked_add(1) else {
-            return Ok(None);
-        };
-        let own = self.own_ids.find(id, from);
-        if id.manager != manager {
+        let own = self.own_ids.find(id, 0);
+        if ordinal == 0 {
             return Ok(own);
         }
-        let express = self.express.find_ordinal(id.ordinal, from);
-        let lasting = self.top.find_ordinal(pages, id.ordinal, from)?;
+        let express = self.express.find_ordinal(ordinal, 0);
+        let lasting = self.top.find_ordinal(pages, ordinal, 0)?;
         Ok(own.into_iter().chain(express).chain(lasting).min())
+    }
+
+    /// Messages whose senders want to hear when they end without being received. Looks at no page that has none.
+    ///
+    /// # Errors
+    /// As `insert`.
+    pub fn told(&mut self, pages: &dyn Pages) -> Result<Vec<(u64, Entry)>> {
+        let mut told = Vec::new();
+        let mut visit = |id, entry: &Entry| {
+            if summary::wants_end(entry) {
+                told.push((id, entry.clone()));
+            }
+        };
+        self.top
+            .scan(pages, |leaf| leaf.summary.has_told, &mut visit)?;
+        self.express.iter().for_each(|(id, entry)| visit(id, entry));
+        told.sort_unstable_by_key(|at| at.0);
+        Ok(told)
     }
 
     /// What a secondary index is built from: key and lookup id.

@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use bytes::Bytes;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
 use crate::queue::codec::malformed;
-use crate::queue::entry::Extra;
+use crate::queue::entry::{Extra, Wishes};
 
 const MANAGER: Uuid = Uuid::from_u128(1);
 
@@ -46,11 +48,11 @@ impl Kept {
 }
 
 impl Pages for Kept {
-    fn read(&self, position: Position) -> Result<Vec<u8>> {
+    fn read(&self, position: Position) -> Result<Bytes> {
         self.reads.set(self.reads.get() + 1);
         let pages = self.pages.borrow();
         let page = pages.get(&position).filter(|_| !self.fails.get());
-        page.cloned()
+        page.map(|bytes| Bytes::from(bytes.clone()))
             .ok_or_else(|| malformed("the test's disk fails"))
     }
 }
@@ -66,7 +68,8 @@ enum Do {
     Abort(u8),
     Look(u64),
     FindCorrelation(u32, u64),
-    FindId(u128, u32, u64),
+    FindId(u128, u32),
+    Told,
     Expire(u64, usize),
     Clear,
     WritePages,
@@ -119,6 +122,7 @@ prop_compose! {
         body_bytes in 0_u64..100,
         arrived_ms in 0_u64..1000,
         express in prop::bool::weighted(0.1),
+        wishes in prop_oneof![3 => Just(0_u8), 1 => 0_u8..64],
         extra in prop::option::weighted(0.3, any_extra()),
     ) -> Entry {
         Entry {
@@ -126,6 +130,7 @@ prop_compose! {
             body_bytes,
             arrived_ms,
             express,
+            wishes: Wishes(wishes),
             extra: extra.map(Box::new),
             ..Entry::default()
         }
@@ -141,7 +146,8 @@ fn any_step() -> impl Strategy<Value = Do> {
         2 => (1_u8..10).prop_map(Do::Abort),
         4 => any_id().prop_map(Do::Look),
         2 => (1_u32..5, any_id()).prop_map(|(ordinal, after)| Do::FindCorrelation(ordinal, after)),
-        2 => (1_u128..4, 1_u32..80, any_id()).prop_map(|(of, ordinal, after)| Do::FindId(of, ordinal, after)),
+        2 => (1_u128..4, 1_u32..80).prop_map(|(of, ordinal)| Do::FindId(of, ordinal)),
+        1 => Just(Do::Told),
         2 => (0_u64..60, 0_usize..20).prop_map(|(now, max)| Do::Expire(now, max)),
         1 => Just(Do::Clear),
         4 => Just(Do::WritePages),
@@ -196,7 +202,13 @@ impl Pair {
                     self.first_behind(after, |e| e.1.correlation_id() == Some(id))
                 );
             }
-            Do::FindId(of, ordinal, after) => self.find_id(message_id(of, ordinal), after)?,
+            Do::FindId(of, ordinal) => self.find_id(message_id(of, ordinal))?,
+            Do::Told => {
+                let told = |at: &(&u64, &Entry)| at.1.wishes.0 & 8 != 0;
+                let told = self.model.iter().filter(told);
+                let expected: Vec<_> = told.map(|(id, entry)| (*id, entry.clone())).collect();
+                assert_eq!(self.index.told(&self.pages)?, expected);
+            }
             Do::Expire(now_ms, count_max) => self.expire(now_ms, count_max)?,
             Do::Clear => {
                 assert_eq!(self.index.clear(), uses(&self.model));
@@ -271,13 +283,14 @@ impl Pair {
         behind.find(|at| is_it(at)).map(|at| *at.0)
     }
 
-    fn find_id(&mut self, id: MessageId, after: u64) -> Result<()> {
-        let found = self.index.find_id(&self.pages, id, MANAGER, after)?;
+    fn find_id(&mut self, id: MessageId) -> Result<()> {
+        let ordinal = if id.manager == MANAGER { id.ordinal } else { 0 };
+        let found = self.index.find_id(&self.pages, ordinal, id)?;
         let has_it = |(key, entry): &(&u64, &Entry)| match entry.own_id() {
             Some(own) => own == id,
             None => id.manager == MANAGER && **key & 0xffff_ffff == u64::from(id.ordinal),
         };
-        assert_eq!(found, self.first_behind(after, has_it));
+        assert_eq!(found, self.first_behind(0, has_it));
         Ok(())
     }
 
@@ -415,7 +428,8 @@ fn spoilt(root_change: Option<Change>, page_changes: &[Change]) -> (Option<Index
 
 /// Does everything there is to do, whatever comes of it.
 fn use_all(index: &mut Index, pages: &Kept) {
-    let _ = index.find_id(pages, message_id(1, 300), MANAGER, 0);
+    let _ = index.told(pages);
+    let _ = index.find_id(pages, 300, message_id(1, 300));
     let _ = index.find_correlation(pages, message_id(9, 1), 0);
     let _ = index.expired(pages, u64::MAX, 5);
     let _ = index.at_or_before(pages, u64::MAX);

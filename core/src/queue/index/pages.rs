@@ -1,5 +1,7 @@
 //! Where pages come from.
 
+use bytes::Bytes;
+
 use super::super::codec::malformed;
 use crate::error::Result;
 use crate::log::Position;
@@ -10,14 +12,14 @@ pub trait Pages {
     ///
     /// # Errors
     /// `StoreDamaged` when it cannot be read.
-    fn read(&self, position: Position) -> Result<Vec<u8>>;
+    fn read(&self, position: Position) -> Result<Bytes>;
 }
 
 /// No pages at all: for a state that was never read from a store.
 pub struct NoPages;
 
 impl Pages for NoPages {
-    fn read(&self, _: Position) -> Result<Vec<u8>> {
+    fn read(&self, _: Position) -> Result<Bytes> {
         Err(malformed("a page where there is none"))
     }
 }

@@ -1,0 +1,101 @@
+//! One connection of a session, after its welcome. Whoever waits for a reply reads it, spinning a little before
+//! it sleeps: on the way of a lone request there is no other thread to be woken.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::api::wire::FrameBuffer;
+use crate::error::{Error, Result};
+use crate::sys::network::{Stream, Waker, wait_for};
+
+/// How long a reader looks again and again before it sleeps: waking up takes a virtual core 30 us.
+const SPIN: Duration = Duration::from_micros(100);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) stream: Stream,
+    /// Wakes who reads, for something else.
+    pub(super) waker: Waker,
+    /// What came in; of the one reader.
+    pub(super) inbox: Mutex<Inbox>,
+}
+
+/// What came in.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    pub(super) frames: FrameBuffer,
+    pub(super) scratch: Vec<u8>,
+}
+
+impl Line {
+    pub(super) fn new(stream: Stream) -> Result<Self> {
+        let waker = Waker::new().map_err(|e| Error::system("open a session", &e))?;
+        Ok(Self {
+            stream,
+            waker,
+            inbox: Mutex::default(),
+        })
+    }
+
+    /// Sleeps until something comes, or can be written, or somebody wakes it, or for `timeout`.
+    pub(super) fn sleep(&self, write: bool, timeout: Duration) -> Result<()> {
+        wait_for(&self.stream, write, &self.waker, timeout)
+            .map_err(|e| Error::system("wait for the queue manager", &e))
+    }
+
+    /// Sleeps until something comes, or for `timeout`. Wake-ups are for the reader, which this is not.
+    pub(super) fn sleep_alone(&self, timeout: Duration) {
+        let slept = Waker::new().and_then(|own| wait_for(&self.stream, false, &own, timeout));
+        if slept.is_err() {
+            std::thread::sleep(timeout);
+        }
+    }
+}
+
+/// Only one thread of the process spins at a time: the others would take the processor from whom they wait for.
+static SPINNING: AtomicBool = AtomicBool::new(false);
+
+/// The right to look again and again for a short time.
+#[derive(Debug)]
+pub(super) struct Spin {
+    until: Option<Instant>,
+}
+
+impl Spin {
+    /// Begins, unless another thread spins or there is one processor only.
+    pub(super) fn begin() -> Self {
+        let mine = several_processors() && !SPINNING.swap(true, Ordering::Acquire);
+        Self {
+            until: mine.then(|| Instant::now() + SPIN),
+        }
+    }
+
+    /// Gives way to whoever wants to run; whether to look again.
+    pub(super) fn again(&mut self) -> bool {
+        let again = self.until.is_some_and(|until| Instant::now() < until);
+        match again {
+            true => rustix::thread::sched_yield(),
+            false => self.end(),
+        }
+        again
+    }
+
+    fn end(&mut self) {
+        if self.until.take().is_some() {
+            SPINNING.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Spin {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn several_processors() -> bool {
+    static SEVERAL: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *SEVERAL.get_or_init(|| std::thread::available_parallelism().is_ok_and(|n| n.get() > 1))
+}

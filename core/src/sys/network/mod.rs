@@ -1,0 +1,32 @@
+//! Sockets: where things listen, streams that never block, who is at their other end.
+//!
+//! ```text
+//!  listen, holder ─ TCP listeners of the asynchronous servers
+//!  endpoint ─ TCP or Unix address    listener ─ accepts ─> stream <─ connects
+//!  poller ─ which of many is ready, and a waker      peer ─ which user is there
+//! ```
+
+mod endpoint;
+mod holder;
+mod listen;
+mod listener;
+mod peer;
+mod poller;
+mod stream;
+
+pub use endpoint::{Endpoint, resolve};
+pub use holder::holder;
+pub use listen::{listen, listen_unnamed};
+pub use listener::{Listener, allow_many_connections};
+pub use peer::{User, user_of};
+pub use poller::{Event, Poller, Waker, wait_for};
+pub use stream::{Filled, Stream};
+
+/// A node agent's port for commands.
+pub const AGENT_PORT: u16 = 7800;
+/// A queue manager's port for clients.
+pub const QUEUE_MANAGER_PORT: u16 = 7801;
+/// A node agent's port for the other nodes' heartbeats.
+pub const PEER_PORT: u16 = 7802;
+/// The port by which an IP Address resource holds its address.
+pub const PRESENCE_PORT: u16 = 7803;
