@@ -31,6 +31,12 @@ impl Encoder<'_> {
         self.0.push((rest & 0x7f) as u8);
     }
 
+    /// How far `to` is from `from`, around the end of the numbers where that is nearer: near ones are short.
+    pub(crate) fn difference(&mut self, from: u64, to: u64) {
+        let by = to.wrapping_sub(from).cast_signed();
+        self.varint(((by << 1) ^ (by >> 63)).cast_unsigned());
+    }
+
     pub(crate) fn count(&mut self, value: usize) {
         self.varint(value as u64);
     }
@@ -112,6 +118,12 @@ impl<'a> Decoder<'a> {
         Err(malformed("a number is too long"))
     }
 
+    /// The number that is so far from `from`.
+    pub(crate) fn difference(&mut self, from: u64) -> Result<u64> {
+        let folded = self.varint()?;
+        Ok(from.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg()))
+    }
+
     /// A varint that fits into 32 bits.
     pub(crate) fn varint32(&mut self) -> Result<u32> {
         u32::try_from(self.varint()?).map_err(|_| malformed("a number is too large"))
@@ -189,11 +201,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_varint_comes_back_and_any_bytes_are_survived(value: u64, noise: Vec<u8>) {
+        fn a_varint_comes_back_and_any_bytes_are_survived(value: u64, near: u64, noise: Vec<u8>) {
             let mut bytes = Vec::new();
             Encoder(&mut bytes).varint(value);
             prop_assert_eq!(Decoder::new(&bytes).varint().unwrap(), value);
+            bytes.clear();
+            Encoder(&mut bytes).difference(near, value);
+            prop_assert_eq!(Decoder::new(&bytes).difference(near).unwrap(), value);
             let _ = Decoder::new(&noise).varint();
+            let _ = Decoder::new(&noise).difference(near);
         }
     }
 }

@@ -97,6 +97,12 @@ impl Entry {
         self.extra.as_ref()?.correlation_id
     }
 
+    /// Its message id, if that does not follow from the lookup id.
+    #[must_use]
+    pub fn own_id(&self) -> Option<MessageId> {
+        self.extra.as_ref()?.id
+    }
+
     /// Every place in the log that it needs.
     pub fn positions(&self) -> impl Iterator<Item = Position> {
         let parts = self.extra.iter().flat_map(|extra| &extra.parts);

@@ -7,6 +7,12 @@ use crate::error::Result;
 use crate::log::Position;
 
 const HAS_EXTRA: u8 = 1;
+const SAME_SEGMENT: u8 = 2;
+const SAME_SIZE: u8 = 4;
+const SAME_WISHES: u8 = 8;
+const SAME_SENDER: u8 = 16;
+/// Far above any body, and so low that sums do not overflow.
+const BODY_BYTES_LIMIT: u64 = 1 << 40;
 
 pub(super) fn encode_position(to: &mut Encoder<'_>, position: Position) {
     to.varint(position.segment.into());
@@ -22,35 +28,106 @@ pub(super) fn decode_position(from: &mut Decoder<'_>) -> Result<Position> {
     })
 }
 
-/// An express entry is never written.
+/// Without the one before it. An express entry is never written.
 pub(super) fn encode(to: &mut Encoder<'_>, entry: &Entry) {
-    to.u8(u8::from(entry.extra.is_some()));
-    to.u8(entry.wishes.0);
-    encode_position(to, entry.position);
-    to.varint(entry.body_bytes);
-    to.varint(entry.arrived_ms);
-    to.varint(entry.sender.into());
+    encode_after(to, &Entry::default(), entry);
+}
+
+/// Reads what `encode` wrote.
+pub(super) fn decode(from: &mut Decoder<'_>) -> Result<Entry> {
+    decode_after(from, &Entry::default())
+}
+
+/// What differs from the entry `before`: neighbours lie side by side in the log and are alike in the rest.
+///
+/// ```text
+///  bits 1 | segment? | offset: difference to the one before in the same segment, else itself | (length, body bytes)?
+///  | arrived: difference | wishes 1? | sender? | extra?
+/// ```
+pub(super) fn encode_after(to: &mut Encoder<'_>, before: &Entry, entry: &Entry) {
+    let (at, last) = (entry.position, before.position);
+    let bits = sameness(before, entry) | u8::from(entry.extra.is_some());
+    to.u8(bits);
+    if bits & SAME_SEGMENT == 0 {
+        to.varint(at.segment.into());
+        to.varint(at.offset.into());
+    } else {
+        to.difference(last.offset.into(), at.offset.into());
+    }
+    if bits & SAME_SIZE == 0 {
+        to.varint(at.length.into());
+        to.varint(entry.body_bytes);
+    }
+    to.difference(before.arrived_ms, entry.arrived_ms);
+    if bits & SAME_WISHES == 0 {
+        to.u8(entry.wishes.0);
+    }
+    if bits & SAME_SENDER == 0 {
+        to.varint(entry.sender.into());
+    }
     if let Some(extra) = &entry.extra {
         encode_extra(to, extra);
     }
 }
 
-pub(super) fn decode(from: &mut Decoder<'_>) -> Result<Entry> {
+fn sameness(before: &Entry, entry: &Entry) -> u8 {
+    let sizes = |e: &Entry| (e.position.length, e.body_bytes);
+    let bit = |same: bool, bit: u8| if same { bit } else { 0 };
+    bit(
+        before.position.segment == entry.position.segment,
+        SAME_SEGMENT,
+    ) | bit(sizes(before) == sizes(entry), SAME_SIZE)
+        | bit(before.wishes == entry.wishes, SAME_WISHES)
+        | bit(before.sender == entry.sender, SAME_SENDER)
+}
+
+/// Reads what `encode_after` wrote.
+pub(super) fn decode_after(from: &mut Decoder<'_>, before: &Entry) -> Result<Entry> {
     let bits = from.u8()?;
-    if bits & !HAS_EXTRA != 0 {
+    if bits & !(HAS_EXTRA | SAME_SEGMENT | SAME_SIZE | SAME_WISHES | SAME_SENDER) != 0 {
         return Err(malformed("unknown bits of an entry"));
     }
-    let wishes = Wishes(from.u8()?);
+    let has = |bit: u8| bits & bit != 0;
+    let (segment, offset) = if has(SAME_SEGMENT) {
+        (
+            before.position.segment,
+            from.difference(before.position.offset.into())?,
+        )
+    } else {
+        (from.varint32()?, from.varint()?)
+    };
+    let (length, body_bytes) = if has(SAME_SIZE) {
+        (before.position.length, before.body_bytes)
+    } else {
+        (from.varint32()?, from.varint()?)
+    };
+    if body_bytes > BODY_BYTES_LIMIT {
+        return Err(malformed("a body is larger than any can be"));
+    }
+    let offset = u32::try_from(offset).map_err(|_| malformed("an offset is too large"))?;
     Ok(Entry {
-        position: decode_position(from)?,
-        body_bytes: from.varint()?,
-        arrived_ms: from.varint()?,
-        sender: from.varint16()?,
+        position: Position {
+            segment,
+            offset,
+            length,
+        },
+        body_bytes,
+        arrived_ms: from.difference(before.arrived_ms)?,
+        wishes: if has(SAME_WISHES) {
+            before.wishes
+        } else {
+            Wishes(from.u8()?)
+        },
+        sender: if has(SAME_SENDER) {
+            before.sender
+        } else {
+            from.varint16()?
+        },
         express: false,
-        wishes,
-        extra: match bits & HAS_EXTRA {
-            0 => None,
-            _ => Some(Box::new(decode_extra(from)?)),
+        extra: if has(HAS_EXTRA) {
+            Some(Box::new(decode_extra(from)?))
+        } else {
+            None
         },
     })
 }
@@ -169,6 +246,12 @@ mod tests {
             for cut in 0..bytes.len() {
                 assert!(decode(&mut Decoder::new(&bytes[..cut])).is_err());
             }
+            let mut after = entry.clone();
+            after.position.offset -= 1;
+            bytes.clear();
+            encode_after(&mut Encoder(&mut bytes), &entry, &after);
+            let again = decode_after(&mut Decoder::new(&bytes), &entry).unwrap();
+            assert_eq!(again, after);
         }
     }
 }
