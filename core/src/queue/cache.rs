@@ -61,6 +61,11 @@ impl Cache {
             self.bytes -= gone.len();
         }
     }
+
+    /// How many are not on disk yet.
+    pub(super) const fn unwritten(&self) -> usize {
+        self.unwritten
+    }
 }
 
 #[cfg(test)]

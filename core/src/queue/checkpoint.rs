@@ -70,7 +70,7 @@ impl Engine {
         let due = self.checkpoint.every_bytes.max(2 * self.checkpoint.last);
         let since = self.checkpoint.since;
         let blocked = self.full.is_some() && since > 0;
-        let idle = since > 0 && self.is_idle() && self.log.segments().len() > 1;
+        let idle = self.is_idle() && self.has_dead_segments();
         if !self.checkpoint.under_way && (since >= due || blocked || idle) {
             // A full disk is no failure: the log goes on without one.
             drop(self.snapshot(false));
@@ -79,9 +79,19 @@ impl Engine {
         self.clean_on();
     }
 
-    fn is_idle(&self) -> bool {
-        let at = self.checkpoint.idle_at;
-        at.is_some_and(|at| at <= self.clock.boot()) && self.flight.is_none()
+    /// Whether nothing has come for a while; true once.
+    fn is_idle(&mut self) -> bool {
+        let now = self.clock.boot();
+        let over = |at: &mut Duration| *at <= now;
+        self.flight.is_none() && self.checkpoint.idle_at.take_if(over).is_some()
+    }
+
+    fn has_dead_segments(&self) -> bool {
+        let live = self.state.live_segments();
+        let segments = self.log.segments();
+        segments
+            .iter()
+            .any(|segment| !segment.current && !live.contains(&segment.number))
     }
 
     /// Something came: the store is not idle before a while.
@@ -128,7 +138,8 @@ impl Engine {
         let mut bytes = 0;
         let mut write = |page: &[u8]| {
             let length = page.len() + 1;
-            if log.pending_bytes() >= PAGES_BYTES || (log.has_records() && !log.has_room(1, length)) {
+            if log.pending_bytes() >= PAGES_BYTES || (log.has_records() && !log.has_room(1, length))
+            {
                 bytes += log.commit()?;
             }
             log.prepare(1, length, false)?;

@@ -188,7 +188,9 @@ impl Engine {
                 log: RefCell::new(&mut self.log),
                 cache: &self.cache,
             };
-            let holders = self.state.holders(&contents, (queue, lookup_id), part, place)?;
+            let holders = self
+                .state
+                .holders(&contents, (queue, lookup_id), part, place)?;
             for queue in holders {
                 found.push(Effect::Relocate {
                     queue,

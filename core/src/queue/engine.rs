@@ -385,7 +385,11 @@ impl Serve for Engine {
     fn end_session(&mut self, client: Uuid) {
         // What it asked before is executed before: its session ends behind that.
         let mut out = Vec::new();
-        while self.incoming.iter().any(|asked| asked.from.client == client) {
+        while self
+            .incoming
+            .iter()
+            .any(|asked| asked.from.client == client)
+        {
             if !self.may_go_on()
                 && let Err(error) = self.wait_for_landing()
             {

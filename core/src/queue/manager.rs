@@ -30,7 +30,7 @@ pub struct Manager {
 }
 
 struct Shared {
-    commands: Mutex<Option<SyncSender<Command>>>,
+    commands: Mutex<Option<Arc<SyncSender<Command>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failure: Arc<Mutex<Option<Error>>>,
     caller: Uuid,
@@ -61,6 +61,8 @@ enum Command {
     EndSession(Uuid),
     ExtendDeadline(Duration),
     Close(SyncSender<Result<()>>),
+    /// A thread for the disk has done something.
+    Wake,
 }
 
 impl Manager {
@@ -73,18 +75,29 @@ impl Manager {
         clock: Arc<dyn Clock>,
         options: ManagerOptions,
     ) -> Result<(Self, OpenReport)> {
-        Self::open_with(disk, clock, options, Tuning::default())
+        Self::open_driver(disk, clock, options, Tuning::default(), true)
     }
 
-    /// As [`Manager::open`], with sizes and checks that only tests set.
+    /// As [`Manager::open`], with sizes and checks that only tests set, and with no other thread that touches the
+    /// disk: what happens depends on the requests alone.
     ///
     /// # Errors
     /// As `open`.
     pub fn open_with(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
+        options: ManagerOptions,
+        tuning: Tuning,
+    ) -> Result<(Self, OpenReport)> {
+        Self::open_driver(disk, clock, options, tuning, false)
+    }
+
+    fn open_driver(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
         mut options: ManagerOptions,
         tuning: Tuning,
+        background: bool,
     ) -> Result<(Self, OpenReport)> {
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
@@ -101,11 +114,27 @@ impl Manager {
             clock,
             access,
         };
-        Self::start(driver, name, failure).map(|manager| (manager, report))
+        Self::start(driver, name, failure, background).map(|manager| (manager, report))
     }
 
-    fn start(driver: Driver, name: String, failure: Arc<Mutex<Option<Error>>>) -> Result<Self> {
+    fn start(
+        mut driver: Driver,
+        name: String,
+        failure: Arc<Mutex<Option<Error>>>,
+        background: bool,
+    ) -> Result<Self> {
         let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
+        let sender = Arc::new(sender);
+        if background {
+            // Weak: a thread for the disk does not keep the store open.
+            let waker = Arc::downgrade(&sender);
+            driver.engine.set_waker(Arc::new(move || {
+                if let Some(sender) = waker.upgrade() {
+                    // With a full channel the driver is awake.
+                    drop(sender.try_send(Command::Wake));
+                }
+            }));
+        }
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || driver.run(&receiver))
@@ -274,6 +303,7 @@ impl Driver {
             Command::EndSession(client) => self.engine.end_session(client),
             Command::ExtendDeadline(until) => self.engine.extend_deadline(until),
             Command::Close(closer) => closing.push(closer),
+            Command::Wake => {}
         }
     }
 }

@@ -135,7 +135,9 @@ impl State {
             *left -= dead.len();
             if *left > 0 {
                 self.expiries.pop_first();
-                let rest = queue.index.next_expiry_ms().filter(|at| *at > now.wall_ms);
+                // The dead ones are still counted in the bound: it is looked at again a little later.
+                let rest = queue.index.next_expiry_ms();
+                let rest = rest.map(|at| at.max(now.wall_ms + 1));
                 self.expiries.extend(rest.map(|at| (at, number)));
             }
             for lookup_id in dead {
