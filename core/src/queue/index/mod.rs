@@ -47,6 +47,8 @@ mod uses;
 mod model;
 #[cfg(test)]
 mod speed;
+#[cfg(test)]
+mod stories;
 
 pub use pages::{NoPages, Pages};
 

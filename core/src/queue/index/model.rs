@@ -16,9 +16,9 @@ const MANAGER: Uuid = Uuid::from_u128(1);
 /// Pages that a test keeps, and that cannot be read at times.
 #[derive(Default)]
 pub(super) struct Kept {
-    pages: RefCell<HashMap<Position, Vec<u8>>>,
+    pub(super) pages: RefCell<HashMap<Position, Vec<u8>>>,
     fails: Cell<bool>,
-    reads: Cell<usize>,
+    pub(super) reads: Cell<usize>,
 }
 
 impl Kept {
@@ -78,7 +78,7 @@ enum Do {
     Restart,
 }
 
-fn message_id(manager: u128, ordinal: u32) -> MessageId {
+pub(super) fn message_id(manager: u128, ordinal: u32) -> MessageId {
     MessageId {
         manager: Uuid::from_u128(manager),
         ordinal,
@@ -157,14 +157,14 @@ fn any_step() -> impl Strategy<Value = Do> {
     ]
 }
 
-struct Pair {
-    index: Index,
+pub(super) struct Pair {
+    pub(super) index: Index,
     model: BTreeMap<u64, Entry>,
-    pages: Kept,
+    pub(super) pages: Kept,
 }
 
 impl Pair {
-    fn new(slots_max: usize) -> Self {
+    pub(super) fn new(slots_max: usize) -> Self {
         Self {
             index: Index::over(Top::new(slots_max)),
             model: BTreeMap::new(),
@@ -232,7 +232,7 @@ impl Pair {
         Ok(())
     }
 
-    fn insert(&mut self, id: u64, entry: Entry) -> Result<()> {
+    pub(super) fn insert(&mut self, id: u64, entry: Entry) -> Result<()> {
         let before = self.index.insert(&self.pages, id, entry.clone())?;
         assert_eq!(before, self.model.insert(id, entry));
         Ok(())
@@ -247,7 +247,7 @@ impl Pair {
         Ok(())
     }
 
-    fn take_first(&mut self) -> Result<Option<(u64, Entry)>> {
+    pub(super) fn take_first(&mut self) -> Result<Option<(u64, Entry)>> {
         let first = self.index.at_or_after(&self.pages, 0)?.map(|at| at.0);
         assert_eq!(first, self.model.keys().next().copied());
         let Some(id) = first else { return Ok(None) };
@@ -321,7 +321,7 @@ impl Pair {
     }
 
     /// Express messages are lost.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         let mut bytes = Vec::new();
         self.index.encode(&mut Encoder(&mut bytes));
         let slots_max = self.index.top.slots_max;
@@ -335,7 +335,7 @@ impl Pair {
         }
     }
 
-    fn compare_counts(&self) {
+    pub(super) fn compare_counts(&self) {
         self.index.check_invariants();
         assert_eq!(self.index.len(), self.model.len() as u64);
         let bytes: u64 = self.model.values().map(|entry| entry.body_bytes).sum();
@@ -343,7 +343,7 @@ impl Pair {
         assert_eq!(self.index.uses(), uses(&self.model));
     }
 
-    fn compare_all(&mut self) {
+    pub(super) fn compare_all(&mut self) {
         let mut next = 0;
         for (id, entry) in &self.model {
             assert_eq!(
@@ -448,7 +448,7 @@ fn use_all(index: &mut Index, pages: &Kept) {
     index.clear();
 }
 
-fn plain(id: u64) -> Entry {
+pub(super) fn plain(id: u64) -> Entry {
     Entry {
         position: place(1, u32::try_from(id & 0xff_ffff).unwrap()),
         body_bytes: 40,
@@ -457,7 +457,7 @@ fn plain(id: u64) -> Entry {
 }
 
 /// A queue of `count` messages, written and out of memory as far as that goes.
-fn paged_out(count: u64) -> Pair {
+pub(super) fn paged_out(count: u64) -> Pair {
     let mut pair = Pair::new(64);
     for id in 1..=count {
         pair.insert(id, plain(id)).unwrap();
@@ -465,111 +465,4 @@ fn paged_out(count: u64) -> Pair {
     pair.pages.write_all(&mut pair.index);
     pair.index.shrink(0);
     pair
-}
-
-#[test]
-fn a_rising_queue_leaves_full_pages_and_writes_each_once() {
-    let mut pair = Pair::new(64);
-    let mut written = 0;
-    for id in 1..=6400 {
-        pair.insert(id, plain(id)).unwrap();
-        if id % 100 == 0 {
-            written += pair.pages.write_all(&mut pair.index);
-        }
-    }
-    assert_eq!((written, pair.index.top.leaves.len()), (100, 100));
-    pair.index.shrink(0);
-    assert_eq!(pair.index.resident(), 64, "only the head stays");
-}
-
-#[test]
-fn draining_reads_each_page_once_and_ends_empty() {
-    let mut pair = paged_out(6410);
-    while pair.take_first().unwrap().is_some() {}
-    assert_eq!(pair.pages.reads.get(), 99, "all but the head");
-    assert_eq!((pair.index.resident(), pair.index.top.leaves.len()), (0, 0));
-    assert_eq!(pair.index.pages().count(), 0);
-}
-
-#[test]
-fn taking_from_a_page_does_not_write_it_again() {
-    let mut pair = paged_out(6400);
-    for id in (1..=6400).step_by(3) {
-        pair.index.remove(&pair.pages, id).unwrap();
-    }
-    assert_eq!(pair.pages.write_all(&mut pair.index), 0);
-    pair.restart();
-    assert_eq!(pair.index.len(), 6400 - 2134);
-    assert_eq!(pair.index.resident(), 0);
-}
-
-#[test]
-fn a_message_that_comes_between_those_of_a_page_makes_it_be_written_anew() {
-    let mut pair = Pair::new(64);
-    for id in (2..=12_800).step_by(2) {
-        pair.insert(id, plain(id)).unwrap();
-    }
-    // Two halves of a full leaf, which then have room.
-    pair.insert(1001, plain(1001)).unwrap();
-    pair.pages.write_all(&mut pair.index);
-    pair.insert(1003, plain(1003)).unwrap();
-    pair.insert(930, plain(931)).unwrap();
-    assert_eq!(
-        pair.index.pages().count(),
-        99,
-        "two leaves are no longer what was written"
-    );
-    assert_eq!(pair.pages.write_all(&mut pair.index), 2);
-    pair.index.shrink(0);
-    pair.compare_all();
-}
-
-#[test]
-fn what_is_left_of_a_large_queue_ends_in_few_pages() {
-    let mut pair = paged_out(6400);
-    for id in (1..=6400).filter(|id| id % 16 != 0) {
-        pair.index.remove(&pair.pages, id).unwrap();
-    }
-    pair.pages.write_all(&mut pair.index);
-    assert_eq!(pair.index.len(), 400);
-    assert!(
-        pair.index.top.leaves.len() <= 8,
-        "{} leaves",
-        pair.index.top.leaves.len()
-    );
-}
-
-#[test]
-fn correlation_ids_are_found_without_reading_pages_that_have_none() {
-    let mut pair = paged_out(6400);
-    let mut entry = plain(3);
-    entry.extra_mut().correlation_id = Some(message_id(9, 1));
-    pair.insert(3, entry).unwrap();
-    pair.pages.write_all(&mut pair.index);
-    pair.index.shrink(0);
-    let before = pair.pages.reads.get();
-    for after in [0, 3] {
-        let found = pair
-            .index
-            .find_correlation(&pair.pages, message_id(9, 1), after)
-            .unwrap();
-        assert_eq!(found, Some(3).filter(|id| *id > after));
-    }
-    assert!(pair.pages.reads.get() <= before + 1);
-}
-
-#[test]
-fn a_page_that_is_another_one_is_refused() {
-    let mut pair = paged_out(6400);
-    let pages: Vec<Position> = pair.index.pages().collect();
-    let other = pair.pages.pages.borrow()[&pages[7]].clone();
-    pair.pages.pages.borrow_mut().insert(pages[5], other);
-    let torn = pair.pages.pages.borrow()[&pages[9]][..40].to_vec();
-    pair.pages.pages.borrow_mut().insert(pages[9], torn);
-    for leaf in [5, 9] {
-        let id = leaf * 64 + 10;
-        assert!(pair.index.get(&pair.pages, id).is_err());
-        assert!(pair.index.remove(&pair.pages, id).is_err());
-    }
-    pair.compare_counts();
 }
