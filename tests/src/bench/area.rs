@@ -44,7 +44,7 @@ impl Area {
     #[must_use]
     pub fn is_in_memory(&self) -> bool {
         let found = rustix::fs::statfs(&self.path);
-        found.is_ok_and(|statfs| i64::from(statfs.f_type) == TMPFS_MAGIC)
+        found.is_ok_and(|statfs| statfs.f_type == TMPFS_MAGIC)
     }
 }
 

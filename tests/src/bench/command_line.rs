@@ -36,9 +36,8 @@ pub enum Role {
 /// `Usage`.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>, program: PathBuf) -> Result<Role> {
     let mut parser = Parser::from_args(arguments);
-    let role = match next(&mut parser)? {
-        Some(Word::Value(role)) => role,
-        _ => return Err(usage("what to do is missing")),
+    let Some(Word::Value(role)) = next(&mut parser)? else {
+        return Err(usage("what to do is missing"));
     };
     match role.as_str() {
         "run" => parse_run(&mut parser, program).map(Role::Run),
