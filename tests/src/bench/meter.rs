@@ -104,6 +104,16 @@ pub fn written_bytes(pid: u32) -> Option<u64> {
     line_value(&read(&format!("/proc/{pid}/io")), "write_bytes:")
 }
 
+/// Bytes written to the device that `folder` lies on, by everybody; none where the kernel does not say.
+#[must_use]
+pub fn device_written_bytes(folder: &Path) -> Option<u64> {
+    let device = fs::metadata(folder).ok()?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).ok()?;
+    let sectors: u64 = stat.split_whitespace().nth(6)?.parse().ok()?;
+    Some(sectors * 512)
+}
+
 /// Blocks that a folder's files occupy, in bytes, and how many files there are.
 #[must_use]
 pub fn disk_use(folder: &Path) -> (u64, u64) {

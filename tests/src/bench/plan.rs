@@ -15,6 +15,8 @@ use super::row::{Measured, Row, System};
 use super::server::Server;
 use super::workload::{Often, WORKLOADS, Workload};
 
+/// How long a queue manager may take to open an empty store.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The queue of workloads that need one.
 pub const QUEUE: &str = "bench";
 
@@ -105,7 +107,9 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Outcome>
                 round + 1
             ));
             if let Err(error) = (workload.run)(&mut bench) {
-                failures.push(format!("{letter}, round {}: {error}", round + 1));
+                let hint = error.hint.as_ref().map(|hint| format!(" ({hint})"));
+                let hint = hint.unwrap_or_default();
+                failures.push(format!("{letter}, round {}: {error}{hint}", round + 1));
             }
         }
     }
@@ -205,7 +209,8 @@ impl Bench<'_> {
     /// When it does not start.
     pub fn start(&mut self) -> Result<Subject> {
         let folder = self.area.next_store();
-        let server = Server::queue_manager(&self.options.program, &folder)?;
+        let mut server = Server::queue_manager(&self.options.program, &folder)?;
+        server.wait_until_it_listens(START_TIMEOUT)?;
         let hamq = Hamq::new(server.address(), self.area.path())?;
         Ok(Subject { hamq, server })
     }

@@ -3,15 +3,18 @@
 //! Each child ends when its standard input does, so it does not outlive this process however that ends.
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 use hamq_core::{Error, ErrorKind, Result};
 
 /// The first port; each server takes the next one.
 const FIRST_PORT: u16 = 17_800;
+/// How often it is looked whether a server listens already.
+const LOOK_EVERY: Duration = Duration::from_micros(500);
 /// How much of a child's last words is passed on.
 const LAST_WORDS_BYTES: usize = 600;
 
@@ -80,6 +83,23 @@ impl Server {
             folder,
             words: words.to_owned(),
         })
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Errors
+    /// When it has ended, or does not listen in time.
+    pub fn wait_until_it_listens(&mut self, timeout: Duration) -> Result<()> {
+        let end = Instant::now() + timeout;
+        while TcpStream::connect(self.address).is_err() {
+            let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+            if ended || Instant::now() >= end {
+                let text = format!("nobody listens at {}", self.address);
+                return Err(self.explain(Error::new(ErrorKind::ServiceNotAvailable, text)));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// Where it listens.

@@ -1,6 +1,5 @@
 //! g: a full queue, kill -9, and how long it takes until the first message is received again.
 
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use hamq_core::{Error, ErrorKind, Result};
@@ -14,8 +13,6 @@ use crate::bench::server::Server;
 
 /// How long a restart may take.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(300);
-/// How often it is looked whether the server listens already.
-const LOOK_EVERY: Duration = Duration::from_micros(500);
 
 /// How much a queue holds, and what is aimed at with it.
 struct Size {
@@ -94,7 +91,7 @@ fn kill_and_restart(bench: &Bench<'_>, subject: &mut Subject, size: &Size) -> Re
     let folder = subject.server.folder().to_owned();
     let began = Instant::now();
     subject.server = Server::queue_manager(&bench.options.program, &folder)?;
-    wait_until_it_listens(&subject.server, began + RESTART_TIMEOUT)?;
+    subject.server.wait_until_it_listens(RESTART_TIMEOUT)?;
     subject.hamq = Hamq::new(subject.server.address(), &folder)?;
     let first = subject
         .hamq
@@ -112,18 +109,4 @@ fn kill_and_restart(bench: &Bench<'_>, subject: &mut Subject, size: &Size) -> Re
             ),
         )),
     }
-}
-
-fn wait_until_it_listens(server: &Server, end: Instant) -> Result<()> {
-    while TcpStream::connect(server.address()).is_err() {
-        if Instant::now() >= end {
-            let text = format!(
-                "no server listens at {} after {RESTART_TIMEOUT:?}",
-                server.address()
-            );
-            return Err(Error::new(ErrorKind::ServiceNotAvailable, text));
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
 }
