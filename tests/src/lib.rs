@@ -1,6 +1,7 @@
 //! What the tests of real processes share: a laboratory with a cluster in it; and the generator of the
 //! Python package's typed methods.
 
+pub mod bench;
 pub mod lab;
 pub mod process;
 pub mod python_source;
