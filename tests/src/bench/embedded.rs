@@ -24,9 +24,13 @@ pub struct Embedded {
     client: Uuid,
     submitted: u64,
     confirmed: u64,
-    outcomes: Receiver<Result<()>>,
-    report: Channel<Result<()>>,
+    outcomes: Receiver<Result<u64>>,
+    report: Channel<Result<u64>>,
+    lot: Vec<(RequestId, Request)>,
 }
+
+/// Messages that are handed over together.
+const LOT: usize = 500;
 
 impl Embedded {
     /// Opens a new store in `folder`.
@@ -58,6 +62,7 @@ impl Embedded {
             confirmed: 0,
             outcomes,
             report,
+            lot: Vec::with_capacity(LOT),
         })
     }
 
@@ -80,25 +85,40 @@ impl Sender for Embedded {
         };
         let request = Request::Send {
             queue: QUEUE.to_owned(),
-            message: Message::new(body),
+            message: Message::new(body).encode(),
             transaction: Transaction::None,
+            body: None,
         };
-        let report = self.report.clone();
-        let respond = move |outcome: Result<_>| {
-            // Who counts is gone only when a request failed.
-            let _ = report.send(outcome.map(drop));
-        };
-        self.manager.submit(id, request, Box::new(respond));
+        self.lot.push((id, request));
+        if self.lot.len() >= LOT {
+            self.hand_over();
+        }
         Ok(())
     }
 
     fn settle(&mut self, left: usize) -> Result<()> {
-        while self.submitted - self.confirmed > left as u64 {
+        if left == 0 {
+            self.hand_over();
+        }
+        while self.submitted - self.confirmed > left.max(self.lot.len()) as u64 {
             let outcome = self.outcomes.recv_timeout(PATIENCE);
-            outcome
-                .map_err(|_| Error::new(ErrorKind::Internal, "no outcome within a minute"))??;
-            self.confirmed += 1;
+            let lost = |_| Error::new(ErrorKind::Internal, "no outcome within a minute");
+            self.confirmed += outcome.map_err(lost)??;
         }
         Ok(())
+    }
+}
+
+impl Embedded {
+    fn hand_over(&mut self) {
+        let lot = std::mem::replace(&mut self.lot, Vec::with_capacity(LOT));
+        let report = self.report.clone();
+        let respond = move |outcomes: Vec<Result<_>>| {
+            let count = outcomes.len() as u64;
+            let first = outcomes.into_iter().find_map(Result::err);
+            // Who counts is gone only when a request failed.
+            let _ = report.send(first.map_or(Ok(count), Err));
+        };
+        self.manager.submit_many(lot, Box::new(respond));
     }
 }

@@ -9,7 +9,7 @@ use hamq_core::api::client::{Client, ClientOptions, Session, Ticket};
 use hamq_core::queue::manager::Tuning;
 use hamq_core::queue::message::{Message, Received};
 use hamq_core::queue::request::{
-    QueueProperties, Reply, Request, Select, Transaction, TransactionId,
+    QueueProperties, Reply, Request, Select, Take, Transaction, TransactionId,
 };
 use hamq_core::{Error, ErrorKind, Result};
 
@@ -102,6 +102,7 @@ impl Hamq {
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             ahead,
             under_way: VecDeque::new(),
+            here: VecDeque::new(),
         })
     }
 
@@ -118,7 +119,12 @@ impl Hamq {
     /// # Errors
     /// Those of the queue manager; when there is no such queue.
     pub fn message_count(&self, queue: &str) -> Result<u64> {
-        let Reply::Queues(queues) = self.session.call(Request::ListQueues)? else {
+        let Reply::Queues(queues) = self.session.call(Request::ListQueues {
+            after: String::new(),
+            count_max: 10_000,
+            all: false,
+        })?
+        else {
             return Err(Error::new(ErrorKind::Internal, "ListQueues gave no queues"));
         };
         let found = queues.iter().find(|status| status.name == queue);
@@ -132,10 +138,10 @@ impl Hamq {
     /// Those of the queue manager.
     pub fn mover(&self, from: &str, to: &str) -> Result<Mover> {
         let session = self.client.new_session(&self.address)?;
-        let first = began(session.call(Request::Begin)?)?;
+        let first = session.begin();
         let receiving = session.submit(receive(from, 0, Transaction::In(first)));
         Ok(Mover {
-            next: began(session.call(Request::Begin)?)?,
+            next: session.begin(),
             receiving: Some((first, receiving)),
             session,
             from: from.to_owned(),
@@ -157,8 +163,9 @@ fn create(queue: &str, transactional: bool) -> Request {
 fn send(queue: &str, body: impl Into<Vec<u8>>, transaction: Transaction) -> Request {
     Request::Send {
         queue: queue.to_owned(),
-        message: Message::new(body),
+        message: Message::new(body).encode(),
         transaction,
+        body: None,
     }
 }
 
@@ -166,7 +173,7 @@ fn receive(queue: &str, timeout_ms: u64, transaction: Transaction) -> Request {
     Request::Receive {
         queue: queue.to_owned(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms,
         transaction,
     }
@@ -187,13 +194,6 @@ fn unexpected(reply: &Reply) -> Error {
         ErrorKind::Internal,
         format!("an unexpected reply: {reply:?}"),
     )
-}
-
-fn began(reply: Reply) -> Result<TransactionId> {
-    match reply {
-        Reply::Began(transaction) => Ok(transaction),
-        other => Err(unexpected(&other)),
-    }
 }
 
 /// What a receive got; `None` when nothing was there in time.
@@ -226,13 +226,17 @@ impl Sender for HamqSender {
     }
 }
 
-/// Receives from a queue, each message acknowledged by its removal being durable before it is handed out.
+/// Messages of one receive at most.
+const LOT: u32 = 1_000;
+
+/// Receives from a queue in lots, each acknowledged by its removal being durable before it is handed out.
 pub struct Receiver {
     session: Session,
     queue: String,
     timeout_ms: u64,
     ahead: usize,
     under_way: VecDeque<Ticket>,
+    here: VecDeque<Received>,
 }
 
 impl Receiver {
@@ -241,17 +245,32 @@ impl Receiver {
     /// # Errors
     /// Those of the queue manager.
     pub fn receive(&mut self) -> Result<Option<Vec<u8>>> {
-        // Refilled in lots, so that several requests share a write.
-        if self.under_way.len() <= self.ahead - self.ahead.div_ceil(16) {
-            while self.under_way.len() < self.ahead {
-                let request = receive(&self.queue, self.timeout_ms, Transaction::None);
-                self.under_way.push_back(self.session.submit(request));
-            }
+        if let Some(message) = self.here.pop_front() {
+            return Ok(Some(message.body().to_vec()));
         }
-        match self.under_way.pop_front() {
-            Some(oldest) => Ok(received(oldest.wait())?.map(|r| r.message.body)),
-            None => Ok(None),
+        let lots = self.ahead.clamp(1, 4);
+        while self.under_way.len() < lots {
+            let request = Request::ReceiveMany {
+                queue: self.queue.clone(),
+                after: 0,
+                take: Take::Remove,
+                count_max: LOT,
+                bytes_max: 2 * 1024 * 1024,
+                timeout_ms: self.timeout_ms,
+                transaction: Transaction::None,
+            };
+            self.under_way.push_back(self.session.submit(request));
         }
+        let Some(oldest) = self.under_way.pop_front() else {
+            return Ok(None);
+        };
+        match oldest.wait() {
+            Ok(Reply::Messages(messages)) => self.here = messages.into(),
+            Ok(other) => return Err(unexpected(&other)),
+            Err(error) if error.kind == ErrorKind::ReceiveTimeout => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        Ok(self.here.pop_front().map(|message| message.body().to_vec()))
     }
 }
 
@@ -314,16 +333,16 @@ impl Mover {
             return Ok(false);
         };
         let part = Transaction::In(transaction);
-        let request = send(&self.to, message.message.body, part);
+        let request = send(&self.to, message.body(), part);
         let sent = self.session.submit(request);
         let committed = self.session.submit(Request::Commit { transaction });
         let part = Transaction::In(self.next);
         let receiving = self.session.submit(receive(&self.from, 0, part));
-        let begun = self.session.submit(Request::Begin);
+        let after = self.session.begin();
         sent.wait()?;
         committed.wait()?;
         self.receiving = Some((self.next, receiving));
-        self.next = began(begun.wait()?)?;
+        self.next = after;
         Ok(true)
     }
 }
