@@ -413,10 +413,10 @@ impl Serve for Engine {
         self.look_for_landing();
         if self.may_go_on() || self.failure.is_some() {
             let round = self.next_round();
-            if !round.is_empty() {
+            self.play(round);
+            if self.log.has_records() {
                 self.is_active();
             }
-            self.play(round);
         }
         self.settle(out);
         self.maybe_checkpoint();
