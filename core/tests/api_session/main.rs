@@ -6,6 +6,8 @@
     reason = "a double and its stories: a panic is a failure, the double one table of all requests"
 )]
 
+mod plane;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -336,7 +338,7 @@ struct Stage {
     at: SocketAddr,
     server: Option<(Control<Engine>, JoinHandle<Result<Engine>>)>,
     client: Client,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Stage {
@@ -353,8 +355,12 @@ impl Stage {
             at: address(7801),
             server: None,
             client: Client::new(options).unwrap(),
-            _home: home,
+            home,
         }
+    }
+
+    fn folder(&self) -> &std::path::Path {
+        self.home.path()
     }
 
     fn started() -> (Self, Session) {

@@ -1,0 +1,189 @@
+//! How fast the data plane is by itself: sessions against a server whose engine only appends each message to a file
+//! and syncs once for all that came. `plane_speed FOLDER [SECONDS] [BODY_BYTES]`; the server is a process of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement to be run by hand"
+)]
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hamq_core::api::client::Session;
+use hamq_core::api::server::plane::{Limits, Plane, ServedManager};
+use hamq_core::queue::message::{Message, MessageId};
+use hamq_core::queue::request::{Answer, Caller, Reply, Request, RequestId, Transaction};
+use hamq_core::queue::serve::{Replies, Serve};
+use hamq_core::sys::network::Listener;
+use uuid::Uuid;
+
+const FILE_BYTES: u64 = 512 << 20;
+const WINDOW: usize = 1000;
+
+struct Floor {
+    file: File,
+    at: u64,
+    batch: Vec<u8>,
+    owed: Vec<Answer>,
+    sent: u32,
+}
+
+impl Serve for Floor {
+    fn submit(&mut self, _: &Caller, _: RequestId, request: Request, answer: Answer) {
+        if let Request::Send { message, .. } = request {
+            self.batch.extend_from_slice(&[0; 24]);
+            self.batch.extend_from_slice(message.as_bytes());
+        }
+        self.owed.push(answer);
+    }
+
+    fn end_session(&mut self, _: Uuid) {}
+
+    fn step(&mut self, out: &mut Replies) {
+        if self.owed.is_empty() {
+            return;
+        }
+        if self.at + self.batch.len() as u64 > FILE_BYTES {
+            self.at = 0;
+        }
+        self.file.write_all_at(&self.batch, self.at).unwrap();
+        self.file.sync_data().unwrap();
+        self.at += self.batch.len() as u64;
+        self.batch.clear();
+        for answer in self.owed.drain(..) {
+            self.sent = self.sent.wrapping_add(1);
+            let id = MessageId {
+                manager: Uuid::from_u128(1),
+                ordinal: self.sent,
+            };
+            let lookup_id = self.sent.into();
+            out.push((answer, Ok(Reply::Sent { id, lookup_id })));
+        }
+    }
+
+    fn wake_at(&self) -> Option<Duration> {
+        None
+    }
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn set_waker(&mut self, _: Arc<dyn Fn() + Send + Sync>) {}
+}
+
+fn serve(folder: &str) {
+    let path = format!("{folder}/plane_speed.log");
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(path).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for at in (0..FILE_BYTES).step_by(zeros.len()) {
+        file.write_all_at(&zeros, at).unwrap();
+    }
+    file.sync_all().unwrap();
+    let engine = Floor {
+        file,
+        at: 0,
+        batch: Vec::new(),
+        owed: Vec::new(),
+        sent: 0,
+    };
+    let tcp = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let unix = Listener::unix(format!("{folder}/plane_speed.sock").as_ref()).unwrap();
+    println!("{}", tcp.endpoint().unwrap());
+    println!("{}", unix.endpoint().unwrap());
+    let served = ServedManager {
+        name: "speed".to_owned(),
+        epoch: 1,
+    };
+    let (plane, _control) = Plane::new(vec![tcp, unix], engine, served, Limits::default()).unwrap();
+    drop(plane.run().unwrap());
+}
+
+fn send(body: usize) -> Request {
+    Request::Send {
+        queue: "q".to_owned(),
+        message: Message::new(vec![7; body]).encode(),
+        transaction: Transaction::None,
+        body: None,
+    }
+}
+
+fn open(address: &str) -> Session {
+    Session::open(address, Duration::from_secs(5)).unwrap()
+}
+
+/// Nanoseconds of each call.
+fn one_at_a_time(address: &str, time: Duration, body: usize) -> Vec<u128> {
+    let session = open(address);
+    session.call(send(body)).unwrap();
+    let (began, mut all) = (Instant::now(), Vec::new());
+    while began.elapsed() < time {
+        let request = send(body);
+        let sent = Instant::now();
+        session.call(request).unwrap();
+        all.push(sent.elapsed().as_nanos());
+    }
+    all
+}
+
+fn show(what: &str, mut nanos: Vec<u128>, time: Duration) {
+    nanos.sort_unstable();
+    let at = |part: usize| nanos[(nanos.len() * part / 1000).min(nanos.len() - 1)] / 1000;
+    let rate = nanos.len() as f64 / time.as_secs_f64();
+    let (p50, p99, p999) = (at(500), at(990), at(999));
+    println!("{what:<28} {rate:>9.0}/s  p50 {p50} us  p99 {p99} us  p99.9 {p999} us");
+}
+
+fn pipelined(address: &str, time: Duration, body: usize) -> f64 {
+    let session = open(address);
+    let (began, mut count, mut tickets) = (Instant::now(), 0_u64, VecDeque::new());
+    while began.elapsed() < time {
+        for _ in 0..100 {
+            if tickets.len() == WINDOW {
+                let oldest: hamq_core::api::client::Ticket = tickets.pop_front().unwrap();
+                oldest.wait().unwrap();
+                count += 1;
+            }
+            tickets.push_back(session.submit(send(body)));
+        }
+    }
+    count as f64 / began.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments[1] == "serve" {
+        return serve(&arguments[2]);
+    }
+    let number = |at: usize, default: u64| arguments.get(at).map_or(default, |n| n.parse().unwrap());
+    let time = Duration::from_secs(number(2, 2));
+    let body = usize::try_from(number(3, 1024)).unwrap();
+    let mut server = Command::new(&arguments[0])
+        .args(["serve", &arguments[1]])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let address = lines.next().unwrap().unwrap();
+        println!("{address}, {body} bytes");
+        show("one at a time", one_at_a_time(&address, time, body), time);
+        println!("{:<28} {:>9.0}/s", "window 1000", pipelined(&address, time, body));
+        let work = || {
+            let address = address.clone();
+            std::thread::spawn(move || one_at_a_time(&address, time, body))
+        };
+        let threads: Vec<_> = (0..16).map(|_| work()).collect();
+        let all = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        show("16 senders, one at a time", all.collect(), time);
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
