@@ -53,6 +53,8 @@ error_kinds! {
     OperationCancelled = 0xC00E_0008,
     /// MQ_ERROR_SERVICE_NOT_AVAILABLE: no queue manager answers.
     ServiceNotAvailable = 0xC00E_000B,
+    /// MQ_ERROR_NO_DS: the operation needs a directory, and there is none.
+    NoDirectory = 0xC00E_0013,
     /// MQ_ERROR_ILLEGAL_QUEUE_PATHNAME.
     IllegalQueuePathName = 0xC00E_0014,
     /// MQ_ERROR_ILLEGAL_PROPERTY_VALUE.
@@ -63,6 +65,8 @@ error_kinds! {
     MessageAlreadyReceived = 0xC00E_001D,
     /// MQ_ERROR_ILLEGAL_FORMATNAME.
     IllegalFormatName = 0xC00E_001E,
+    /// MQ_ERROR_UNSUPPORTED_FORMATNAME_OPERATION: this kind of queue is not for that.
+    UnsupportedFormatNameOperation = 0xC00E_0020,
     /// MQ_ERROR_ACCESS_DENIED.
     AccessDenied = 0xC00E_0025,
     /// MQ_ERROR_INSUFFICIENT_RESOURCES: a quota or the disk is full; nothing was stored.

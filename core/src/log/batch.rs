@@ -5,6 +5,7 @@
 //!  payload = (length 4 | bytes) per record
 //! ```
 
+use super::segment::{HEADER_BYTES, Header};
 use super::token::{TOKEN_BYTES, Token, u32_at, u64_at};
 
 pub(super) const BATCH_HEADER_BYTES: usize = 4 + 4 + TOKEN_BYTES + 8 + 4 + 4;
@@ -12,48 +13,86 @@ pub(super) const RECORD_HEADER_BYTES: usize = 4;
 const MAGIC: u32 = 0x4854_4142; // "BATH"
 const CRC_AT: usize = BATCH_HEADER_BYTES - 4;
 
-/// A batch in the making.
+/// Room before the batch for the header of its segment, so that both go out in one write.
+const ROOM_BYTES: usize = HEADER_BYTES as usize;
+
+/// Memory that is kept for the next batch; one that was larger gives it back.
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A batch in the making; its memory is used again and again.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// Room for a segment's header, then the batch as it goes to the file.
     bytes: Vec<u8>,
     count: u32,
 }
 
 impl Batch {
-    pub(super) fn push(&mut self, record: &[u8]) {
+    /// Adds the record that `write` appends; gives where its bytes begin in the batch, and how many they are.
+    pub(super) fn record(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> (usize, usize) {
         if self.bytes.is_empty() {
-            self.bytes.resize(BATCH_HEADER_BYTES, 0);
+            self.bytes.resize(ROOM_BYTES + BATCH_HEADER_BYTES, 0);
         }
-        let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(record);
+        let length_at = self.bytes.len();
+        let start = length_at + RECORD_HEADER_BYTES;
+        self.bytes.resize(start, 0);
+        write(&mut self.bytes);
+        assert!(self.bytes.len() >= start, "a record is only appended");
+        let length = self.bytes.len() - start;
+        let encoded = u32::try_from(length).unwrap_or(u32::MAX);
+        self.bytes[length_at..start].copy_from_slice(&encoded.to_le_bytes());
         self.count += 1;
+        (start - ROOM_BYTES, length)
     }
 
     /// Where the next record's bytes will begin, from the batch's beginning.
     pub(super) fn next_record_at(&self) -> usize {
-        self.bytes.len().max(BATCH_HEADER_BYTES) + RECORD_HEADER_BYTES
+        self.length() + RECORD_HEADER_BYTES
+    }
+
+    /// Bytes of the batch so far, its header included.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len().max(ROOM_BYTES + BATCH_HEADER_BYTES) - ROOM_BYTES
     }
 
     pub(super) const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The bytes to write.
-    pub(super) fn seal(&mut self, token: Token, number: u64) -> &[u8] {
-        let payload = u32::try_from(self.bytes.len() - BATCH_HEADER_BYTES).unwrap_or(u32::MAX);
-        self.bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        self.bytes[4..8].copy_from_slice(&self.count.to_le_bytes());
-        self.bytes[8..24].copy_from_slice(&token.encode());
-        self.bytes[24..32].copy_from_slice(&number.to_le_bytes());
-        self.bytes[32..36].copy_from_slice(&payload.to_le_bytes());
-        let crc = checksum(&self.bytes);
-        self.bytes[CRC_AT..BATCH_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+    /// Completes the batch; no record is added any more.
+    pub(super) fn seal(&mut self, token: Token, number: u64) {
+        let batch = &mut self.bytes[ROOM_BYTES..];
+        let payload = u32::try_from(batch.len() - BATCH_HEADER_BYTES).unwrap_or(u32::MAX);
+        batch[..4].copy_from_slice(&MAGIC.to_le_bytes());
+        batch[4..8].copy_from_slice(&self.count.to_le_bytes());
+        batch[8..24].copy_from_slice(&token.encode());
+        batch[24..32].copy_from_slice(&number.to_le_bytes());
+        batch[32..36].copy_from_slice(&payload.to_le_bytes());
+    }
+
+    /// Sets the checksum of a sealed batch: the costly part, which needs nothing but the bytes.
+    pub(super) fn check(&mut self) {
+        let batch = &mut self.bytes[ROOM_BYTES..];
+        let crc = checksum(batch);
+        batch[CRC_AT..BATCH_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// The bytes of a sealed batch.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(ROOM_BYTES..).unwrap_or(&[])
+    }
+
+    /// The header of the batch's segment and the batch right behind it.
+    pub(super) fn bytes_behind(&mut self, header: &Header) -> &[u8] {
+        self.bytes[..ROOM_BYTES].fill(0);
+        let header = header.encode();
+        self.bytes[..header.len()].copy_from_slice(&header);
         &self.bytes
     }
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
         self.count = 0;
     }
 }
@@ -63,6 +102,26 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(head, &bytes[BATCH_HEADER_BYTES..])
 }
 
+/// What a batch says of itself in its first bytes, unchecked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) number: u64,
+    pub(super) length: usize,
+}
+
+/// The batch of `token` that `bytes` begin, by what it says itself.
+pub(super) fn head(bytes: &[u8], token: Token) -> Option<Head> {
+    let head = bytes.get(..BATCH_HEADER_BYTES)?;
+    if u32_at(head, 0) != MAGIC || Token::decode(&head[8..]) != token {
+        return None;
+    }
+    let payload = usize::try_from(u32_at(head, 32)).ok()?;
+    Some(Head {
+        number: u64_at(head, 24),
+        length: BATCH_HEADER_BYTES.checked_add(payload)?,
+    })
+}
+
 /// A batch that was read and is whole.
 pub(super) struct Read<'a> {
     pub(super) number: u64,
@@ -70,21 +129,12 @@ pub(super) struct Read<'a> {
     payload: &'a [u8],
 }
 
-/// Bytes of the batch of `token` that `head` begins, by what it says itself.
-pub(super) fn length(head: &[u8], token: Token) -> Option<usize> {
-    let head = head.get(..BATCH_HEADER_BYTES)?;
-    if u32_at(head, 0) != MAGIC || Token::decode(&head[8..]) != token {
-        return None;
-    }
-    BATCH_HEADER_BYTES.checked_add(usize::try_from(u32_at(head, 32)).ok()?)
-}
-
 /// The whole batch of `token` at the beginning of `bytes`, if there is one.
 pub(super) fn read(bytes: &[u8], token: Token) -> Option<Read<'_>> {
-    let length = length(bytes, token)?;
+    let Head { number, length } = head(bytes, token)?;
     let whole = bytes.get(..length)?;
     (checksum(whole) == u32_at(whole, CRC_AT)).then(|| Read {
-        number: u64_at(whole, 24),
+        number,
         length,
         payload: &whole[BATCH_HEADER_BYTES..],
     })
@@ -92,25 +142,42 @@ pub(super) fn read(bytes: &[u8], token: Token) -> Option<Read<'_>> {
 
 impl<'a> Read<'a> {
     /// Each record, with where it begins from the batch's beginning.
-    pub(super) fn records(&self) -> Vec<(usize, &'a [u8])> {
-        let mut at = 0;
-        let mut records = Vec::new();
-        while at + RECORD_HEADER_BYTES <= self.payload.len() {
-            let length = u32_at(self.payload, at) as usize;
-            let start = at + RECORD_HEADER_BYTES;
-            let Some(record) = self.payload.get(start..start + length) else {
-                break;
-            };
-            records.push((BATCH_HEADER_BYTES + start, record));
-            at = start + length;
+    pub(super) const fn records(&self) -> Records<'a> {
+        Records {
+            payload: self.payload,
+            at: 0,
         }
-        records
+    }
+}
+
+/// The records of a batch, in order.
+pub(super) struct Records<'a> {
+    payload: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at + RECORD_HEADER_BYTES;
+        if start > self.payload.len() {
+            return None;
+        }
+        let length = u32_at(self.payload, self.at) as usize;
+        let record = self.payload.get(start..start.checked_add(length)?)?;
+        self.at = start + length;
+        Some((BATCH_HEADER_BYTES + start, record))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn push(batch: &mut Batch, record: &[u8]) -> (usize, usize) {
+        batch.record(|to| to.extend_from_slice(record))
+    }
 
     #[test]
     fn a_batch_comes_back_only_whole_and_only_for_its_token() {
@@ -121,15 +188,17 @@ mod tests {
         };
         let mut batch = Batch::default();
         let at = batch.next_record_at();
-        batch.push(b"one");
-        batch.push(b"");
-        batch.push(b"three");
-        let bytes = batch.seal(token, 7).to_vec();
+        assert_eq!(push(&mut batch, b"one"), (at, 3));
+        push(&mut batch, b"");
+        push(&mut batch, b"three");
+        batch.seal(token, 7);
+        batch.check();
+        let bytes = batch.bytes().to_vec();
         let back = read(&bytes, token).unwrap();
         assert_eq!((back.number, back.length), (7, bytes.len()));
-        let records: Vec<&[u8]> = back.records().iter().map(|r| r.1).collect();
+        let records: Vec<&[u8]> = back.records().map(|r| r.1).collect();
         assert_eq!(records, [b"one".as_slice(), b"", b"three"]);
-        assert_eq!(back.records()[0].0, at);
+        assert_eq!(back.records().next().unwrap().0, at);
         assert!(read(&bytes, Token::default()).is_none());
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
@@ -137,5 +206,16 @@ mod tests {
             assert!(read(&bad, token).is_none(), "byte {at}");
             assert!(read(&bytes[..at], token).is_none());
         }
+    }
+
+    #[test]
+    fn the_memory_of_a_batch_is_kept_unless_it_was_huge() {
+        let mut batch = Batch::default();
+        push(&mut batch, &vec![1; 100_000]);
+        batch.clear();
+        assert!(batch.is_empty() && batch.bytes.capacity() >= 100_000);
+        push(&mut batch, &vec![1; 3 * KEPT_BYTES_MAX]);
+        batch.clear();
+        assert!(batch.bytes.capacity() <= KEPT_BYTES_MAX);
     }
 }

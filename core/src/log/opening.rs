@@ -1,15 +1,17 @@
 //! Taking the log over: claim, read, begin a segment that seals what was read, tidy up.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::Batch;
 use super::fence::{self, EpochFence, Fence};
-use super::recovery::{self, Chain, Event, Found};
+use super::pool::Pool;
+use super::reading::Reading;
+use super::recovery::{self, Chain, Event, Found, Stored};
 use super::segment::{HEADER_BYTES, Header, SegmentId};
 use super::token::Token;
-use super::writer::{Log, Open, create};
+use super::writer::{Log, Open, Sealed, create};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 use crate::sys::disk::Disk;
@@ -40,7 +42,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         options: LogOptions,
-        replay: &mut dyn FnMut(Event<'_>) -> Result<()>,
+        replay: &mut dyn FnMut(&Stored<'_>, Event<'_>) -> Result<()>,
     ) -> Result<(Self, Found)> {
         let began = clock.boot();
         let token = choose_token(disk.as_ref(), options.epoch)?;
@@ -52,8 +54,7 @@ impl Log {
         let header = first_header(&chain, token);
         let segment_bytes = options.segment_bytes.max(4 * HEADER_BYTES);
         let current = begin(&disk, &own_fence, &chain, &header, segment_bytes)?;
-        let mut segments = chain.segments;
-        segments.insert(header.id.number, header.id);
+        let number = header.id.number;
         let log = Self {
             clock,
             fence: options.fence.unwrap_or_else(|| Box::new(own_fence)),
@@ -62,12 +63,15 @@ impl Log {
             deadline: options.deadline,
             current,
             end: HEADER_BYTES,
-            header: None,
-            spare: None,
+            due: Vec::new(),
             batch: Batch::default(),
+            other_batch: Batch::default(),
+            in_flight: false,
+            settled: (number, HEADER_BYTES),
             next_batch: chain.next_batch,
-            segments,
-            files: Mutex::default(),
+            segments: chain.segments,
+            reading: Reading::default(),
+            pool: Pool::new(number + 1),
             last_snapshot: None,
             poison: None,
             disk,
@@ -87,10 +91,7 @@ impl Log {
         self.check_owner().map_err(|error| self.poison(error))?;
         sweep(self.disk.as_ref(), &names, &self.segments, self.token);
         EpochFence::forget_older(self.disk.as_ref(), &names, self.token);
-        match self.make_spare(self.current.id.number + 1) {
-            Err(error) if error.kind != ErrorKind::InsufficientResources => Err(error),
-            _ => Ok(()),
-        }
+        self.tend_spares()
     }
 }
 
@@ -131,6 +132,7 @@ fn first_header(chain: &Chain, token: Token) -> Header {
         previous: chain.head,
         previous_end: chain.head_end,
         first_batch: chain.next_batch,
+        lives: 0,
     }
 }
 
@@ -171,10 +173,10 @@ fn list(disk: &dyn Disk) -> Result<Vec<String>> {
 ///
 /// After the own header is durable and EPOCH was still the own: a later owner's log goes through that
 /// header, so none of these can ever belong to it, however long this process is stopped in between.
-fn sweep(disk: &dyn Disk, names: &[String], log: &BTreeMap<u32, SegmentId>, token: Token) {
+fn sweep(disk: &dyn Disk, names: &[String], log: &BTreeMap<u32, Sealed>, token: Token) {
     for name in names {
         let stray = SegmentId::parse(name)
-            .is_some_and(|id| id.token < token && log.get(&id.number) != Some(&id));
+            .is_some_and(|id| id.token < token && log.get(&id.number).is_none_or(|s| s.id != id));
         if stray {
             // What stays is tried again at the next opening.
             drop(disk.remove(name));

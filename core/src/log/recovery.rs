@@ -7,20 +7,25 @@
 //!
 //! A segment that has a successor ends exactly where the successor says. The last one ends where no batch
 //! is any more: a torn or missing one. A whole batch *behind* that place means damage in the middle, which
-//! is refused and never cut: one batch at a time is in flight, so a torn one has nothing behind it.
+//! is refused and never cut: one batch at a time is in flight, so a torn one has nothing behind it. Old batches of
+//! a recycled file do lie behind it: their numbers are lower than any that the segment can hold.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch;
-use super::segment::{HEADER_BYTES, Header, Position, SECTOR_BYTES, SegmentId, align};
+use super::reader::SegmentReader;
+use super::segment::{HEADER_BYTES, Header, Position, SegmentId, align};
 use super::snapshot::{self, Snapshot};
 use super::token::Token;
 use super::window::Window;
+use super::writer::Sealed;
+use bytes::Bytes;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::disk::Disk;
+use crate::sys::disk::{Disk, DiskFile};
 
 /// What replay hands to its user, in order.
 pub enum Event<'a> {
@@ -29,6 +34,59 @@ pub enum Event<'a> {
     /// A record and where its bytes lie.
     Record(Position, &'a [u8]),
 }
+
+/// The log while it is read: what the user of the records has to look up in earlier ones.
+pub struct Stored<'a> {
+    disk: &'a Arc<dyn Disk>,
+    segments: BTreeMap<u32, SegmentId>,
+    files: RefCell<BTreeMap<u32, Arc<dyn DiskFile>>>,
+}
+
+impl<'a> Stored<'a> {
+    fn new(disk: &'a Arc<dyn Disk>, segments: impl Iterator<Item = SegmentId>) -> Self {
+        Self {
+            disk,
+            segments: segments.map(|id| (id.number, id)).collect(),
+            files: RefCell::default(),
+        }
+    }
+
+    /// Reads bytes of an earlier record.
+    ///
+    /// # Errors
+    /// `StoreDamaged` when they are not there.
+    pub fn read(&self, position: Position) -> Result<Bytes> {
+        let lost = |what: &dyn std::fmt::Display| {
+            let (segment, offset) = (position.segment, position.offset);
+            damaged(format!("segment {segment} at byte {offset}: {what}"))
+        };
+        let file = self.file(position.segment).map_err(|error| lost(&error))?;
+        let mut bytes = vec![0; position.length as usize];
+        let count = file.read_at(position.offset.into(), &mut bytes);
+        match count.map_err(|error| lost(&error))? {
+            count if count == bytes.len() => Ok(bytes.into()),
+            _ => Err(lost(&"the file is too short")),
+        }
+    }
+
+    fn file(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
+        let mut files = self.files.borrow_mut();
+        if let Some(file) = files.get(&number) {
+            return Ok(Arc::clone(file));
+        }
+        let id = self.segments.get(&number);
+        let id = id.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let file = self.disk.open(&id.file_name())?;
+        if files.len() >= FILES_MAX {
+            files.pop_first();
+        }
+        files.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// Segments that are kept open while the log is read.
+const FILES_MAX: usize = 64;
 
 /// What reading found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +106,8 @@ pub struct Found {
 /// Where the log goes on.
 #[derive(Default)]
 pub(super) struct Chain {
-    /// Segments that are part of the log.
-    pub(super) segments: BTreeMap<u32, SegmentId>,
+    /// Segments that are part of the log, and where they end.
+    pub(super) segments: BTreeMap<u32, Sealed>,
     pub(super) head: SegmentId,
     pub(super) head_end: u64,
     pub(super) next_batch: u64,
@@ -69,7 +127,7 @@ fn unreadable(name: &str, error: &io::Error) -> Error {
 pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     mine: Token,
-    replay: &mut dyn FnMut(Event<'_>) -> Result<()>,
+    replay: &mut dyn FnMut(&Stored<'_>, Event<'_>) -> Result<()>,
 ) -> Result<Chain> {
     let names = disk
         .list()
@@ -103,30 +161,58 @@ pub(super) fn recover(
         head,
         ..Chain::default()
     };
-    let live = snapshot.iter().flat_map(|s| s.live.iter().copied());
-    for id in live.chain(chain[..=start].iter().map(|h| h.id)) {
+    for (id, end) in snapshot.iter().flat_map(|s| s.live.iter().copied()) {
         if !headers.contains_key(&id) {
             return Err(damaged(format!("segment {} is missing", id.file_name())));
         }
-        result.segments.insert(id.number, id);
+        let end = match end {
+            Some(end) => end,
+            None => end_of(disk, &headers, id)?,
+        };
+        result.segments.insert(id.number, Sealed::earlier(id, end));
     }
+    let live = result.segments.values().map(|sealed| sealed.id);
+    let stored = Stored::new(disk, live.chain(chain.iter().map(|header| header.id)));
     if let Some(snapshot) = &snapshot {
-        replay(Event::Snapshot(&snapshot.payload))?;
+        replay(&stored, Event::Snapshot(&snapshot.payload))?;
     }
     drop(snapshot);
     let (mut offset, mut next) = first;
     for index in (0..=start).rev() {
         let sealed = index.checked_sub(1).map(|newer| chain[newer].previous_end);
-        let mut reader = Reader {
-            id: chain[index].id,
+        let mut reader = Replay {
+            header: chain[index],
+            segment: SegmentReader {
+                id: chain[index].id,
+            },
             replay,
+            stored: &stored,
             found: &mut result.found,
         };
+        let id = chain[index].id;
         (result.head_end, next) = reader.read(disk, offset, next, sealed)?;
+        let sealed = Sealed::earlier(id, result.head_end);
+        result.segments.insert(id.number, sealed);
         offset = HEADER_BYTES;
     }
     result.next_batch = next;
     Ok(result)
+}
+
+/// Where a segment ends of which the snapshot (of version 1) does not say it: where its successor says, or
+/// at the end of the file.
+fn end_of(
+    disk: &Arc<dyn Disk>,
+    headers: &BTreeMap<SegmentId, Header>,
+    id: SegmentId,
+) -> Result<u64> {
+    let successors = headers.values().filter(|h| h.previous == id);
+    if let Some(successor) = successors.max_by_key(|h| h.id.token) {
+        return Ok(successor.previous_end);
+    }
+    let name = id.file_name();
+    let length = disk.open(&name).and_then(|file| file.length());
+    length.map_err(|error| unreadable(&name, &error))
 }
 
 /// The valid headers of all segments in the folder.
@@ -144,6 +230,11 @@ fn read_headers(disk: &Arc<dyn Disk>, names: &[String]) -> Result<BTreeMap<Segme
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(unreadable(name, &error)),
         };
+        if let Some(version) = Header::newer_version(&bytes[..count]) {
+            return Err(damaged(format!(
+                "segment {name} was written by a later version of this program (format {version})"
+            )));
+        }
         if let Some(header) = Header::decode(&bytes[..count]).filter(|h| h.id == id) {
             headers.insert(id, header);
         }
@@ -211,15 +302,15 @@ fn starting_point(chain: &[Header], snapshot: Option<&Snapshot>) -> Result<(usiz
     }
 }
 
-const ZEROS: [u8; SECTOR_BYTES as usize] = [0; SECTOR_BYTES as usize];
-
-struct Reader<'a> {
-    id: SegmentId,
-    replay: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+struct Replay<'a> {
+    header: Header,
+    segment: SegmentReader,
+    replay: &'a mut dyn FnMut(&Stored<'_>, Event<'_>) -> Result<()>,
+    stored: &'a Stored<'a>,
     found: &'a mut Found,
 }
 
-impl Reader<'_> {
+impl Replay<'_> {
     /// Reads one segment from `offset`; returns where it ended and the number of the next batch.
     fn read(
         &mut self,
@@ -228,23 +319,24 @@ impl Reader<'_> {
         mut next: u64,
         sealed: Option<u64>,
     ) -> Result<(u64, u64)> {
-        let name = self.id.file_name();
-        let file = disk
-            .open(&name)
-            .map_err(|error| unreadable(&name, &error))?;
-        let read_to = sealed.map_or_else(|| file.length(), Ok);
-        let read_to = read_to.map_err(|error| unreadable(&name, &error))?;
+        let name = self.header.id.file_name();
+        let trouble = |error: io::Error| unreadable(&name, &error);
+        let file = disk.open(&name).map_err(trouble)?;
+        let read_to = sealed.map_or_else(|| file.length(), Ok).map_err(trouble)?;
         if sealed.is_none() {
             // What was read may still be in memory only: it becomes part of the log here, so it must be durable.
-            file.sync().map_err(|error| unreadable(&name, &error))?;
+            file.sync().map_err(trouble)?;
         }
         let mut window = Window::new(file.as_ref(), read_to);
         let mut end = offset;
-        while let Some(batch) = self.next_batch(&mut window, end)? {
+        while let Some(batch) = self.segment.batch_at(&mut window, end).map_err(trouble)? {
             if batch.number != next {
                 break;
             }
-            self.replay_batch(end, &batch)?;
+            for (position, record) in self.segment.records(end, &batch) {
+                (self.replay)(self.stored, Event::Record(position, record))?;
+                self.found.records += 1;
+            }
             next += 1;
             end = align(end + batch.length as u64);
         }
@@ -261,77 +353,25 @@ impl Reader<'_> {
         }
     }
 
-    /// The whole batch at `offset`, if there is one.
-    fn next_batch<'w>(
-        &self,
-        window: &'w mut Window<'_>,
-        offset: u64,
-    ) -> Result<Option<batch::Read<'w>>> {
-        let trouble = |error: io::Error| unreadable(&self.id.file_name(), &error);
-        let head = window
-            .bytes(offset, batch::BATCH_HEADER_BYTES)
-            .map_err(trouble)?;
-        let Some(length) = batch::length(head, self.id.token) else {
-            return Ok(None);
-        };
-        let bytes = window.bytes(offset, length).map_err(trouble)?;
-        Ok(batch::read(bytes, self.id.token))
-    }
-
-    fn replay_batch(&mut self, start: u64, batch: &batch::Read<'_>) -> Result<()> {
-        for (at, record) in batch.records() {
-            let position = Position {
-                segment: self.id.number,
-                offset: u32::try_from(start + at as u64).unwrap_or(u32::MAX),
-                length: u32::try_from(record.len()).unwrap_or(u32::MAX),
-            };
-            (self.replay)(Event::Record(position, record))?;
-            self.found.records += 1;
-        }
-        Ok(())
-    }
-
-    /// Looks at every sector behind the end: what is not zero is cut, a later batch there is damage.
+    /// What lies behind the end is cut; a later batch there is damage.
     fn check_nothing_behind(&mut self, window: &mut Window<'_>, end: u64, next: u64) -> Result<()> {
-        let step = ZEROS.len();
-        let (mut at, mut used) = (end, end);
-        loop {
-            let piece = window
-                .piece(at)
-                .map_err(|error| unreadable(&self.id.file_name(), &error))?;
-            let length = piece.len() as u64;
-            let mut begun = Vec::new();
-            for (sector, offset) in piece.chunks(step).zip((at..).step_by(step)) {
-                if *sector != ZEROS[..sector.len()] {
-                    used = offset + sector.len() as u64;
-                    begun.extend(batch::length(sector, self.id.token).map(|_| offset));
-                }
-            }
-            for offset in begun {
-                self.check_no_later_batch(window, offset, end, next)?;
-            }
-            if length == 0 {
-                self.found.bytes_cut += used - end;
-                return Ok(());
-            }
-            at += length;
+        let name = self.header.id.file_name();
+        let trouble = |error: io::Error| unreadable(&name, &error);
+        let behind = self.segment.look_behind(window, end, next);
+        let behind = behind.map_err(trouble)?;
+        if let Some((_, number)) = behind.later {
+            return Err(damaged(format!(
+                "segment {name} is damaged at byte {end}: batch {next} cannot be read, batch {number} behind it can",
+            )));
         }
-    }
-
-    fn check_no_later_batch(
-        &self,
-        window: &mut Window<'_>,
-        offset: u64,
-        end: u64,
-        next: u64,
-    ) -> Result<()> {
-        match self.next_batch(window, offset)? {
-            Some(batch) if batch.number >= next => Err(damaged(format!(
-                "segment {} is damaged at byte {end}: batch {next} cannot be read, batch {} behind it can",
-                self.id.file_name(),
-                batch.number
-            ))),
-            _ => Ok(()),
-        }
+        self.found.bytes_cut += if self.header.lives == 0 {
+            behind.used
+        } else {
+            // Most of what lies there is of an earlier life; a torn batch says itself how long it was to be.
+            let torn = self.segment.head_at(window, end).map_err(trouble)?;
+            let torn = torn.filter(|head| head.number == next);
+            torn.map_or(0, |head| window.within(end, head.length) as u64)
+        };
+        Ok(())
     }
 }

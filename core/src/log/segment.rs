@@ -6,7 +6,11 @@ use super::token::{TOKEN_BYTES, Token, u32_at, u64_at};
 pub(super) const SECTOR_BYTES: u64 = 512;
 pub(super) const HEADER_BYTES: u64 = SECTOR_BYTES;
 const MAGIC: &[u8; 8] = b"HAMQSEG1";
-const ENCODED_BYTES: usize = 8 + 4 + 2 * (4 + TOKEN_BYTES) + 8 + 8;
+/// Version 1 knew no recycled files: it had no count of lives.
+const VERSION: u32 = 2;
+/// Bytes before the checksum, of version 1 and of this one.
+const ENCODED_BYTES_1: usize = 8 + 4 + 2 * (4 + TOKEN_BYTES) + 8 + 8;
+const ENCODED_BYTES: usize = ENCODED_BYTES_1 + 4;
 
 /// Where some bytes of a record lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,33 +68,46 @@ pub(super) struct Header {
     pub(super) previous_end: u64,
     /// The number of the first batch in this segment.
     pub(super) first_batch: u64,
+    /// How often the file was a segment before: if ever, old batches lie where none was written since.
+    pub(super) lives: u32,
 }
 
 impl Header {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(ENCODED_BYTES + 4);
         bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&1_u32.to_le_bytes());
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&self.id.encode());
         bytes.extend_from_slice(&self.previous.encode());
         bytes.extend_from_slice(&self.previous_end.to_le_bytes());
         bytes.extend_from_slice(&self.first_batch.to_le_bytes());
+        bytes.extend_from_slice(&self.lives.to_le_bytes());
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
 
     /// `None` when there is no valid header: a segment that was prepared and never begun.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let body = bytes.get(..ENCODED_BYTES)?;
-        let valid = &body[..8] == MAGIC
-            && u32_at(body, 8) == 1
-            && u32_at(bytes, ENCODED_BYTES) == crc32c::crc32c(body);
+        let length = match u32_at(bytes, 8) {
+            1 => ENCODED_BYTES_1,
+            VERSION => ENCODED_BYTES,
+            _ => return None,
+        };
+        let body = bytes.get(..length)?;
+        let valid = &body[..8] == MAGIC && u32_at(bytes, length) == crc32c::crc32c(body);
         valid.then(|| Self {
             id: SegmentId::decode(&body[12..]),
             previous: SegmentId::decode(&body[32..]),
             previous_end: u64_at(body, 52),
             first_batch: u64_at(body, 60),
+            lives: u32_at(body, ENCODED_BYTES_1),
         })
+    }
+
+    /// The version of a header that a later version of this program wrote.
+    pub(super) fn newer_version(bytes: &[u8]) -> Option<u32> {
+        let version = u32_at(bytes, 8);
+        (bytes.starts_with(MAGIC) && version > VERSION).then_some(version)
     }
 }
 
@@ -118,6 +135,7 @@ mod tests {
             previous: id(2),
             previous_end: 4096,
             first_batch: 99,
+            lives: 4,
         };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes), Some(header));
@@ -126,6 +144,9 @@ mod tests {
             bad[at] ^= 0x10;
             assert_eq!(Header::decode(&bad), None);
         }
+        let mut newer = bytes;
+        newer[8] = 3;
+        assert_eq!(Header::newer_version(&newer), Some(3));
         assert_eq!(SegmentId::parse(&id(3).file_name()), Some(id(3)));
     }
 }

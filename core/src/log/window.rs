@@ -43,18 +43,34 @@ impl<'a> Window<'a> {
         self.bytes(offset, READ_BYTES)
     }
 
-    fn within(&self, offset: u64, length: usize) -> usize {
+    /// How many of `length` bytes from `offset` there are.
+    pub(super) fn within(&self, offset: u64, length: usize) -> usize {
         let left = self.end.saturating_sub(offset);
         length.min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
+    /// Moves the window to `offset`; what of it is in memory already is not read again.
     fn read(&mut self, offset: u64, length: usize) -> io::Result<()> {
         if self.buffer.len() < length {
             self.buffer.resize(length, 0);
         }
-        (self.start, self.length) = (offset, 0);
-        self.length = self.file.read_at(offset, &mut self.buffer[..length])?;
+        let kept = self.keep_from(offset);
+        (self.start, self.length) = (offset, kept);
+        let rest = &mut self.buffer[kept..length];
+        self.length += self.file.read_at(offset + kept as u64, rest)?;
         Ok(())
+    }
+
+    /// Moves what is in memory from `offset` on to the front; gives how many bytes that is.
+    fn keep_from(&mut self, offset: u64) -> usize {
+        let skipped = offset.checked_sub(self.start).map(usize::try_from);
+        match skipped {
+            Some(Ok(skipped)) if skipped < self.length => {
+                self.buffer.copy_within(skipped..self.length, 0);
+                self.length - skipped
+            }
+            _ => 0,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! The writer: one batch at a time into the current segment; poisoned for good by the first failure.
+//! The writer: records go into a batch, the batch into the current segment, segments follow one another.
 //!
 //! ```text
-//!  prepare(bytes) -> room for a batch, or Full   push(record)*   commit() -> durable and still mine
+//!  prepare(bytes) -> room for a batch, or Full   record*   commit() -> durable and still mine
+//!                                                          (or seal, run, settle: flush.rs)
 //! ```
 //!
 //! One prepared segment is kept in reserve. An ordinary batch needs it to be there; a batch that only
@@ -9,11 +10,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{BATCH_HEADER_BYTES, Batch, RECORD_HEADER_BYTES};
+use super::batch::{Batch, RECORD_HEADER_BYTES};
 use super::fence::Fence;
+use super::pool::Pool;
+use super::reading::Reading;
 use super::segment::{HEADER_BYTES, Header, Position, SegmentId, align};
 use super::token::Token;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,6 +28,45 @@ pub(super) struct Open {
     pub(super) id: SegmentId,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) length: u64,
+    /// How often the file was a segment before.
+    pub(super) lives: u32,
+}
+
+/// A header that is not known to be durable.
+#[derive(Clone)]
+pub(super) struct Due {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) header: Header,
+}
+
+impl Due {
+    pub(super) fn write(&self) -> io::Result<()> {
+        self.file.write_at(0, &self.header.encode())?;
+        self.file.sync()
+    }
+}
+
+/// A segment that is part of the log, before the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sealed {
+    pub(super) id: SegmentId,
+    /// Where it ends.
+    pub(super) end: u64,
+    /// Bytes and earlier lives of the file, if this opening made it.
+    pub(super) length: u64,
+    pub(super) lives: u32,
+}
+
+impl Sealed {
+    /// One of an earlier opening.
+    pub(super) const fn earlier(id: SegmentId, end: u64) -> Self {
+        Self {
+            id,
+            end,
+            length: 0,
+            lives: 0,
+        }
+    }
 }
 
 /// The log, open for writing by this process alone.
@@ -36,14 +78,21 @@ pub struct Log {
     pub(super) segment_bytes: u64,
     pub(super) deadline: Option<Duration>,
     pub(super) current: Open,
+    /// Where the next batch goes, behind one that is in flight.
     pub(super) end: u64,
-    /// The header of `current` that goes out with its first batch.
-    pub(super) header: Option<Header>,
-    pub(super) spare: Option<Open>,
+    /// Headers that go out with the next batch, oldest segment first, the current one's last.
+    pub(super) due: Vec<Due>,
     pub(super) batch: Batch,
+    /// The memory of the batch that is in flight, when it is back.
+    pub(super) other_batch: Batch,
+    pub(super) in_flight: bool,
+    /// Up to where, in which segment, the log is settled: durable and acknowledged as the own.
+    pub(super) settled: (u32, u64),
     pub(super) next_batch: u64,
-    pub(super) segments: BTreeMap<u32, SegmentId>,
-    pub(super) files: Mutex<BTreeMap<u32, Arc<dyn DiskFile>>>,
+    /// The segments before the current one.
+    pub(super) segments: BTreeMap<u32, Sealed>,
+    pub(super) reading: Reading,
+    pub(super) pool: Pool,
     /// The last one this process wrote.
     pub(super) last_snapshot: Option<String>,
     pub(super) poison: Option<Error>,
@@ -62,9 +111,9 @@ impl Log {
         self.current.id.number
     }
 
-    /// Bytes that a batch of `records` records with `bytes` bytes in all needs.
-    fn batch_bytes(records: usize, bytes: usize) -> u64 {
-        align((BATCH_HEADER_BYTES + records * RECORD_HEADER_BYTES + bytes) as u64)
+    /// Bytes that the present batch needs with so many more records and bytes.
+    fn batch_bytes(&self, records: usize, bytes: usize) -> u64 {
+        align((self.batch.length() + records * RECORD_HEADER_BYTES + bytes) as u64)
     }
 
     /// Makes room for a batch of at most so many records and bytes. `reserve`: it only removes, and may
@@ -74,71 +123,56 @@ impl Log {
     /// `InsufficientResources`: the disk is full, nothing has changed. Any other is final.
     pub fn prepare(&mut self, records: usize, bytes: usize, reserve: bool) -> Result<()> {
         self.healthy()?;
-        let need = Self::batch_bytes(records, bytes);
-        if self.end + need > self.current.length {
-            self.roll(need, reserve)
-        } else if self.spare.is_none() && !reserve {
-            self.make_spare(self.current.id.number + 1)
-        } else {
-            Ok(())
+        let need = self.batch_bytes(records, bytes);
+        if need > SEGMENT_BYTES_MAX {
+            return Err(self.poison(too_large(need)));
         }
+        if self.end + need > self.current.length {
+            self.roll(need, reserve)?;
+        } else if !reserve {
+            self.require_reserve(need)?;
+        }
+        if self.end + need > self.current.length / 2 {
+            self.pool.expect_roll();
+        }
+        Ok(())
+    }
+
+    /// An ordinary batch needs a spare, so that what removes can go on when the disk is full. One that is
+    /// being made will do as long as half a segment is left for what removes.
+    fn require_reserve(&mut self, need: u64) -> Result<()> {
+        let roomy = self.current.length - self.end - need >= self.current.length / 2;
+        if self.pool.has_reserve() || (roomy && self.pool.is_busy()) {
+            return Ok(());
+        }
+        let spare = self.create_spare(0)?;
+        self.pool.add(spare);
+        Ok(())
     }
 
     /// Where the bytes of the next record will lie.
     #[must_use]
     pub fn next_position(&self, length: usize) -> Position {
-        let offset = self.end + self.batch.next_record_at() as u64;
-        Position {
-            segment: self.current.id.number,
-            offset: u32::try_from(offset).unwrap_or(u32::MAX),
-            length: u32::try_from(length).unwrap_or(u32::MAX),
-        }
+        self.position(self.batch.next_record_at(), length)
+    }
+
+    /// Adds the record that `write` appends to what it is given (where earlier records are not to be touched).
+    pub fn record(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Position {
+        let (at, length) = self.batch.record(write);
+        self.position(at, length)
     }
 
     /// Adds a record to the batch.
     pub fn push(&mut self, record: &[u8]) {
-        self.batch.push(record);
+        self.record(|batch| batch.extend_from_slice(record));
     }
 
-    /// Writes and syncs the batch, then checks that it may be acknowledged. Without records it only checks.
-    ///
-    /// # Errors
-    /// Final: every later call returns the same.
-    pub fn commit(&mut self) -> Result<u64> {
-        self.healthy()?;
-        let result = self.write_batch().and_then(|bytes| {
-            self.check_owner()?;
-            Ok(bytes)
-        });
-        self.batch.clear();
-        result.map_err(|error| self.poison(error))
-    }
-
-    fn write_batch(&mut self) -> Result<u64> {
-        if self.batch.is_empty() {
-            return Ok(0);
+    fn position(&self, at: usize, length: usize) -> Position {
+        Position {
+            segment: self.current.id.number,
+            offset: u32::try_from(self.end + at as u64).unwrap_or(u32::MAX),
+            length: u32::try_from(length).unwrap_or(u32::MAX),
         }
-        let bytes = self.batch.seal(self.token, self.next_batch);
-        if self.end + bytes.len() as u64 > self.current.length {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "a batch is larger than was prepared for",
-            ));
-        }
-        let file = &self.current.file;
-        let write = || -> io::Result<()> {
-            if let Some(header) = &self.header {
-                file.write_at(0, &header.encode())?;
-            }
-            file.write_at(self.end, bytes)?;
-            file.sync()
-        };
-        write().map_err(|error| failed("write the log", &error))?;
-        let length = bytes.len() as u64;
-        self.header = None;
-        self.end = align(self.end + length);
-        self.next_batch += 1;
-        Ok(length)
     }
 
     pub(super) fn check_owner(&self) -> Result<()> {
@@ -163,128 +197,100 @@ impl Log {
         self.poison.clone().map_or(Ok(()), Err)
     }
 
+    /// The first failure is the one that stays.
     pub(super) fn poison(&mut self, error: Error) -> Error {
-        self.poison = Some(error.clone());
-        error
+        self.poison.get_or_insert(error).clone()
     }
 
-    /// Goes on in the next segment, which has room for `need` bytes.
+    /// Goes on in the next segment, which has room for `need` bytes. Its header goes out with the next
+    /// batch: nothing is written here unless there is no spare.
     fn roll(&mut self, need: u64, reserve: bool) -> Result<()> {
-        self.write_header()?;
-        let number = self.current.id.number + 1;
-        if let Some(small) = self.spare.take_if(|s| s.length < HEADER_BYTES + need) {
-            self.discard(&small);
+        if !self.batch.is_empty() {
+            return Err(self.poison(too_large(need)));
         }
-        let next = match self.spare.take() {
-            Some(next) => next,
-            None => self.create(number, need)?,
-        };
-        if let Err(error) = self.make_spare(number + 1)
-            && (!reserve || error.kind != ErrorKind::InsufficientResources)
-        {
-            self.spare = Some(next);
-            return Err(error);
-        }
-        self.header = Some(Header {
-            id: next.id,
-            previous: self.current.id,
-            previous_end: self.end,
-            first_batch: self.next_batch,
-        });
-        self.segments.insert(number, next.id);
-        self.current = next;
-        self.end = HEADER_BYTES;
-        Ok(())
-    }
-
-    /// Writes a header that is still due: something is about to refer to this segment.
-    pub(super) fn write_header(&mut self) -> Result<()> {
-        let Some(header) = self.header.take() else {
-            return Ok(());
-        };
-        let file = &self.current.file;
-        let begun = file
-            .write_at(0, &header.encode())
-            .and_then(|()| file.sync());
-        begun.map_err(|error| self.poison(failed("begin a segment", &error)))
-    }
-
-    pub(super) fn make_spare(&mut self, number: u32) -> Result<()> {
-        self.spare = Some(self.create(number, 0)?);
-        Ok(())
-    }
-
-    fn create(&mut self, number: u32, need: u64) -> Result<Open> {
-        let token = self.token;
-        let length = self.next_bytes().max(HEADER_BYTES + need);
-        match create(self.disk.as_ref(), SegmentId { number, token }, length) {
-            Err(error) if error.kind == ErrorKind::InsufficientResources => Err(error),
-            Err(error) => Err(self.poison(error)),
-            Ok(open) => match self.disk.sync_folder() {
-                Ok(()) => Ok(open),
-                Err(error) => Err(self.poison(failed("sync the folder", &error))),
+        let next = self.next_segment(need, reserve)?;
+        self.due.push(Due {
+            file: Arc::clone(&next.file),
+            header: Header {
+                id: next.id,
+                previous: self.current.id,
+                previous_end: self.end,
+                first_batch: self.next_batch,
+                lives: next.lives,
             },
+        });
+        let before = std::mem::replace(&mut self.current, next);
+        let Open {
+            id, length, lives, ..
+        } = before;
+        let end = self.end;
+        let sealed = Sealed {
+            id,
+            end,
+            length,
+            lives,
+        };
+        self.segments.insert(id.number, sealed);
+        self.reading.keep(id.number, before.file);
+        self.end = HEADER_BYTES;
+        self.pool.rolled(self.current.id.number);
+        Ok(())
+    }
+
+    /// A segment to go on in; unless `reserve`, another one stays behind.
+    fn next_segment(&mut self, need: u64, reserve: bool) -> Result<Open> {
+        let next = match self.pool.take(HEADER_BYTES + need) {
+            Some(next) => next,
+            None => self.create_spare(need)?,
+        };
+        if reserve || self.pool.has_reserve() {
+            return Ok(next);
+        }
+        match self.create_spare(0) {
+            Ok(spare) => {
+                self.pool.add(spare);
+                Ok(next)
+            }
+            Err(error) => {
+                self.pool.add(next);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a spare here and now: the pool was not quick enough.
+    fn create_spare(&mut self, need: u64) -> Result<Open> {
+        let length = self.next_bytes().max(HEADER_BYTES + need);
+        let task = self.pool.create_task(self.token, length);
+        match task.run(self.disk.as_ref()) {
+            Ok(spare) => Ok(self.pool.made_inline(spare)),
+            Err(error) if error.kind == ErrorKind::InsufficientResources => {
+                self.pool.disk_is_full();
+                Err(error)
+            }
+            Err(error) => Err(self.poison(error)),
         }
     }
 
     /// Segments grow from opening to full size: the first is quick to make.
-    fn next_bytes(&self) -> u64 {
+    pub(super) fn next_bytes(&self) -> u64 {
         self.segment_bytes
             .min(self.current.length.saturating_mul(SEGMENT_GROWTH))
-    }
-
-    pub(super) fn discard(&self, open: &Open) {
-        // It has no header: whether it goes or stays changes nothing but space.
-        drop(self.disk.remove(&open.id.file_name()));
-    }
-
-    /// Reads bytes of a record.
-    ///
-    /// # Errors
-    /// `StoreDamaged` when the bytes are not there; those of the file system.
-    pub fn read(&self, position: Position) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; position.length as usize];
-        let lost = |what: &dyn std::fmt::Display| {
-            Error::new(
-                ErrorKind::StoreDamaged,
-                format!(
-                    "segment {} at byte {}: {what}",
-                    position.segment, position.offset
-                ),
-            )
-        };
-        let file = self.file(position.segment).map_err(|error| lost(&error))?;
-        let count = file.read_at(u64::from(position.offset), &mut bytes);
-        match count.map_err(|error| lost(&error))? {
-            count if count == bytes.len() => Ok(bytes),
-            _ => Err(lost(&"the file is too short")),
-        }
-    }
-
-    fn file(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
-        if number == self.current.id.number {
-            return Ok(Arc::clone(&self.current.file));
-        }
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(&number) {
-            return Ok(Arc::clone(file));
-        }
-        let id = self.segments.get(&number);
-        let id = id.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let file = self.disk.open(&id.file_name())?;
-        if files.len() >= OPEN_FILES_MAX {
-            files.pop_first();
-        }
-        files.insert(number, Arc::clone(&file));
-        Ok(file)
     }
 }
 
 /// How many times larger the next segment is, until it has full size.
 const SEGMENT_GROWTH: u64 = 4;
 
-/// Segments that are kept open for reading.
-const OPEN_FILES_MAX: usize = 64;
+/// Positions are 32 bits wide; no batch comes near.
+const SEGMENT_BYTES_MAX: u64 = 0xF000_0000;
+
+fn too_large(need: u64) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("a batch of {need} bytes is larger than was prepared for"),
+    )
+}
 
 pub(super) fn failed(what: &str, error: &io::Error) -> Error {
     Error::new(
@@ -295,9 +301,18 @@ pub(super) fn failed(what: &str, error: &io::Error) -> Error {
 }
 
 pub(super) fn create(disk: &dyn Disk, id: SegmentId, length: u64) -> Result<Open> {
-    let file = disk.create(&id.file_name(), length).map_err(|error| {
-        Error::system(format_args!("create segment {}", id.file_name()), &error)
-            .hint("free space on the disk; messages can still be received")
-    })?;
-    Ok(Open { id, file, length })
+    let file = disk
+        .create(&id.file_name(), length)
+        .map_err(|error| not_created(id, &error))?;
+    Ok(Open {
+        id,
+        file,
+        length,
+        lives: 0,
+    })
+}
+
+pub(super) fn not_created(id: SegmentId, error: &io::Error) -> Error {
+    Error::system(format_args!("create segment {}", id.file_name()), error)
+        .hint("free space on the disk; messages can still be received")
 }

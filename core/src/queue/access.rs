@@ -217,7 +217,12 @@ impl AccessList {
     ///
     /// # Errors
     /// `AccessDenied`.
-    pub fn check(&self, who: &Access, needed: Rights, what: &str) -> Result<()> {
+    pub fn check(
+        &self,
+        who: &Access,
+        needed: Rights,
+        what: impl std::fmt::Display,
+    ) -> Result<()> {
         if self.rights_of(who).has(needed) {
             return Ok(());
         }

@@ -1,60 +1,81 @@
 //! Whether the log has room for a round, asked before anything of it is decided.
 
-use super::codec::MESSAGE_OVERHEAD_BYTES;
-use super::record::{LIST_ITEM_BYTES, RECORD_BYTES};
-use super::request::Request;
-use super::worker::{Command, Worker};
+use super::change::{CHANGE_BYTES, EFFECT_BYTES};
+use super::engine::{Asked, Engine};
+use super::request::{Request, Settle};
+use super::transaction::{OpenTransaction, Operation};
 use crate::error::{Error, ErrorKind, Result};
 
-impl Worker {
-    /// Upper bound of the bytes a command adds to the log.
-    pub(super) fn bytes_of(&self, command: &Command) -> usize {
-        let Command::Request(_, request, _) = command else {
-            return 0;
-        };
+/// What an acknowledgement message and its copies may add.
+const ASIDE_BYTES: usize = 512;
+
+impl Engine {
+    /// Upper bound of the bytes a request adds to the log.
+    pub(super) fn bytes_of(&self, request: &Request) -> usize {
         let own = match request {
-            Request::Send { message, .. } => {
-                message.body.len() + message.label.len() + MESSAGE_OVERHEAD_BYTES
+            // An acknowledgement has the label, and a negative one the body.
+            Request::Send { message, .. } => message.len() + 2 * ASIDE_BYTES,
+            Request::WriteBody { bytes, .. } => bytes.len(),
+            Request::CreateQueue { queue, properties } | Request::SetQueue { queue, properties } => {
+                4 * (queue.len() + properties.label.len()) + ASIDE_BYTES
             }
-            Request::CreateQueue { queue, properties } => queue.len() + properties.label.len(),
-            Request::PurgeQueue { queue } => {
+            Request::SetAccess { access, .. } => {
+                let names = access.entries.iter().map(|entry| entry.trustee.len() + 16);
+                access.owner.len() + names.sum::<usize>() + ASIDE_BYTES
+            }
+            Request::PurgeQueue { queue } | Request::DeleteQueue { queue } => {
                 let found = self.state.find_queue(queue);
                 // What the same round locks is paid for by those requests.
-                found.map_or(0, |(_, queue)| queue.locked.len() * LIST_ITEM_BYTES)
+                found.map_or(0, |(_, queue)| queue.locked.len() * EFFECT_BYTES) + ASIDE_BYTES
             }
-            Request::Commit { transaction } => {
-                let open = self.state.transactions.get(transaction);
-                open.map_or(0, |t| {
-                    t.bytes
-                        + t.sent.len() * (MESSAGE_OVERHEAD_BYTES + LIST_ITEM_BYTES)
-                        + t.received.len() * LIST_ITEM_BYTES
-                })
+            Request::ReceiveMany { count_max, .. } => {
+                (*count_max as usize).min(65_536) * EFFECT_BYTES
             }
+            Request::Settle { leases, how, .. } => {
+                let each = match how {
+                    Settle::Complete | Settle::Reject => EFFECT_BYTES + ASIDE_BYTES,
+                    Settle::Release | Settle::Extend(_) => EFFECT_BYTES,
+                };
+                leases.len() * each
+            }
+            Request::Commit { transaction } | Request::Prepare { transaction, .. } => {
+                self.transaction_bytes(request, *transaction)
+            }
+            Request::Resolve { branch, .. } => self.state.prepared_bytes(branch),
+            Request::Receive { .. } | Request::Move { .. } | Request::Abort { .. } => ASIDE_BYTES,
             _ => 0,
         };
-        own + RECORD_BYTES
+        own + CHANGE_BYTES + EFFECT_BYTES
+    }
+
+    fn transaction_bytes(&self, _: &Request, transaction: super::request::TransactionId) -> usize {
+        let same = |t: &(&(uuid::Uuid, super::request::TransactionId), &OpenTransaction)| {
+            t.0.1 == transaction
+        };
+        // The number alone may mean several clients' transactions: the largest bounds them all.
+        let open = self.state.transactions.iter().filter(same);
+        let bytes = open.map(|(_, open)| {
+            open.bytes
+                + (open.operations.len() + open.aftermath.len()) * (EFFECT_BYTES + ASIDE_BYTES)
+        });
+        bytes.max().unwrap_or_default()
     }
 
     /// Makes room in the log for the round: for all of it, or on a full disk for what removes.
-    pub(super) fn admit(&mut self, round: &[Command]) -> Result<()> {
+    pub(super) fn admit(&mut self, round: &[Asked]) -> Result<()> {
         (self.full, self.stuck) = (None, None);
-        // A waiting receive may be served, an express send may need a reservation.
-        let extra = self.waiting.len() + 1;
-        let records = round.len() + extra;
-        let bytes: usize = round.iter().map(|c| self.bytes_of(c)).sum();
-        match self
-            .log
-            .prepare(records, bytes + extra * RECORD_BYTES, false)
-        {
+        // Waiting receives may be served, an express send may need a reservation, a client a name.
+        let extra = self.waiting.len() + 16;
+        let extra_bytes = extra * (CHANGE_BYTES + ASIDE_BYTES);
+        let records = 2 * round.len() + extra;
+        let bytes: usize = round.iter().map(|asked| self.bytes_of(&asked.request)).sum();
+        match self.log.prepare(records, bytes + extra_bytes, false) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => self.full = Some(error),
             other => return other,
         }
-        let removing = round.iter().filter(|c| !adds(c));
-        let bytes: usize = removing.map(|c| self.bytes_of(c)).sum();
-        match self
-            .log
-            .prepare(records, bytes + extra * RECORD_BYTES, true)
-        {
+        let removing = round.iter().filter(|asked| !adds(&asked.request));
+        let bytes: usize = removing.map(|asked| self.bytes_of(&asked.request)).sum();
+        match self.log.prepare(records, bytes + extra_bytes, true) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => {
                 self.stuck = Some(error);
                 Ok(())
@@ -65,17 +86,39 @@ impl Worker {
 
     /// Whether the disk has no room for this request.
     pub(super) fn refusal(&self, request: &Request) -> Option<Error> {
+        if self.full.is_none() && self.stuck.is_none() {
+            return None;
+        }
+        let sends = |open: &OpenTransaction| {
+            let send = |operation: &Operation| matches!(operation, Operation::Send(..));
+            open.operations.iter().any(send)
+        };
         let adding = match request {
-            Request::Send { .. } | Request::CreateQueue { .. } => true,
-            Request::Commit { transaction } => {
-                let open = self.state.transactions.get(transaction);
-                open.is_some_and(|t| !t.sent.is_empty())
+            Request::Commit { transaction } | Request::Prepare { transaction, .. } => {
+                let mut open = self.state.transactions.iter();
+                open.any(|(key, open)| key.1 == *transaction && sends(open))
             }
-            _ => false,
+            other => adds(other),
         };
         let logs = !matches!(
             request,
-            Request::ListQueues | Request::Receive { peek: true, .. }
+            Request::ListQueues { .. }
+                | Request::GetQueue { .. }
+                | Request::GetAccess { .. }
+                | Request::GetMachine
+                | Request::Counters
+                | Request::Trace { .. }
+                | Request::ListPrepared
+                | Request::ReadBody { .. }
+                | Request::Begin { .. }
+                | Request::Receive {
+                    take: super::request::Take::Peek,
+                    ..
+                }
+                | Request::ReceiveMany {
+                    take: super::request::Take::Peek,
+                    ..
+                }
         );
         let cause = if adding { &self.full } else { &None };
         let cause = cause.as_ref().or(self.stuck.as_ref().filter(|_| logs))?;
@@ -91,9 +134,9 @@ impl Worker {
     }
 }
 
-fn adds(command: &Command) -> bool {
+fn adds(request: &Request) -> bool {
     matches!(
-        command,
-        Command::Request(_, Request::Send { .. } | Request::CreateQueue { .. }, _)
+        request,
+        Request::Send { .. } | Request::CreateQueue { .. } | Request::WriteBody { .. }
     )
 }

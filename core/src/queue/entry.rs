@@ -1,7 +1,7 @@
 //! A message's place in a queue: small, because ten million of them are held; its content stays in the log.
 
 use super::encoded::Encoded;
-use super::message::{MessageId, SentIn};
+use super::message::{Acknowledge, Journal, MessageId, SentIn};
 use crate::log::Position;
 
 /// What a queue knows of one message. Its lookup id is the key.
@@ -17,10 +17,34 @@ pub struct Entry {
     pub sender: u16,
     /// Whether it is only in memory.
     pub express: bool,
-    /// Whether its end is to be told: it has an administration queue or wants a dead letter or a journal copy.
-    pub watched: bool,
+    /// What is to be told and kept of its way: [`Wishes`].
+    pub wishes: Wishes,
     /// What few messages have.
     pub extra: Option<Box<Extra>>,
+}
+
+/// PROPID_M_ACKNOWLEDGE in the low four bits, PROPID_M_JOURNAL in the high ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes(pub u8);
+
+impl Wishes {
+    /// Those of a message.
+    #[must_use]
+    pub const fn new(acknowledge: Acknowledge, journal: Journal) -> Self {
+        Self(acknowledge.0 & 0xf | journal.0 << 4)
+    }
+
+    /// Which acknowledgements.
+    #[must_use]
+    pub const fn acknowledge(self) -> Acknowledge {
+        Acknowledge(self.0 & 0xf)
+    }
+
+    /// Which copies.
+    #[must_use]
+    pub const fn journal(self) -> Journal {
+        Journal(self.0 >> 4)
+    }
 }
 
 /// What few messages have.

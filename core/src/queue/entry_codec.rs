@@ -1,13 +1,12 @@
 //! An entry as bytes: in pages and snapshots.
 
 use super::codec::{Decoder, Encoder, malformed};
-use super::entry::{Entry, Extra};
+use super::entry::{Entry, Extra, Wishes};
 use super::message::SentIn;
 use crate::error::Result;
 use crate::log::Position;
 
 const HAS_EXTRA: u8 = 1;
-const WATCHED: u8 = 2;
 
 pub(super) fn encode_position(to: &mut Encoder<'_>, position: Position) {
     to.varint(position.segment.into());
@@ -25,8 +24,8 @@ pub(super) fn decode_position(from: &mut Decoder<'_>) -> Result<Position> {
 
 /// An express entry is never written.
 pub(super) fn encode(to: &mut Encoder<'_>, entry: &Entry) {
-    let watched = if entry.watched { WATCHED } else { 0 };
-    to.u8(u8::from(entry.extra.is_some()) | watched);
+    to.u8(u8::from(entry.extra.is_some()));
+    to.u8(entry.wishes.0);
     encode_position(to, entry.position);
     to.varint(entry.body_bytes);
     to.varint(entry.arrived_ms);
@@ -38,16 +37,17 @@ pub(super) fn encode(to: &mut Encoder<'_>, entry: &Entry) {
 
 pub(super) fn decode(from: &mut Decoder<'_>) -> Result<Entry> {
     let bits = from.u8()?;
-    if bits & !(HAS_EXTRA | WATCHED) != 0 {
+    if bits & !HAS_EXTRA != 0 {
         return Err(malformed("unknown bits of an entry"));
     }
+    let wishes = Wishes(from.u8()?);
     Ok(Entry {
         position: decode_position(from)?,
         body_bytes: from.varint()?,
         arrived_ms: from.varint()?,
         sender: from.varint16()?,
         express: false,
-        watched: bits & WATCHED != 0,
+        wishes,
         extra: match bits & HAS_EXTRA {
             0 => None,
             _ => Some(Box::new(decode_extra(from)?)),
@@ -137,7 +137,7 @@ mod tests {
             arrived_ms: 1 << 41,
             sender: 7,
             express: false,
-            watched: true,
+            wishes: Wishes(0x1f),
             extra: None,
         };
         let mut rich = plain.clone();

@@ -4,45 +4,62 @@
 
 use std::collections::BTreeMap;
 
+use super::change::{Effect, kind_number, kind_of};
 use super::codec::{Decoder, Encoder, malformed};
-use super::entry::{Body, Entry, Queue};
+use super::entry_codec;
+use super::index::Index;
+use super::keys::Keys;
 use super::outcome::{Client, Delivered, Outcome};
-use super::record::{decode_properties, encode_properties};
-use super::request::QueueStatus;
-use super::state::{State, key};
+use super::property_codec::{
+    decode_access, decode_machine, decode_properties, encode_access, encode_machine,
+    encode_properties,
+};
+use super::request::{BodyId, BranchId, QueueStatus};
+use super::state::{State, Upload, key};
+use super::stored_queue::{Delayed, Holder, Locked, Queue};
+use super::transaction::PreparedTransaction;
 use crate::error::Result;
-use crate::log::Position;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl State {
     /// The durable part of the state.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut to = Encoder::default();
+        let mut bytes = Vec::new();
+        let mut to = Encoder(&mut bytes);
         to.u8(VERSION);
         to.uuid(self.guid);
-        to.u64(self.counter);
-        to.u64(self.reserved);
-        to.u32(self.next_queue);
-        to.u64(self.time_ms);
+        to.varint(self.counter);
+        to.varint(self.reserved);
+        to.varint(self.next_queue.into());
+        to.varint(self.time_ms);
+        encode_machine(&mut to, &self.machine);
+        encode_access(&mut to, &self.access);
+        to.count(self.principals.len() - 1);
+        self.principals.iter().skip(1).for_each(|name| to.text(name));
         to.count(self.queues.len());
-        for (number, queue) in &self.queues {
-            to.u32(*number);
-            encode_queue(&mut to, queue);
+        self.queues.values().for_each(|q| encode_queue(&mut to, q));
+        to.count(self.prepared.len());
+        for prepared in self.prepared.values() {
+            encode_prepared(&mut to, prepared);
+        }
+        to.count(self.uploads.len());
+        for ((client, body), upload) in &self.uploads {
+            to.uuid(*client);
+            to.varint(body.0);
+            to.varint(upload.bytes);
+            to.count(upload.parts.len());
+            for part in &upload.parts {
+                entry_codec::encode_position(&mut to, *part);
+            }
         }
         to.count(self.outcomes.clients().len());
         for (id, client) in self.outcomes.clients() {
             to.uuid(*id);
-            to.u64(client.floor);
-            to.u64(client.last_ms);
-            to.count(client.outcomes.len());
-            for (sequence, outcome) in &client.outcomes {
-                to.u64(*sequence);
-                encode_outcome(&mut to, outcome);
-            }
+            encode_client(&mut to, client);
         }
-        to.0
+        bytes
     }
 
     /// Reads what `encode` wrote.
@@ -56,137 +73,227 @@ impl State {
         }
         let mut state = Self {
             guid: from.uuid()?,
-            counter: from.u64()?,
-            reserved: from.u64()?,
-            next_queue: from.u32()?,
-            time_ms: from.u64()?,
+            counter: from.varint()?,
+            reserved: from.varint()?,
+            next_queue: from.varint32()?,
+            time_ms: from.varint()?,
+            machine: decode_machine(&mut from)?,
+            access: decode_access(&mut from)?,
+            queues: BTreeMap::new(),
+            names: BTreeMap::new(),
             ..Self::default()
         };
-        for _ in 0..from.count(4)? {
-            let number = from.u32()?;
-            let queue = decode_queue(&mut from)?;
-            for entry in queue
-                .available
-                .values()
-                .chain(queue.locked.values().map(|l| &l.entry))
-            {
-                state.hold(&entry.body);
-            }
-            state.names.insert(key(&queue.name), number);
-            state.queues.insert(number, queue);
+        for number in 1..=from.count(1)? {
+            let number = u16::try_from(number).map_err(|_| malformed("too many senders"))?;
+            let name = from.text()?;
+            state.name_principal(number, &name);
         }
-        for _ in 0..from.count(36)? {
+        for _ in 0..from.count(8)? {
+            let queue = decode_queue(&mut from)?;
+            state.restore_queue(queue);
+        }
+        for _ in 0..from.count(3)? {
+            let prepared = decode_prepared(&mut from)?;
+            for place in prepared.effects.iter().flat_map(super::apply::stored_places) {
+                state.hold_place(place);
+            }
+            state.prepared.insert(prepared.branch.clone(), prepared);
+        }
+        for _ in 0..from.count(19)? {
+            let (client, body) = (from.uuid()?, BodyId(from.varint()?));
+            let upload = decode_upload(&mut from)?;
+            upload.parts.iter().for_each(|part| state.hold_place(*part));
+            state.uploads.insert((client, body), upload);
+        }
+        for _ in 0..from.count(20)? {
             let id = from.uuid()?;
             let client = decode_client(&mut from)?;
-            for outcome in client.outcomes.values() {
-                if let Outcome::Message(delivered) = outcome {
-                    state.hold(&delivered.body);
-                }
+            for delivered in client.outcomes.values().flat_map(Outcome::delivered) {
+                state.hold(&delivered.entry);
             }
             state.outcomes.restore(id, client);
         }
         from.end()?;
         Ok(state)
     }
+
+    fn restore_queue(&mut self, queue: Queue) {
+        for (segment, uses) in queue.index.uses() {
+            *self.in_use.entry(segment).or_default() += uses;
+        }
+        for locked in queue.locked.values() {
+            self.hold(&locked.entry);
+        }
+        for (lookup_id, delayed) in &queue.delayed {
+            self.hold(&delayed.entry);
+            self.due.insert((delayed.due_ms, queue.number, *lookup_id));
+        }
+        if let Some(next) = queue.index.next_expiry_ms() {
+            self.expiries.insert((next, queue.number));
+        }
+        self.names.insert(key(&queue.name), queue.number);
+        self.queues.insert(queue.number, queue);
+    }
 }
 
-fn encode_queue(to: &mut Encoder, queue: &Queue) {
-    to.bytes(queue.name.as_bytes());
+const LOCKED_AVAILABLE: u8 = 0;
+const LOCKED_PURGED: u8 = 1;
+const LOCKED_BY_BRANCH: u8 = 2;
+
+fn encode_queue(to: &mut Encoder<'_>, queue: &Queue) {
+    to.varint(queue.number.into());
+    to.text(&queue.name);
+    to.u8(kind_number(queue.kind));
     encode_properties(to, &queue.properties);
-    to.u64(queue.created_ms);
-    let open = queue.available.iter().map(|(id, e)| (id, e, false));
-    let held = queue.locked.iter().map(|(id, l)| (id, &l.entry, l.purged));
-    let all = open.chain(held);
-    let all: Vec<_> = all.filter(|e| matches!(e.1.body, Body::Log(_))).collect();
-    to.count(all.len());
-    for (lookup_id, entry, purged) in all {
+    encode_access(to, &queue.access);
+    to.varint(queue.created_ms);
+    to.varint(queue.modified_ms);
+    to.u64(queue.faulted.unwrap_or_default());
+    queue.keys.encode(to);
+    queue.index.encode(to);
+    let locked = || queue.locked.iter().filter(|l| !l.1.entry.express);
+    to.count(locked().count());
+    for (lookup_id, locked) in locked() {
         to.u64(*lookup_id);
-        to.u64(entry.arrived_ms);
-        to.u32(entry.body_bytes);
-        to.u8(u8::from(purged));
-        encode_body(to, &entry.body);
+        match (&locked.by, locked.purged) {
+            (Holder::Branch(branch), purged) => {
+                to.u8(LOCKED_BY_BRANCH | u8::from(purged));
+                to.bytes(&branch.0);
+            }
+            (_, true) => to.u8(LOCKED_PURGED),
+            (_, false) => to.u8(LOCKED_AVAILABLE),
+        }
+        entry_codec::encode(to, &locked.entry);
+    }
+    let delayed = || queue.delayed.iter().filter(|d| !d.1.entry.express);
+    to.count(delayed().count());
+    for (lookup_id, delayed) in delayed() {
+        to.u64(*lookup_id);
+        to.varint(delayed.due_ms);
+        entry_codec::encode(to, &delayed.entry);
     }
 }
 
 fn decode_queue(from: &mut Decoder<'_>) -> Result<Queue> {
+    let number = from.varint32()?;
     let name = from.text()?;
-    let properties = decode_properties(from)?;
-    let mut queue = Queue::new(name, properties, from.u64()?);
-    for _ in 0..from.count(33)? {
+    let kind = kind_of(from.u8()?)?;
+    let mut queue = Queue::new(number, name, kind, 0);
+    queue.properties = decode_properties(from)?;
+    queue.access = decode_access(from)?;
+    queue.created_ms = from.varint()?;
+    queue.modified_ms = from.varint()?;
+    queue.faulted = Some(from.u64()?).filter(|id| *id != 0);
+    queue.keys = Keys::decode(from)?;
+    queue.index = Index::decode(from)?;
+    for _ in 0..from.count(12)? {
         let lookup_id = from.u64()?;
-        let arrived_ms = from.u64()?;
-        let body_bytes = from.u32()?;
-        let purged = from.u8()? == 1;
-        let entry = Entry {
-            body: decode_body(from)?,
-            arrived_ms,
-            body_bytes,
+        let how = from.u8()?;
+        let by = match how {
+            LOCKED_AVAILABLE | LOCKED_PURGED => Holder::Nobody,
+            2 | 3 => Holder::Branch(BranchId(from.bytes()?.to_vec())),
+            _ => return Err(malformed("unknown holder")),
         };
-        queue.insert(lookup_id, entry);
-        if purged {
-            queue.lock(lookup_id, None);
-            if let Some(locked) = queue.locked.get_mut(&lookup_id) {
-                locked.purged = true;
-            }
-        }
+        let locked = Locked {
+            entry: entry_codec::decode(from)?,
+            by,
+            purged: how & LOCKED_PURGED != 0,
+        };
+        queue.restore_locked(lookup_id, locked);
+    }
+    for _ in 0..from.count(12)? {
+        let lookup_id = from.u64()?;
+        let due_ms = from.varint()?;
+        let entry = entry_codec::decode(from)?;
+        queue.restore_delayed(lookup_id, Delayed { entry, due_ms });
     }
     Ok(queue)
 }
 
-fn encode_body(to: &mut Encoder, body: &Body) {
-    let position = match body {
-        Body::Log(position) => *position,
-        Body::Memory(_) => Position::default(),
+/// A prepared transaction is written as the effect that made it; its contents are in the log.
+fn encode_prepared(to: &mut Encoder<'_>, prepared: &PreparedTransaction) {
+    let effect = Effect::Prepare {
+        branch: prepared.branch.clone(),
+        taken: prepared.taken.clone(),
+        effects: prepared.effects.clone(),
     };
-    to.u32(position.segment);
-    to.u32(position.offset);
-    to.u32(position.length);
+    let mut bytes = Vec::new();
+    super::change::encode_one(&mut bytes, &effect);
+    to.bytes(&bytes);
 }
 
-fn decode_body(from: &mut Decoder<'_>) -> Result<Body> {
-    Ok(Body::Log(Position {
-        segment: from.u32()?,
-        offset: from.u32()?,
-        length: from.u32()?,
-    }))
-}
-
-fn decode_client(from: &mut Decoder<'_>) -> Result<Client> {
-    let floor = from.u64()?;
-    let last_ms = from.u64()?;
-    let mut outcomes = BTreeMap::new();
-    for _ in 0..from.count(9)? {
-        outcomes.insert(from.u64()?, decode_outcome(from)?);
+fn decode_prepared(from: &mut Decoder<'_>) -> Result<PreparedTransaction> {
+    match super::change::decode_one(from.bytes()?)? {
+        Effect::Prepare {
+            branch,
+            taken,
+            effects,
+        } => Ok(PreparedTransaction {
+            branch,
+            taken,
+            effects,
+        }),
+        _ => Err(malformed("a prepared transaction that is none")),
     }
-    Ok(Client {
-        floor,
-        last_ms,
-        outcomes,
+}
+
+fn decode_upload(from: &mut Decoder<'_>) -> Result<Upload> {
+    let bytes = from.varint()?;
+    let count = from.count(3)?;
+    let parts = (0..count).map(|_| entry_codec::decode_position(from));
+    Ok(Upload {
+        parts: parts.collect::<Result<_>>()?,
+        bytes,
     })
 }
 
-fn encode_outcome(to: &mut Encoder, outcome: &Outcome) {
+fn encode_client(to: &mut Encoder<'_>, client: &Client) {
+    to.varint(client.number.into());
+    to.varint(client.floor);
+    to.varint(client.last_ms);
+    to.count(client.outcomes.len());
+    for (sequence, outcome) in &client.outcomes {
+        to.varint(*sequence);
+        encode_outcome(to, outcome);
+    }
+}
+
+fn decode_client(from: &mut Decoder<'_>) -> Result<Client> {
+    let mut client = Client {
+        number: from.varint32()?,
+        floor: from.varint()?,
+        last_ms: from.varint()?,
+        ..Client::default()
+    };
+    for _ in 0..from.count(2)? {
+        let sequence = from.varint()?;
+        client.outcomes.insert(sequence, decode_outcome(from)?);
+    }
+    Ok(client)
+}
+
+fn encode_outcome(to: &mut Encoder<'_>, outcome: &Outcome) {
     match outcome {
-        // What is staged or begun is never remembered durably.
-        Outcome::Done | Outcome::Staged | Outcome::Began(_) => to.u8(0),
+        // What is staged is never remembered durably.
+        Outcome::Done | Outcome::Staged => to.u8(0),
         Outcome::Sent(lookup_id) => {
             to.u8(1);
             to.u64(*lookup_id);
         }
         Outcome::Queue(status) => {
             to.u8(2);
-            to.bytes(status.name.as_bytes());
-            encode_properties(to, &status.properties);
-            to.u64(status.message_count);
-            to.u64(status.bytes_in_queue);
-            to.u64(status.locked_count);
-            to.u64(status.created_ms);
+            encode_status(to, status);
         }
         Outcome::Message(delivered) => {
             to.u8(3);
-            to.u64(delivered.lookup_id);
-            to.u64(delivered.arrived_ms);
-            encode_body(to, &delivered.body);
+            encode_delivered(to, delivered);
+        }
+        Outcome::Messages(all) => {
+            to.u8(4);
+            // An express one is gone with the process.
+            let durable = || all.iter().filter(|delivered| !delivered.entry.express);
+            to.count(durable().count());
+            durable().for_each(|delivered| encode_delivered(to, delivered));
         }
     }
 }
@@ -195,19 +302,66 @@ fn decode_outcome(from: &mut Decoder<'_>) -> Result<Outcome> {
     Ok(match from.u8()? {
         0 => Outcome::Done,
         1 => Outcome::Sent(from.u64()?),
-        2 => Outcome::Queue(QueueStatus {
-            name: from.text()?,
-            properties: decode_properties(from)?,
-            message_count: from.u64()?,
-            bytes_in_queue: from.u64()?,
-            locked_count: from.u64()?,
-            created_ms: from.u64()?,
-        }),
-        3 => Outcome::Message(Delivered {
-            lookup_id: from.u64()?,
-            arrived_ms: from.u64()?,
-            body: decode_body(from)?,
-        }),
+        2 => Outcome::Queue(Box::new(decode_status(from)?)),
+        3 => Outcome::Message(Box::new(decode_delivered(from)?)),
+        4 => {
+            let count = from.count(12)?;
+            let all = (0..count).map(|_| decode_delivered(from));
+            Outcome::Messages(all.collect::<Result<_>>()?)
+        }
         _ => return Err(malformed("unknown outcome in the snapshot")),
+    })
+}
+
+fn encode_delivered(to: &mut Encoder<'_>, delivered: &Delivered) {
+    to.varint(delivered.queue.into());
+    to.u64(delivered.lookup_id);
+    entry_codec::encode(to, &delivered.entry);
+}
+
+fn decode_delivered(from: &mut Decoder<'_>) -> Result<Delivered> {
+    Ok(Delivered {
+        queue: from.varint32()?,
+        lookup_id: from.u64()?,
+        entry: entry_codec::decode(from)?,
+        lease: 0,
+    })
+}
+
+fn encode_status(to: &mut Encoder<'_>, status: &QueueStatus) {
+    to.text(&status.name);
+    to.u8(kind_number(status.kind));
+    to.varint(status.number.into());
+    encode_properties(to, &status.properties);
+    for number in [
+        status.message_count,
+        status.bytes_in_queue,
+        status.locked_count,
+        status.delayed_count,
+        status.journal_message_count,
+        status.bytes_in_journal,
+        status.created_ms,
+        status.modified_ms,
+        status.faulted.unwrap_or_default(),
+    ] {
+        to.varint(number);
+    }
+}
+
+fn decode_status(from: &mut Decoder<'_>) -> Result<QueueStatus> {
+    Ok(QueueStatus {
+        name: from.text()?,
+        kind: kind_of(from.u8()?)?,
+        number: from.varint32()?,
+        properties: decode_properties(from)?,
+        message_count: from.varint()?,
+        bytes_in_queue: from.varint()?,
+        locked_count: from.varint()?,
+        delayed_count: from.varint()?,
+        journal_message_count: from.varint()?,
+        bytes_in_journal: from.varint()?,
+        created_ms: from.varint()?,
+        modified_ms: from.varint()?,
+        faulted: Some(from.varint()?).filter(|id| *id != 0),
     })
 }

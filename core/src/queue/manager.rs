@@ -1,24 +1,22 @@
-//! The queue manager: one thread that owns a store, decides with the pure state and writes the log.
+//! The queue manager embedded: one thread that drives an engine, and handles on it.
 //!
-//! Requests of all connections come in through one bounded channel. The thread takes all that have
-//! come, applies them, writes their records as one batch, syncs once, checks the epoch, and only then
-//! calls back with the replies: nothing is acknowledged, and nothing that was just written is shown to
-//! a reader, before it is durable.
+//! Requests come in through one bounded channel. The thread takes all that have come, and calls back with the
+//! outcomes when they are durable.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::record::Record;
-use super::request::{Reply, Request, RequestId, Respond};
-use super::state::State;
-use super::worker::{Command, Worker, places};
+use super::access::Access;
+use super::engine::Engine;
+use super::request::{Answer, Caller, Reply, Request, RequestId, Respond};
+use super::serve::{Replies, Serve};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Event, Fence, Log, LogOptions};
+use crate::log::Fence;
 use crate::sys::clock::Clock;
 use crate::sys::disk::Disk;
 
@@ -111,6 +109,15 @@ impl Drop for Shared {
     }
 }
 
+/// What comes through the channel.
+enum Command {
+    Request(RequestId, Request, Respond),
+    EndSession(Uuid),
+    ExtendDeadline(Duration),
+    Close(SyncSender<Result<()>>),
+    Wake,
+}
+
 impl Manager {
     /// Opens the store in `disk`, or creates one where there is none, and starts the thread.
     ///
@@ -134,63 +141,29 @@ impl Manager {
         options: ManagerOptions,
         tuning: Tuning,
     ) -> Result<(Self, OpenReport)> {
-        let began = clock.boot();
-        let mut state = State::default();
-        let log_options = LogOptions {
-            epoch: options.epoch,
-            owner: options.owner,
-            segment_bytes: tuning.segment_bytes,
-            deadline: options.deadline,
-            fence: tuning.fence,
-        };
-        let replay = &mut |event: Event<'_>| replay(&mut state, &event);
-        let (mut log, found) = Log::open(disk, Arc::clone(&clock), log_options, replay)?;
-        let opened = clock.boot();
-        state.finish_replay(u64::from(log.current_segment()) << 32 | 1);
-        if state.guid().is_nil() {
-            create_store(&mut state, &mut log)?;
-        }
-        state.check_invariants_in_debug();
-        let (queues, messages) = state.counts();
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-        let report = OpenReport {
-            epoch: log.token().epoch,
-            records_replayed: found.records,
-            bytes_cut: found.bytes_cut,
-            queues,
-            messages,
-            steps: vec![
-                ("take over".to_owned(), milliseconds(found.taken_over)),
-                ("read".to_owned(), milliseconds(found.read)),
-                (
-                    "begin a segment".to_owned(),
-                    milliseconds(opened.saturating_sub(began + found.taken_over + found.read)),
-                ),
-                (
-                    "get ready".to_owned(),
-                    milliseconds(clock.boot().saturating_sub(opened)),
-                ),
-            ],
-        };
-        let worker = Worker::new(state, log, clock, tuning.snapshot_bytes);
-        Self::start(worker, &options.name, options.on_failure).map(|manager| (manager, report))
+        let (engine, report) = Engine::open(disk, Arc::clone(&clock), &options, tuning)?;
+        Self::start(engine, clock, options).map(|manager| (manager, report))
     }
 
-    fn start(
-        worker: Worker,
-        name: &str,
-        on_failure: Box<dyn FnOnce(Error) + Send>,
-    ) -> Result<Self> {
+    fn start(engine: Engine, clock: Arc<dyn Clock>, options: ManagerOptions) -> Result<Self> {
         let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
+        let on_failure = options.on_failure;
         let failed = move |error: Error| {
             *lock(&kept) = Some(error.clone());
             on_failure(error);
         };
+        let driver = Driver {
+            engine,
+            clock,
+            access: Arc::new(Access::owner_of_all(options.owner)),
+            failed: Some(Box::new(failed)),
+        };
+        let waker = sender.clone();
         let thread = std::thread::Builder::new()
-            .name(format!("queues of {name}"))
-            .spawn(move || worker.run(&receiver, failed))
+            .name(format!("queues of {}", options.name))
+            .spawn(move || driver.run(&receiver, &waker))
             .map_err(|error| Error::system("start the queue manager's thread", &error))?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -288,25 +261,96 @@ impl Manager {
     }
 }
 
-fn replay(state: &mut State, event: &Event<'_>) -> Result<()> {
-    match event {
-        Event::Snapshot(bytes) => *state = State::decode(bytes)?,
-        Event::Record(position, bytes) => {
-            let (record, parts) = Record::decode(bytes)?;
-            state.apply(&record, &places(*position, &parts))?;
-        }
-    }
-    Ok(())
+/// The thread that drives the engine.
+struct Driver {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    /// Who embeds the queue manager may do everything.
+    access: Arc<Access>,
+    failed: Option<Box<dyn FnOnce(Error) + Send>>,
 }
 
-/// Gives a new store its GUID, once and for ever.
-fn create_store(state: &mut State, log: &mut Log) -> Result<()> {
-    let record = Record::Store {
-        guid: Uuid::new_v4(),
-    };
-    let (bytes, _) = record.encode();
-    log.prepare(1, bytes.len(), true)?;
-    state.apply(&record, &[])?;
-    log.push(&bytes);
-    log.commit().map(drop)
+impl Driver {
+    /// Works until it is closed or the last handle is gone.
+    fn run(mut self, commands: &Receiver<Command>, waker: &SyncSender<Command>) {
+        self.engine.settle_in();
+        let _ = waker;
+        let mut out = Vec::new();
+        let mut more = self.engine.wake_at();
+        loop {
+            self.report();
+            let (mut closing, open) = self.take(commands, more);
+            self.engine.step(&mut out);
+            hand_out(&mut out);
+            self.report();
+            if !open || !closing.is_empty() {
+                let result = self.engine.close(&mut out);
+                hand_out(&mut out);
+                self.report();
+                for closer in closing.drain(..) {
+                    drop(closer.send(result.clone()));
+                }
+                return;
+            }
+            more = self.engine.wake_at();
+        }
+    }
+
+    fn report(&mut self) {
+        if let Some(error) = self.engine.failure()
+            && let Some(failed) = self.failed.take()
+        {
+            failed(error.clone());
+        }
+    }
+
+    /// Waits for a command or a time, then takes all that have come. Also says whether more can come.
+    fn take(
+        &mut self,
+        commands: &Receiver<Command>,
+        until: Option<Duration>,
+    ) -> (Vec<SyncSender<Result<()>>>, bool) {
+        let mut closing = Vec::new();
+        let first = match until {
+            None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => commands.recv_timeout(until.saturating_sub(self.clock.boot())),
+        };
+        match first {
+            Ok(command) => self.obey(command, &mut closing),
+            Err(RecvTimeoutError::Timeout) => return (closing, true),
+            Err(RecvTimeoutError::Disconnected) => return (closing, false),
+        }
+        for _ in 1..CHANNEL_REQUESTS_MAX {
+            match commands.try_recv() {
+                Ok(command) => self.obey(command, &mut closing),
+                Err(_) => break,
+            }
+        }
+        (closing, true)
+    }
+
+    fn obey(&mut self, command: Command, closing: &mut Vec<SyncSender<Result<()>>>) {
+        match command {
+            Command::Request(id, request, respond) => {
+                let caller = Caller {
+                    client: id.client,
+                    access: Arc::clone(&self.access),
+                };
+                self.engine
+                    .submit(&caller, id, request, Answer::Call(respond));
+            }
+            Command::EndSession(client) => self.engine.end_session(client),
+            Command::ExtendDeadline(until) => self.engine.extend_deadline(until),
+            Command::Close(closer) => closing.push(closer),
+            Command::Wake => {}
+        }
+    }
+}
+
+fn hand_out(out: &mut Replies) {
+    for (answer, outcome) in out.drain(..) {
+        if let Answer::Call(respond) = answer {
+            respond(outcome);
+        }
+    }
 }

@@ -1,26 +1,44 @@
 //! The queue manager: messages in queues, on disk before they are acknowledged.
 //!
 //! ```text
-//!  Request -> Manager (I/O) -> State (pure: decides, applies records)
+//!  Request -> Engine (rounds) -> State (pure: decide/ -> Change -> apply)
 //!                 |
-//!                 +--------> log (bytes, sync, epoch) -> Reply
+//!                 +------------> log (bytes, sync, epoch) -> Reply
+//!
+//!  driven by: a server's event loop (api/server), or a thread (manager.rs: embedded)
 //! ```
 
+pub mod access;
+pub mod encoded;
 pub mod message;
 pub mod request;
 
-mod admission;
-mod cache;
-pub(crate) mod codec;
+pub mod change;
 pub mod decide;
 pub mod entry;
-mod image;
+pub mod index;
 pub mod outcome;
-pub mod record;
-mod serving;
 pub mod state;
+pub mod stored_queue;
 pub mod transaction;
+
+mod apply;
+pub(crate) mod codec;
+pub mod counters;
+mod entry_codec;
+mod image;
+mod keys;
+mod property_codec;
+pub mod trace;
+
+mod admission;
+mod cache;
+mod checkpoint;
+pub mod engine;
+mod execute;
+mod opening;
+pub mod serve;
+mod serving;
 mod waiting;
-mod worker;
 
 pub mod manager;

@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::entry::Body;
-use super::record::Stamp;
-use super::request::{QueueStatus, RequestId, TransactionId};
+use super::entry::Entry;
+use super::request::{QueueStatus, RequestId};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A client that has changed nothing for this long is forgotten.
@@ -28,31 +27,47 @@ pub enum Outcome {
     /// Done.
     Done,
     /// A queue as it was.
-    Queue(QueueStatus),
+    Queue(Box<QueueStatus>),
     /// Sent; the id follows from the lookup id.
     Sent(u64),
     /// Part of a transaction now.
     Staged,
-    /// A transaction has begun.
-    Began(TransactionId),
     /// A message was handed out; its body is kept.
-    Message(Delivered),
+    Message(Box<Delivered>),
+    /// Messages were handed out; their bodies are kept.
+    Messages(Vec<Delivered>),
 }
 
-/// A message that left its queue.
+/// A message that was handed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// Its place before.
+    /// The queue's number.
+    pub queue: u32,
+    /// Its place.
     pub lookup_id: u64,
-    /// Unix milliseconds.
-    pub arrived_ms: u64,
-    /// Where the content still is.
-    pub body: Body,
+    /// What the queue knew of it.
+    pub entry: Entry,
+    /// Which delivery, if it is a lease; else 0.
+    pub lease: u32,
+}
+
+impl Outcome {
+    /// The messages whose bodies it keeps.
+    #[must_use]
+    pub fn delivered(&self) -> &[Delivered] {
+        match self {
+            Self::Message(one) => std::slice::from_ref(one),
+            Self::Messages(all) => all,
+            _ => &[],
+        }
+    }
 }
 
 /// What is remembered of one client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
+    /// What the log calls it.
+    pub number: u32,
     /// Below this nothing is known any more.
     pub floor: u64,
     /// Time of its last record.
@@ -61,14 +76,32 @@ pub struct Client {
     pub outcomes: BTreeMap<u64, Outcome>,
 }
 
+impl Client {
+    /// Forgets what is below the floor.
+    fn prune(&mut self, gone: &mut Vec<Outcome>) {
+        while let Some(first) = self.outcomes.first_entry() {
+            if *first.key() >= self.floor {
+                break;
+            }
+            gone.push(first.remove());
+        }
+    }
+}
+
 /// All clients.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes {
     clients: BTreeMap<Uuid, Client>,
+    numbers: BTreeMap<u32, Uuid>,
+    next_number: u32,
+    /// By the second of the last record.
     idle: BTreeSet<(u64, Uuid)>,
     /// Reads and staged operations: forgotten at a restart.
     passing: BTreeMap<Uuid, BTreeMap<u64, Outcome>>,
 }
+
+/// Idleness is looked at in steps of this many milliseconds, so that a busy client costs nothing.
+const IDLE_STEP_MS: u64 = 1024;
 
 impl Outcomes {
     /// What became of a request, if it was executed.
@@ -93,42 +126,88 @@ impl Outcomes {
         Ok(durable.or_else(passing))
     }
 
-    /// Remembers the outcome of a record's request; returns the outcomes that are forgotten for it.
-    pub fn remember(&mut self, stamp: &Stamp, outcome: Outcome) -> Vec<Outcome> {
-        let request = &stamp.request;
-        let client = self.clients.entry(request.client).or_default();
-        self.idle.remove(&(client.last_ms, request.client));
-        self.idle.insert((stamp.time_ms, request.client));
-        client.last_ms = stamp.time_ms;
+    /// The number by which the log calls a client, if it has one.
+    #[must_use]
+    pub fn number_of(&self, client: &Uuid) -> Option<u32> {
+        self.clients.get(client).map(|c| c.number)
+    }
+
+    /// The client that the log calls by this number.
+    #[must_use]
+    pub fn client_of(&self, number: u32) -> Option<Uuid> {
+        self.numbers.get(&number).copied()
+    }
+
+    /// The number for the next client that has none.
+    #[must_use]
+    pub const fn next_number(&self) -> u32 {
+        self.next_number
+    }
+
+    /// A client gets its number; returns the outcomes that are forgotten for it.
+    pub fn name(&mut self, number: u32, client: Uuid, time_ms: u64) -> Vec<Outcome> {
+        self.restore(
+            client,
+            Client {
+                number,
+                last_ms: time_ms,
+                ..Client::default()
+            },
+        );
+        let mut gone = Vec::new();
+        self.forget_idle(time_ms, &mut gone);
+        gone
+    }
+
+    /// A client has seen the replies to all requests below `id.acknowledged`; returns what is forgotten.
+    pub fn acknowledge(&mut self, id: &RequestId) -> Vec<Outcome> {
+        let mut gone = Vec::new();
+        if let Some(client) = self.clients.get_mut(&id.client)
+            && client.floor < id.acknowledged
+        {
+            client.floor = id.acknowledged;
+            client.prune(&mut gone);
+        }
+        gone
+    }
+
+    /// Remembers the outcome of a change's request; returns the outcomes that are forgotten for it.
+    pub fn remember(&mut self, request: &RequestId, time_ms: u64, outcome: Outcome) -> Vec<Outcome> {
+        let Some(client) = self.clients.get_mut(&request.client) else {
+            debug_assert!(false, "a client without a number");
+            return vec![outcome];
+        };
+        let step = |ms: u64| ms / IDLE_STEP_MS;
+        if step(client.last_ms) != step(time_ms) {
+            self.idle.remove(&(step(client.last_ms), request.client));
+            self.idle.insert((step(time_ms), request.client));
+        }
+        client.last_ms = time_ms;
         client.floor = client.floor.max(request.acknowledged);
         client.outcomes.insert(request.sequence, outcome);
         let mut gone = Vec::new();
-        while let Some(first) = client.outcomes.first_entry() {
-            if *first.key() >= client.floor {
-                break;
-            }
-            gone.push(first.remove());
-        }
+        client.prune(&mut gone);
         while client.outcomes.len() > OUTCOMES_MAX {
             if let Some((sequence, outcome)) = client.outcomes.pop_first() {
                 client.floor = sequence + 1;
                 gone.push(outcome);
             }
         }
-        self.forget_idle(stamp.time_ms, &mut gone);
+        self.forget_idle(time_ms, &mut gone);
         gone
     }
 
     fn forget_idle(&mut self, now_ms: u64, gone: &mut Vec<Outcome>) {
-        while let Some(&(last_ms, client)) = self.idle.first() {
-            if self.clients.len() <= CLIENTS_MAX
-                && now_ms.saturating_sub(last_ms) <= CLIENT_IDLE_MS_MAX
-            {
+        while let Some(&(last, client)) = self.idle.first() {
+            let idle_ms = now_ms.saturating_sub((last + 1) * IDLE_STEP_MS);
+            if self.clients.len() <= CLIENTS_MAX && idle_ms <= CLIENT_IDLE_MS_MAX {
                 break;
             }
             self.idle.pop_first();
-            let forgotten = self.clients.remove(&client);
-            gone.extend(forgotten.into_iter().flat_map(|c| c.outcomes.into_values()));
+            if let Some(forgotten) = self.clients.remove(&client) {
+                self.numbers.remove(&forgotten.number);
+                gone.extend(forgotten.outcomes.into_values());
+            }
         }
     }
 
@@ -171,7 +250,9 @@ impl Outcomes {
 
     /// A client as a snapshot has it.
     pub fn restore(&mut self, id: Uuid, client: Client) {
-        self.idle.insert((client.last_ms, id));
+        self.idle.insert((client.last_ms / IDLE_STEP_MS, id));
+        self.numbers.insert(client.number, id);
+        self.next_number = self.next_number.max(client.number + 1);
         self.clients.insert(id, client);
     }
 
@@ -186,41 +267,66 @@ impl Outcomes {
 mod tests {
     use super::*;
 
-    fn stamp(client: u128, sequence: u64, time_ms: u64) -> Stamp {
-        let request = RequestId {
+    fn request(client: u128, sequence: u64) -> RequestId {
+        RequestId {
             client: Uuid::from_u128(client),
             sequence,
             acknowledged: 0,
-        };
-        Stamp { request, time_ms }
+        }
+    }
+
+    /// Remembers, after naming the client if it is new.
+    fn remember(all: &mut Outcomes, id: RequestId, time_ms: u64, outcome: Outcome) -> Vec<Outcome> {
+        let mut gone = Vec::new();
+        if all.number_of(&id.client).is_none() {
+            gone = all.name(all.next_number(), id.client, time_ms);
+        }
+        gone.extend(all.remember(&id, time_ms, outcome));
+        gone
     }
 
     #[test]
     fn one_client_too_many_makes_the_longest_idle_one_forgotten() {
         let mut all = Outcomes::default();
+        let at = |client: usize| client as u64 * IDLE_STEP_MS;
         for client in 0..CLIENTS_MAX {
-            let stamp = stamp(client as u128, 1, client as u64);
-            assert!(all.remember(&stamp, Outcome::Done).is_empty());
+            // Far less than an hour in all.
+            let gone = remember(&mut all, request(client as u128, 1), at(client) / 8, Outcome::Done);
+            assert!(gone.is_empty());
         }
+        let now = at(CLIENTS_MAX) / 8 + 2 * IDLE_STEP_MS;
         // The first is no longer the longest idle one.
-        all.remember(&stamp(0, 2, 20_000), Outcome::Done);
-        let gone = all.remember(&stamp(u128::MAX, 1, 20_001), Outcome::Sent(1));
+        remember(&mut all, request(0, 2), now, Outcome::Done);
+        let gone = remember(&mut all, request(u128::MAX, 1), now, Outcome::Sent(1));
         assert_eq!(gone, [Outcome::Done]);
         assert_eq!(all.clients().len(), CLIENTS_MAX);
-        assert_eq!(all.find(&stamp(1, 1, 0).request), Ok(None));
-        let kept = all.find(&stamp(0, 1, 0).request);
-        assert_eq!(kept, Ok(Some(&Outcome::Done)));
+        assert_eq!(all.find(&request(1, 1)), Ok(None));
+        assert_eq!(all.find(&request(0, 1)), Ok(Some(&Outcome::Done)));
     }
 
     #[test]
     fn a_client_is_forgotten_when_it_was_idle_for_longer_than_the_limit() {
         let mut all = Outcomes::default();
-        all.remember(&stamp(1, 1, 5), Outcome::Done);
-        let at_the_limit = stamp(2, 1, 5 + CLIENT_IDLE_MS_MAX);
-        assert!(all.remember(&at_the_limit, Outcome::Done).is_empty());
-        let beyond = stamp(2, 2, 6 + CLIENT_IDLE_MS_MAX);
-        assert_eq!(all.remember(&beyond, Outcome::Done), [Outcome::Done]);
+        remember(&mut all, request(1, 1), 5, Outcome::Done);
+        let limit = CLIENT_IDLE_MS_MAX + IDLE_STEP_MS;
+        assert!(remember(&mut all, request(2, 1), limit, Outcome::Done).is_empty());
+        let beyond = remember(&mut all, request(2, 2), limit + 1, Outcome::Done);
+        assert_eq!(beyond, [Outcome::Done]);
         assert_eq!(all.clients().len(), 1);
+        assert_eq!(all.client_of(0), None, "its number is free");
+    }
+
+    #[test]
+    fn what_a_client_has_seen_is_forgotten_at_once() {
+        let mut all = Outcomes::default();
+        for sequence in 1..=3 {
+            remember(&mut all, request(1, sequence), 0, Outcome::Sent(sequence));
+        }
+        let mut seen = request(1, 4);
+        seen.acknowledged = 3;
+        assert_eq!(all.acknowledge(&seen), [Outcome::Sent(1), Outcome::Sent(2)]);
+        assert!(all.find(&request(1, 2)).is_err());
+        assert_eq!(all.find(&request(1, 3)), Ok(Some(&Outcome::Sent(3))));
     }
 
     #[test]
@@ -228,29 +334,28 @@ mod tests {
         let mut all = Outcomes::default();
         let count = OUTCOMES_MAX as u64;
         for sequence in 1..=count {
-            let gone = all.remember(&stamp(1, sequence, 0), Outcome::Sent(sequence));
+            let gone = remember(&mut all, request(1, sequence), 0, Outcome::Sent(sequence));
             assert!(gone.is_empty());
         }
-        let gone = all.remember(&stamp(1, count + 1, 0), Outcome::Done);
+        let gone = remember(&mut all, request(1, count + 1), 0, Outcome::Done);
         assert_eq!(gone, [Outcome::Sent(1)]);
-        let error = all.find(&stamp(1, 1, 0).request).unwrap_err();
+        let error = all.find(&request(1, 1)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidRequest);
-        let second = all.find(&stamp(1, 2, 0).request);
-        assert_eq!(second, Ok(Some(&Outcome::Sent(2))));
+        assert_eq!(all.find(&request(1, 2)), Ok(Some(&Outcome::Sent(2))));
     }
 
     #[test]
     fn what_is_remembered_in_memory_only_is_bounded_by_clients_and_by_outcomes() {
         let mut all = Outcomes::default();
         for client in 0..=CLIENTS_MAX {
-            all.remember_passing(&stamp(client as u128, 1, 0).request, Outcome::Staged);
+            all.remember_passing(&request(client as u128, 1), Outcome::Staged);
         }
         assert_eq!(all.all().count(), CLIENTS_MAX);
         let count = OUTCOMES_MAX as u64;
         for sequence in 2..=count {
-            all.remember_passing(&stamp(9, sequence, 0).request, Outcome::Staged);
+            all.remember_passing(&request(9, sequence), Outcome::Staged);
         }
-        let gone = all.remember_passing(&stamp(9, count + 1, 0).request, Outcome::Staged);
+        let gone = all.remember_passing(&request(9, count + 1), Outcome::Staged);
         assert_eq!(gone, [Outcome::Staged]);
     }
 }

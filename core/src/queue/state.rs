@@ -1,24 +1,28 @@
-//! The queue manager's state. Pure: [`State::apply`] is used live and in replay alike.
+//! The queue manager's state. Pure: the same change has the same effect live and in replay.
 //!
 //! ```text
-//!  decide (decide.rs): request -> record        apply: record -> change, outcome
+//!  decide/: request -> change        apply.rs: change -> effects, outcome        image.rs: state <-> snapshot
 //! ```
 //!
 //! Invariants, checked by [`State::check_invariants`]: bytes and lock counts are true; every held message
-//! belongs to an open transaction that names it; each segment's count of bodies in use is true.
+//! belongs to a holder that names it; each segment's count of places in use is true.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::entry::{Body, Entry, Queue};
-use super::message::{Message, MessageId, PRIORITY_MAX};
-use super::outcome::{Delivered, Outcome, Outcomes};
-use super::record::{Arrival, Record, Stamp};
-use super::request::{RequestId, TransactionId};
-use super::transaction::OpenTransaction;
+use super::access::AccessList;
+use super::change::Stamp;
+use super::entry::Entry;
+use super::index::Pages;
+use super::message::{MessageId, PRIORITY_MAX};
+use super::outcome::{Outcome, Outcomes};
+use super::request::{
+    BodyId, BranchId, MachineProperties, MachineStatus, QueueKind, QueueStatus, RequestId,
+    TransactionId,
+};
+use super::stored_queue::{Holder, JOURNAL_BIT, Queue};
+use super::transaction::{OpenTransaction, PreparedTransaction};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Position;
 
@@ -27,8 +31,47 @@ pub(super) const RESERVE: u64 = 100_000;
 const COUNTER_BITS: u32 = 56;
 const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
 
+/// The number of the computer's journal.
+pub const MACHINE_JOURNAL: u32 = 0x4000_0001;
+/// The number of the dead-letter queue.
+pub const DEAD_LETTER: u32 = 0x4000_0002;
+/// The number of the transactional dead-letter queue.
+pub const TRANSACTIONAL_DEAD_LETTER: u32 = 0x4000_0003;
+/// The first number that a user's queue gets: the lower ones are the system's (`order_queue$` is 4 everywhere, MS-MQQB 2.2.4).
+const FIRST_QUEUE: u32 = 16;
+
+const SYSTEM_QUEUES: [(u32, &str, QueueKind); 6] = [
+    (2, "admin_queue$", QueueKind::Internal),
+    (3, "notify_queue$", QueueKind::Internal),
+    (4, "order_queue$", QueueKind::Internal),
+    (MACHINE_JOURNAL, "system$;JOURNAL", QueueKind::MachineJournal),
+    (DEAD_LETTER, "system$;DEADLETTER", QueueKind::DeadLetter),
+    (
+        TRANSACTIONAL_DEAD_LETTER,
+        "system$;DEADXACT",
+        QueueKind::TransactionalDeadLetter,
+    ),
+];
+
+/// What time it is, by both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Unix milliseconds: for what must keep its meaning over a restart.
+    pub wall_ms: u64,
+    /// Milliseconds of the boot clock: for what ends with the process.
+    pub boot_ms: u64,
+}
+
+/// A large body that is being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upload {
+    /// Its parts so far.
+    pub parts: Vec<Position>,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// Everything a queue manager knows.
-#[derive(Default)]
 pub struct State {
     pub(super) guid: Uuid,
     /// The last number given to a message; part of its lookup id and its message id.
@@ -37,15 +80,69 @@ pub struct State {
     pub(super) reserved: u64,
     pub(super) next_queue: u32,
     pub(super) time_ms: u64,
+    pub(super) machine: MachineProperties,
+    pub(super) access: AccessList,
     pub(super) queues: BTreeMap<u32, Queue>,
     pub(super) names: BTreeMap<String, u32>,
     pub(super) outcomes: Outcomes,
-    pub(super) transactions: BTreeMap<TransactionId, OpenTransaction>,
-    pub(super) next_transaction: u64,
-    /// Bodies in use by segment.
+    /// Senders by number; number 0 is nobody.
+    pub(super) principals: Vec<String>,
+    pub(super) principal_numbers: BTreeMap<String, u16>,
+    pub(super) transactions: BTreeMap<(Uuid, TransactionId), OpenTransaction>,
+    pub(super) prepared: BTreeMap<BranchId, PreparedTransaction>,
+    pub(super) uploads: BTreeMap<(Uuid, BodyId), Upload>,
+    /// Delayed messages by time.
+    pub(super) due: BTreeSet<(u64, u32, u64)>,
+    /// Leases by their end on the boot clock.
+    pub(super) leases: BTreeSet<(u64, u32, u64)>,
+    pub(super) next_lease: u32,
+    /// When something of a queue may expire.
+    pub(super) expiries: BTreeSet<(u64, u32)>,
+    /// Queues that have messages for their readers since `take_woken`.
+    pub(super) woken: Vec<u32>,
+    /// Whether there ever was a message that is only in memory.
+    pub(super) has_express: bool,
+    /// Places in use by segment.
     pub(super) in_use: BTreeMap<u32, u64>,
+    /// The computer name it answers to.
+    pub(super) computer: String,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        let mut state = Self {
+            guid: Uuid::nil(),
+            counter: 0,
+            reserved: 0,
+            next_queue: FIRST_QUEUE,
+            time_ms: 0,
+            machine: MachineProperties::default(),
+            access: AccessList::default(),
+            queues: BTreeMap::new(),
+            names: BTreeMap::new(),
+            outcomes: Outcomes::default(),
+            principals: vec![String::new()],
+            principal_numbers: BTreeMap::new(),
+            transactions: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            due: BTreeSet::new(),
+            leases: BTreeSet::new(),
+            next_lease: 1,
+            expiries: BTreeSet::new(),
+            woken: Vec::new(),
+            has_express: false,
+            in_use: BTreeMap::new(),
+            computer: String::new(),
+        };
+        for (number, name, kind) in SYSTEM_QUEUES {
+            state.add_queue(Queue::new(number, name.to_owned(), kind, 0));
+        }
+        state
+    }
+}
+
+/// The form of a local name to compare by.
 pub(super) fn key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
@@ -55,6 +152,11 @@ impl State {
     #[must_use]
     pub const fn guid(&self) -> Uuid {
         self.guid
+    }
+
+    /// The computer name it answers to.
+    pub fn set_computer(&mut self, name: &str) {
+        name.clone_into(&mut self.computer);
     }
 
     /// The id of the message with this lookup id.
@@ -73,97 +175,58 @@ impl State {
         u64::from(PRIORITY_MAX - priority.min(PRIORITY_MAX)) << COUNTER_BITS | counter
     }
 
-    /// What a record's stamp is now; time never goes back.
-    pub(super) fn stamp(&self, request: RequestId, now_ms: u64) -> Stamp {
+    /// A lookup id's number was given.
+    pub(super) fn count_place(&mut self, lookup_id: u64) {
+        self.counter = self.counter.max(lookup_id & COUNTER_MASK);
+    }
+
+    /// What a change's stamp is now; time never goes back.
+    pub(super) fn stamp(&self, request: RequestId, now: Now) -> Stamp {
         Stamp {
-            request,
-            time_ms: self.time_ms.max(now_ms),
+            request: Some(request),
+            time_ms: self.time_ms.max(now.wall_ms),
         }
     }
 
-    /// Queues and messages.
+    /// The stamp of a change that nobody asked for.
+    pub(super) fn own_stamp(&self, now: Now) -> Stamp {
+        Stamp {
+            request: None,
+            time_ms: self.time_ms.max(now.wall_ms),
+        }
+    }
+
+    /// Users' queues, and messages in all queues.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
-        let messages = |q: &Queue| (q.available.len() + q.locked.len()) as u64;
+        let private = |q: &&Queue| q.kind == QueueKind::Private;
         (
-            self.queues.len() as u64,
-            self.queues.values().map(messages).sum(),
+            self.queues.values().filter(private).count() as u64,
+            self.queues.values().map(Queue::len).sum(),
         )
     }
 
-    /// Segments that hold a body that is in use.
+    /// Segments that hold something that is in use.
     #[must_use]
     pub fn live_segments(&self) -> BTreeSet<u32> {
-        self.in_use.keys().copied().collect()
+        let pages = self.queues.values().flat_map(|queue| queue.index.pages());
+        let pages = pages.map(|position| position.segment);
+        self.in_use.keys().copied().chain(pages).collect()
     }
 
-    /// Applies a record whose messages lie at `places`; gives the outcome of its request.
-    ///
-    /// # Errors
-    /// `StoreDamaged` when the record does not fit the state.
-    pub fn apply(&mut self, record: &Record, places: &[Position]) -> Result<Outcome> {
-        match record {
-            Record::Store { guid } => {
-                self.guid = *guid;
-                Ok(Outcome::Done)
-            }
-            Record::Reserve { counter } => {
-                self.reserved = self.reserved.max(*counter);
-                Ok(Outcome::Done)
-            }
-            Record::CreateQueue {
-                stamp,
-                queue,
-                name,
-                properties,
-            } => {
-                let new = Queue::new(name.clone(), properties.clone(), stamp.time_ms);
-                let status = new.status();
-                self.names.insert(key(name), *queue);
-                self.queues.insert(*queue, new);
-                self.next_queue = self.next_queue.max(queue + 1);
-                Ok(self.remember(stamp, Outcome::Queue(status)))
-            }
-            Record::DeleteQueue { stamp, queue } => {
-                let status = self.queue(*queue)?.status();
-                self.delete(*queue);
-                Ok(self.remember(stamp, Outcome::Queue(status)))
-            }
-            Record::PurgeQueue { stamp, queue, held } => {
-                self.purge(*queue, held)?;
-                let status = self.queue(*queue)?.status();
-                Ok(self.remember(stamp, Outcome::Queue(status)))
-            }
-            Record::Enqueue { stamp, arrival } => {
-                self.enqueue(arrival, places.first(), stamp.time_ms)?;
-                Ok(self.remember(stamp, Outcome::Sent(arrival.lookup_id)))
-            }
-            Record::Dequeue {
-                stamp,
-                queue,
-                lookup_id,
-            } => {
-                let delivered = self.dequeue(*queue, *lookup_id)?;
-                self.hold(&delivered.body);
-                Ok(self.remember(stamp, Outcome::Message(delivered)))
-            }
-            Record::Transaction {
-                stamp,
-                received,
-                sent,
-            } => {
-                for (queue, lookup_id) in received {
-                    self.dequeue(*queue, *lookup_id)?;
-                }
-                for (arrival, place) in sent.iter().zip(places) {
-                    self.enqueue(arrival, Some(place), stamp.time_ms)?;
-                }
-                Ok(self.remember(stamp, Outcome::Done))
-            }
-        }
+    /// How many places of each segment are in use.
+    #[must_use]
+    pub const fn in_use(&self) -> &BTreeMap<u32, u64> {
+        &self.in_use
     }
 
-    fn queue(&mut self, number: u32) -> Result<&mut Queue> {
+    pub(super) fn add_queue(&mut self, queue: Queue) {
+        self.names.insert(key(&queue.name), queue.number);
+        self.queues.insert(queue.number, queue);
+    }
+
+    /// The queue with this number, which a record names.
+    pub(super) fn queue_mut(&mut self, number: u32) -> Result<&mut Queue> {
         self.queues.get_mut(&number).ok_or_else(|| {
             Error::new(
                 ErrorKind::StoreDamaged,
@@ -172,173 +235,160 @@ impl State {
         })
     }
 
-    fn enqueue(&mut self, arrival: &Arrival, place: Option<&Position>, now_ms: u64) -> Result<()> {
-        let position = place.copied().unwrap_or_default();
-        let body = Body::Log(position);
-        self.hold(&body);
-        let entry = Entry {
-            body,
-            arrived_ms: now_ms,
-            body_bytes: u32::try_from(arrival.message.body.len()).unwrap_or(u32::MAX),
-        };
-        self.counter = self.counter.max(arrival.lookup_id & COUNTER_MASK);
-        self.queue(arrival.queue)?.insert(arrival.lookup_id, entry);
-        Ok(())
-    }
-
-    /// Puts an express message into a queue; it leaves no record.
-    pub(super) fn enqueue_express(
-        &mut self,
-        queue: u32,
-        message: Message,
-        stamp: &Stamp,
-    ) -> Outcome {
-        let lookup_id = self.place(message.priority, 0);
-        self.counter += 1;
-        let entry = Entry {
-            arrived_ms: stamp.time_ms,
-            body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
-            body: Body::Memory(Arc::new(message)),
-        };
-        if let Some(queue) = self.queues.get_mut(&queue) {
-            queue.insert(lookup_id, entry);
-        }
-        self.pass(&stamp.request, Outcome::Sent(lookup_id))
-    }
-
-    /// Takes an express message out of a queue; it leaves no record.
-    pub(super) fn dequeue_express(
-        &mut self,
-        queue: u32,
-        lookup_id: u64,
-        id: &RequestId,
-    ) -> Result<Outcome> {
-        let delivered = self.dequeue(queue, lookup_id)?;
-        Ok(self.pass(id, Outcome::Message(delivered)))
-    }
-
-    fn dequeue(&mut self, number: u32, lookup_id: u64) -> Result<Delivered> {
-        let entry = self.queue(number)?.remove(lookup_id).ok_or_else(|| {
-            Error::new(
-                ErrorKind::StoreDamaged,
-                format!(
-                    "a record takes message {lookup_id:#x} from queue {number}, where it is not"
-                ),
-            )
-        })?;
-        self.release(&entry.body);
-        Ok(Delivered {
-            lookup_id,
-            arrived_ms: entry.arrived_ms,
-            body: entry.body,
-        })
-    }
-
-    fn delete(&mut self, number: u32) {
-        let Some(queue) = self.queues.remove(&number) else {
-            return;
-        };
-        self.names.remove(&key(&queue.name));
-        let locked = queue.locked.values().map(|locked| &locked.entry);
-        for entry in queue.available.values().chain(locked) {
-            release(&mut self.in_use, &entry.body);
-        }
-    }
-
-    fn purge(&mut self, number: u32, held: &[u64]) -> Result<()> {
-        let queue = self.queue(number)?;
-        for lookup_id in held {
-            // In replay no transaction holds it any more; live, this one is locked already.
-            queue.lock(*lookup_id, None);
-            if let Some(locked) = queue.locked.get_mut(lookup_id) {
-                locked.purged = true;
+    /// The number of the queue with this local name.
+    pub(super) fn number_of(&self, name: &str) -> Option<u32> {
+        // Most names are short: no allocation for each request.
+        let mut small = [0_u8; 192];
+        match small.get_mut(..name.len()) {
+            Some(small) => {
+                small.copy_from_slice(name.as_bytes());
+                small.make_ascii_lowercase();
+                let name = std::str::from_utf8(small).unwrap_or_default();
+                self.names.get(name).copied()
             }
+            None => self.names.get(&key(name)).copied(),
         }
-        let mut gone = std::mem::take(&mut queue.available);
-        // In replay, what an earlier purge left to a transaction that has aborted since: it died then.
-        let dead = queue.locked.extract_if(.., |id, _| !held.contains(id));
-        gone.extend(dead.map(|(id, locked)| (id, locked.entry)));
-        for entry in gone.values() {
-            queue.bytes -= u64::from(entry.body_bytes);
+    }
+
+    /// A queue as it is shown, with its journal.
+    #[must_use]
+    pub fn status(&self, queue: &Queue) -> QueueStatus {
+        let mut status = queue.status();
+        if let Some(journal) = self.queues.get(&(queue.number | JOURNAL_BIT)) {
+            status.journal_message_count = journal.len();
+            status.bytes_in_journal = journal.bytes();
         }
-        for entry in gone.values() {
-            self.release(&entry.body);
+        status
+    }
+
+    /// The queue manager as it is shown.
+    #[must_use]
+    pub fn machine_status(&self) -> MachineStatus {
+        let (journals, queues): (Vec<_>, Vec<_>) =
+            self.queues.values().partition(|queue| queue.is_journal());
+        let bytes = |queues: &[&Queue]| queues.iter().map(|queue| queue.bytes()).sum();
+        MachineStatus {
+            id: self.guid,
+            properties: self.machine,
+            message_count: self.queues.values().map(Queue::len).sum(),
+            bytes_in_queues: bytes(&queues),
+            bytes_in_journals: bytes(&journals),
         }
-        Ok(())
+    }
+
+    /// Whether a queue has nothing to hand out now.
+    pub(super) fn has_no_message(&self, number: u32) -> bool {
+        let queue = self.queues.get(&number);
+        queue.is_none_or(|queue| queue.index.is_empty())
+    }
+
+    /// Whether a queue is transactional.
+    pub(super) fn is_transactional(&self, number: u32) -> bool {
+        let queue = self.queues.get(&number);
+        queue.is_some_and(|queue| queue.properties.transactional)
+    }
+
+    /// Upper bound of the bytes that resolving a prepared transaction adds to the log.
+    pub(super) fn prepared_bytes(&self, branch: &BranchId) -> usize {
+        let prepared = self.prepared.get(branch);
+        let effects = prepared.map_or(0, |p| p.effects.len() + p.taken.len() + 1);
+        effects * 2 * super::change::EFFECT_BYTES
+    }
+
+    /// The name of a sender by its number.
+    #[must_use]
+    pub fn principal(&self, number: u16) -> &str {
+        let name = self.principals.get(usize::from(number));
+        name.map_or("", String::as_str)
     }
 
     /// The log has been read: what only a transaction of before held is decided now, numbers go on
-    /// behind the reserved ones, transactions are numbered from `first_transaction`.
-    pub fn finish_replay(&mut self, first_transaction: u64) {
-        for queue in self.queues.values_mut() {
-            let held: Vec<u64> = queue.locked.keys().copied().collect();
-            for lookup_id in held {
-                if let Some(gone) = queue.unlock(lookup_id) {
-                    release(&mut self.in_use, &gone.body);
-                }
-            }
+    /// behind the reserved ones, leases are numbered from `first_lease`.
+    ///
+    /// # Errors
+    /// Those of reading a page.
+    pub fn finish_replay(&mut self, pages: &dyn Pages, first_lease: u32) -> Result<()> {
+        let mut held = Vec::new();
+        for queue in self.queues.values() {
+            let lost = queue.locked.iter().filter(|l| l.1.by == Holder::Nobody);
+            held.extend(lost.map(|l| (queue.number, *l.0)));
+        }
+        for (number, lookup_id) in held {
+            self.unlock(pages, number, lookup_id)?;
         }
         self.counter = self.counter.max(self.reserved);
-        self.next_transaction = first_transaction;
-    }
-
-    /// Ends a transaction without a commit; gives the queues whose messages are back.
-    pub(super) fn abort(&mut self, id: TransactionId) -> Vec<u32> {
-        let Some(open) = self.transactions.remove(&id) else {
-            return Vec::new();
-        };
-        for (number, lookup_id) in &open.received {
-            let queue = self.queues.get_mut(number);
-            if let Some(gone) = queue.and_then(|q| q.unlock(*lookup_id)) {
-                self.release(&gone.body);
-            }
+        self.next_lease = first_lease.max(1);
+        let uploads: Vec<_> = std::mem::take(&mut self.uploads).into_values().collect();
+        for upload in uploads {
+            self.release_all(upload.parts.iter().copied());
         }
-        open.received.iter().map(|r| r.0).collect()
+        Ok(())
     }
 
-    /// Aborts a client's transactions; gives the queues whose messages are back.
-    pub fn end_session(&mut self, client: Uuid) -> Vec<u32> {
-        let open = self.transactions.iter().filter(|t| t.1.client == client);
-        let ids: Vec<TransactionId> = open.map(|t| *t.0).collect();
-        let queues = ids.into_iter().flat_map(|id| self.abort(id)).collect();
-        let gone = self.outcomes.end_session(client);
-        self.release_outcomes(&gone);
-        queues
+    /// Who held a message does not take it.
+    pub(super) fn unlock(&mut self, pages: &dyn Pages, number: u32, lookup_id: u64) -> Result<()> {
+        let Some(queue) = self.queues.get_mut(&number) else {
+            return Ok(());
+        };
+        if let Some(Holder::Lease { until_ms, .. }) = queue.locked.get(&lookup_id).map(|l| &l.by) {
+            self.leases.remove(&(*until_ms, number, lookup_id));
+        }
+        match queue.unlock(pages, lookup_id)? {
+            Some(gone) => self.release(&gone),
+            None => self.woken.push(number),
+        }
+        if let Some(queue) = self.queues.get(&number)
+            && let Some(next) = queue.index.next_expiry_ms()
+        {
+            self.expiries.insert((next, number));
+        }
+        Ok(())
     }
 
-    fn remember(&mut self, stamp: &Stamp, outcome: Outcome) -> Outcome {
-        self.time_ms = self.time_ms.max(stamp.time_ms);
-        let gone = self.outcomes.remember(stamp, outcome.clone());
-        self.release_outcomes(&gone);
-        outcome
+    /// Queues that have messages for their readers since the last call.
+    pub fn take_woken(&mut self) -> Vec<u32> {
+        let mut woken = std::mem::take(&mut self.woken);
+        woken.dedup();
+        woken
     }
 
     /// Remembers an outcome until the restart.
     pub(super) fn pass(&mut self, id: &RequestId, outcome: Outcome) -> Outcome {
-        if let Outcome::Message(delivered) = &outcome {
-            self.hold(&delivered.body);
+        for delivered in outcome.delivered() {
+            self.hold(&delivered.entry);
         }
         let gone = self.outcomes.remember_passing(id, outcome.clone());
         self.release_outcomes(&gone);
         outcome
     }
 
-    fn release_outcomes(&mut self, gone: &[Outcome]) {
-        for outcome in gone {
-            if let Outcome::Message(delivered) = outcome {
-                self.release(&delivered.body);
-            }
+    pub(super) fn release_outcomes(&mut self, gone: &[Outcome]) {
+        for delivered in gone.iter().flat_map(Outcome::delivered) {
+            self.release(&delivered.entry);
         }
     }
 
-    pub(super) fn hold(&mut self, body: &Body) {
-        if let Body::Log(position) = body {
-            *self.in_use.entry(position.segment).or_default() += 1;
+    pub(super) fn hold(&mut self, entry: &Entry) {
+        for position in entry.positions() {
+            self.hold_place(position);
         }
     }
 
-    fn release(&mut self, body: &Body) {
-        release(&mut self.in_use, body);
+    pub(super) fn hold_place(&mut self, position: Position) {
+        *self.in_use.entry(position.segment).or_default() += 1;
+    }
+
+    /// Some places of a segment are in use no longer.
+    pub(super) fn release(&mut self, entry: &Entry) {
+        for position in entry.positions() {
+            release(&mut self.in_use, position.segment, 1);
+        }
+    }
+
+    pub(super) fn release_all(&mut self, positions: impl Iterator<Item = Position>) {
+        for position in positions {
+            release(&mut self.in_use, position.segment, 1);
+        }
     }
 
     /// `check_invariants` where that is affordable.
@@ -351,52 +401,67 @@ impl State {
     /// Asserts what must always hold. Costs a walk over everything.
     pub fn check_invariants(&self) {
         let mut in_use: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut count = |body: &Body| {
-            if let Body::Log(position) = body {
-                *in_use.entry(position.segment).or_default() += 1;
-            }
-        };
+        let mut count = |position: Position| *in_use.entry(position.segment).or_default() += 1;
         for (number, queue) in &self.queues {
-            assert_eq!(
-                self.names.get(&key(&queue.name)),
-                Some(number),
-                "queue names"
-            );
+            assert_eq!(self.names.get(&key(&queue.name)), Some(number), "names");
+            queue.check_invariants();
             let locked = queue.locked.values().map(|l| &l.entry);
-            let mut bytes = 0;
-            for entry in queue.available.values().chain(locked) {
-                bytes += u64::from(entry.body_bytes);
-                count(&entry.body);
-            }
-            assert_eq!(bytes, queue.bytes, "bytes in {}", queue.name);
-            for (lookup_id, locked) in &queue.locked {
+            let delayed = queue.delayed.values().map(|d| &d.entry);
+            locked
+                .chain(delayed)
+                .flat_map(Entry::positions)
+                .for_each(&mut count);
+            for (lookup_id, delayed) in &queue.delayed {
                 assert!(
-                    !queue.available.contains_key(lookup_id),
-                    "locked and available"
+                    self.due.contains(&(delayed.due_ms, *number, *lookup_id)),
+                    "a delayed message without a time"
                 );
-                let Some(by) = locked.by else { continue };
-                let holder = self.transactions.get(&by);
-                let holds = holder.is_some_and(|t| t.received.contains(&(*number, *lookup_id)));
-                assert!(holds, "{lookup_id:#x} is locked by nobody");
+            }
+            for (lookup_id, locked) in &queue.locked {
+                self.check_holder(*number, *lookup_id, &locked.by);
             }
         }
-        for outcome in self.outcomes.all() {
-            if let Outcome::Message(delivered) = outcome {
-                count(&delivered.body);
+        let outcomes = self.outcomes.all().flat_map(Outcome::delivered);
+        outcomes
+            .flat_map(|delivered| delivered.entry.positions())
+            .for_each(&mut count);
+        let uploads = self.uploads.values().flat_map(|upload| &upload.parts);
+        uploads.copied().for_each(&mut count);
+        let prepared = self.prepared.values().flat_map(|p| &p.effects);
+        prepared
+            .flat_map(super::apply::stored_places)
+            .for_each(&mut count);
+        for queue in self.queues.values() {
+            for (segment, uses) in queue.index.uses() {
+                *in_use.entry(segment).or_default() += uses;
             }
         }
-        assert_eq!(in_use, self.in_use, "bodies in use by segment");
+        assert_eq!(in_use, self.in_use, "places in use by segment");
         assert_eq!(self.names.len(), self.queues.len(), "names and queues");
+    }
+
+    fn check_holder(&self, queue: u32, lookup_id: u64, by: &Holder) {
+        let held = match by {
+            Holder::Transaction(client, id) => self
+                .transactions
+                .get(&(*client, *id))
+                .is_some_and(|t| t.held().any(|h| h == (queue, lookup_id))),
+            Holder::Lease { until_ms, .. } => self.leases.contains(&(*until_ms, queue, lookup_id)),
+            Holder::Branch(branch) => self
+                .prepared
+                .get(branch)
+                .is_some_and(|p| p.taken.contains(&(queue, lookup_id))),
+            Holder::Nobody => true,
+        };
+        assert!(held, "{lookup_id:#x} is held by nobody");
     }
 }
 
-fn release(in_use: &mut BTreeMap<u32, u64>, body: &Body) {
-    if let Body::Log(position) = body
-        && let Some(count) = in_use.get_mut(&position.segment)
-    {
-        *count -= 1;
+pub(super) fn release(in_use: &mut BTreeMap<u32, u64>, segment: u32, times: u64) {
+    if let Some(count) = in_use.get_mut(&segment) {
+        *count = count.saturating_sub(times);
         if *count == 0 {
-            in_use.remove(&position.segment);
+            in_use.remove(&segment);
         }
     }
 }

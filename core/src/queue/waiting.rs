@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::request::{Request, RequestId, Respond};
+use super::request::{Answer, Caller, Request, RequestId};
 
 /// One that waits.
 pub(super) struct Waiter {
+    pub(super) from: Caller,
     pub(super) id: RequestId,
     pub(super) request: Request,
     /// Boot clock; none waits for ever.
     pub(super) deadline: Option<Duration>,
-    pub(super) respond: Respond,
+    pub(super) answer: Answer,
 }
 
 /// All that wait, by the queue's number.

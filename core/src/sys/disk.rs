@@ -8,6 +8,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+/// Linux 6.17: blocks that count as written, zeroed by the device.
+const FALLOC_FL_WRITE_ZEROES: u32 = 0x80;
 
 /// A folder with files in it, no deeper.
 pub trait Disk: Send + Sync + 'static {
@@ -29,6 +36,13 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// `AlreadyExists`, `StorageFull`, and those of the file system.
     fn create(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// As [`Disk::create`], but the blocks are only reserved: quick and without a byte written, and each
+    /// first sync of a block has its allocation to commit. For writes so large that this does not matter.
+    ///
+    /// # Errors
+    /// As `create`.
+    fn reserve(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Renames a file, replacing `to`. Not durable before `sync_folder`.
     ///
@@ -82,6 +96,18 @@ pub trait DiskFile: Send + Sync {
 /// # Errors
 /// Those of the file system.
 pub fn real(path: &Path) -> io::Result<Arc<dyn Disk>> {
+    open_folder(path, false)
+}
+
+/// The same folder for reading alone: nothing in it can be changed, and the right to change it is not needed.
+///
+/// # Errors
+/// Those of the file system.
+pub fn read_only(path: &Path) -> io::Result<Arc<dyn Disk>> {
+    open_folder(path, true)
+}
+
+fn open_folder(path: &Path, read_only: bool) -> io::Result<Arc<dyn Disk>> {
     let folder = File::open(path)?;
     if !folder.metadata()?.is_dir() {
         return Err(io::Error::new(
@@ -92,6 +118,8 @@ pub fn real(path: &Path) -> io::Result<Arc<dyn Disk>> {
     Ok(Arc::new(RealDisk {
         path: path.to_owned(),
         folder,
+        read_only,
+        write_zeroes: AtomicBool::new(true),
     }))
 }
 
@@ -101,6 +129,9 @@ const ZERO_BYTES: usize = 1024 * 1024;
 struct RealDisk {
     path: PathBuf,
     folder: File,
+    read_only: bool,
+    /// Whether the device may still be asked to write zeros by itself; no, once it has refused.
+    write_zeroes: AtomicBool,
 }
 
 impl RealDisk {
@@ -113,6 +144,58 @@ impl RealDisk {
             ));
         }
         Ok(self.path.join(name))
+    }
+
+    fn writable(&self) -> io::Result<()> {
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        Ok(())
+    }
+
+    /// Creates a file and fills it; one that could not be filled is removed.
+    fn create_filled(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<Arc<dyn DiskFile>> {
+        self.writable()?;
+        let path = self.file(name)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        match fill(&file) {
+            Ok(()) => Ok(Arc::new(RealFile(file))),
+            Err(error) => {
+                // A half-made file would only take space; that it stays is no harm, it has no header.
+                drop(std::fs::remove_file(&path));
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes all `length` bytes written zeros: by the device itself where it can (no byte is sent to it).
+    fn fill_with_zeros(&self, file: &File, length: u64) -> io::Result<()> {
+        if length == 0 {
+            return Ok(()); // an empty file has nothing but its name, and that is the folder's
+        }
+        reserve_blocks(file, length)?;
+        if !self.device_writes_zeros(file, length) {
+            write_zeros(file, length)?;
+        }
+        file.sync_all()
+    }
+
+    fn device_writes_zeros(&self, file: &File, length: u64) -> bool {
+        if !self.write_zeroes.load(Ordering::Relaxed) {
+            return false;
+        }
+        let flags = FallocateFlags::from_bits_retain(FALLOC_FL_WRITE_ZEROES);
+        let done = rustix::fs::fallocate(file, flags, 0, length).is_ok();
+        self.write_zeroes.store(done, Ordering::Relaxed);
+        done
     }
 }
 
@@ -133,33 +216,29 @@ impl Disk for RealDisk {
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new()
             .read(true)
-            .write(true)
+            .write(!self.read_only)
             .open(self.file(name)?)?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn create(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.file(name)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
-        match fill_with_zeros(&file, length) {
-            Ok(()) => Ok(Arc::new(RealFile(file))),
-            Err(error) => {
-                // A half-made file would only take space; that it stays is no harm, it has no header.
-                drop(std::fs::remove_file(&path));
-                Err(error)
-            }
-        }
+        self.create_filled(name, |file| self.fill_with_zeros(file, length))
+    }
+
+    fn reserve(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+        self.create_filled(name, |file| {
+            reserve_blocks(file, length)?;
+            file.sync_all()
+        })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.writable()?;
         std::fs::rename(self.file(from)?, self.file(to)?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.writable()?;
         std::fs::remove_file(self.file(name)?)
     }
 
@@ -168,7 +247,15 @@ impl Disk for RealDisk {
     }
 }
 
-fn fill_with_zeros(file: &File, length: u64) -> io::Result<()> {
+/// Gives the file its length with blocks of its own; where the file system cannot reserve, only the length.
+fn reserve_blocks(file: &File, length: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(length),
+        other => Ok(other?),
+    }
+}
+
+fn write_zeros(file: &File, length: u64) -> io::Result<()> {
     let zeros = vec![0_u8; ZERO_BYTES.min(usize::try_from(length).unwrap_or(ZERO_BYTES))];
     let mut at = 0;
     while at < length {
@@ -177,8 +264,7 @@ fn fill_with_zeros(file: &File, length: u64) -> io::Result<()> {
         file.write_all_at(piece, at)?;
         at += piece.len() as u64;
     }
-    // An empty file has nothing but its name, and that is the folder's.
-    if length == 0 { Ok(()) } else { file.sync_all() }
+    Ok(())
 }
 
 struct RealFile(File);
@@ -228,6 +314,35 @@ mod tests {
         assert_eq!(again.read_at(2_999_996, &mut end).unwrap(), 4);
         assert_eq!(end, [0, 0, b'x', b'y', 1, 1, 1, 1]);
         assert_eq!(disk.list().unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn a_reserved_file_has_its_length_and_reads_as_zeros() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = real(folder.path()).unwrap();
+        let file = disk.reserve("a", 100_000).unwrap();
+        assert_eq!(file.length().unwrap(), 100_000);
+        let mut bytes = [1; 64];
+        assert_eq!(file.read_at(99_936, &mut bytes).unwrap(), 64);
+        assert_eq!(bytes, [0; 64]);
+    }
+
+    #[test]
+    fn a_folder_that_is_read_only_gives_everything_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = real(folder.path()).unwrap().create("a", 3).unwrap();
+        file.write_at(0, b"abc").unwrap();
+        let disk = read_only(folder.path()).unwrap();
+        let mut bytes = [0; 3];
+        let file = disk.open("a").unwrap();
+        assert_eq!(file.read_at(0, &mut bytes).unwrap(), 3);
+        assert!(file.write_at(0, b"x").is_err());
+        assert!(disk.create("b", 0).is_err() && disk.reserve("b", 0).is_err());
+        assert!(disk.rename("a", "b").is_err() && disk.remove("a").is_err());
+        assert_eq!(
+            (&bytes, disk.list().unwrap()),
+            (b"abc", vec!["a".to_owned()])
+        );
     }
 
     #[test]

@@ -189,6 +189,17 @@ impl Inner {
             .sum()
     }
 
+    /// Whether the file may become `end` bytes long, if it is not already.
+    fn check_growth(&self, index: usize, end: usize) -> io::Result<()> {
+        let more = end.saturating_sub(self.files[index].live.len()) as u64;
+        match self.capacity_bytes {
+            Some(capacity) if more > 0 && self.used_bytes() + more > capacity => {
+                Err(io::Error::from_raw_os_error(28))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn entries_after_crash(
         &self,
         dice: &mut Dice,
@@ -318,6 +329,10 @@ impl Disk for FakeDisk {
         Ok(FakeFile::of(self, name, index))
     }
 
+    fn reserve(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(name, length)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut inner = self.step("rename", from)?;
         let index = inner.live.remove(from).ok_or_else(|| not_found(from))?;
@@ -374,6 +389,7 @@ impl DiskFile for FakeFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let (mut inner, fault) = self.disk.begin("write", &self.name)?;
         let offset = to_usize(offset)?;
+        inner.check_growth(self.index, offset + bytes.len())?;
         // A write that fails or dies has got half-way.
         let done = fault.map_or(bytes.len(), |_| {
             bytes.len() / 2 / SECTOR_BYTES * SECTOR_BYTES

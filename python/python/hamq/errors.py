@@ -59,6 +59,12 @@ class ServiceNotAvailable(MqError):
     code = 0xC00E_000B
 
 
+class NoDirectory(MqError):
+    """MQ_ERROR_NO_DS: the operation needs a directory, and there is none."""
+
+    code = 0xC00E_0013
+
+
 class IllegalQueuePathName(MqError):
     """MQ_ERROR_ILLEGAL_QUEUE_PATHNAME."""
 
@@ -87,6 +93,12 @@ class IllegalFormatName(MqError):
     """MQ_ERROR_ILLEGAL_FORMATNAME."""
 
     code = 0xC00E_001E
+
+
+class UnsupportedFormatNameOperation(MqError):
+    """MQ_ERROR_UNSUPPORTED_FORMATNAME_OPERATION: a name of this form cannot be used so."""
+
+    code = 0xC00E_0020
 
 
 class AccessDenied(MqError):
@@ -329,11 +341,13 @@ KINDS: dict[str, type[MqError]] = {
     "InvalidParameter": InvalidParameter,
     "OperationCancelled": OperationCancelled,
     "ServiceNotAvailable": ServiceNotAvailable,
+    "NoDirectory": NoDirectory,
     "IllegalQueuePathName": IllegalQueuePathName,
     "IllegalPropertyValue": IllegalPropertyValue,
     "ReceiveTimeout": ReceiveTimeout,
     "MessageAlreadyReceived": MessageAlreadyReceived,
     "IllegalFormatName": IllegalFormatName,
+    "UnsupportedFormatNameOperation": UnsupportedFormatNameOperation,
     "AccessDenied": AccessDenied,
     "InsufficientResources": InsufficientResources,
     "MessageStorageFailed": MessageStorageFailed,
@@ -454,6 +468,7 @@ __all__ = [
     "MessageAlreadyReceived",
     "MessageNotFound",
     "MessageStorageFailed",
+    "NoDirectory",
     "NodeDown",
     "NodeNotFound",
     "NodePaused",
@@ -479,5 +494,6 @@ __all__ = [
     "Timeout",
     "TransactionAborted",
     "TransactionUsage",
+    "UnsupportedFormatNameOperation",
     "Usage",
 ]

@@ -14,14 +14,14 @@ pub trait Pages {
     ///
     /// # Errors
     /// `StoreDamaged` when it cannot be read.
-    fn read(&self, position: Position) -> Result<Vec<u8>>;
+    fn read(&self, position: Position) -> Result<bytes::Bytes>;
 }
 
 /// No pages at all: for a state that was never read from a store.
 pub struct NoPages;
 
 impl Pages for NoPages {
-    fn read(&self, _: Position) -> Result<Vec<u8>> {
+    fn read(&self, _: Position) -> Result<bytes::Bytes> {
         Err(super::codec::malformed("a page where there is none"))
     }
 }
@@ -140,6 +140,41 @@ impl Index {
         }
         self.bytes = 0;
         freed
+    }
+
+    /// The message with this message id.
+    ///
+    /// # Errors
+    /// As `insert`.
+    pub fn find_id(&mut self, _: &dyn Pages, ordinal: u32, id: MessageId) -> Result<Option<u64>> {
+        let found = self.entries.iter().find(|(lookup_id, entry)| {
+            let own = entry.extra.as_ref().and_then(|extra| extra.id);
+            own.map_or((**lookup_id & u64::from(u32::MAX)) == u64::from(ordinal), |own| own == id)
+        });
+        Ok(found.map(|f| *f.0))
+    }
+
+    /// Messages whose senders want to hear when they end without being received. Looks at no page that has none.
+    ///
+    /// # Errors
+    /// As `insert`.
+    pub fn told(&mut self, _: &dyn Pages) -> Result<Vec<(u64, Entry)>> {
+        let told = |e: &(&u64, &Entry)| {
+            let wanted = super::message::Acknowledge::NEGATIVE_RECEIVE;
+            e.1.wishes.acknowledge().has(wanted)
+        };
+        let all = self.entries.iter().filter(told);
+        Ok(all.map(|(id, entry)| (*id, entry.clone())).collect())
+    }
+
+    /// How many places of each segment its messages use, beside its pages.
+    #[must_use]
+    pub fn uses(&self) -> BTreeMap<u32, u64> {
+        let mut uses = BTreeMap::new();
+        for position in self.entries.values().flat_map(Entry::positions) {
+            *uses.entry(position.segment).or_default() += 1;
+        }
+        uses
     }
 
     /// Writes pages that are full and not written yet; `write` stores one and gives its place.

@@ -1,0 +1,14 @@
+//! What must hold for any input: one check per fuzz target.
+//!
+//! Included by the targets, which feed it inputs that a fuzzer makes up, and by
+//! `core/tests/fuzz_corpus.rs`, which replays the inputs that were kept.
+
+#![allow(dead_code, reason = "each target calls one of them")]
+
+pub(crate) mod name_parser;
+
+/// A check and the name of its target.
+pub(crate) type Check = (&'static str, fn(&[u8]));
+
+/// Every check there is.
+pub(crate) const ALL: &[Check] = &[("name_parser", name_parser::check)];

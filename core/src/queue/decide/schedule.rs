@@ -1,0 +1,169 @@
+//! What time brings: delayed messages are due, leases run out, messages expire.
+
+use super::acknowledgment::RECEIVE_TIMEOUT;
+use super::poison::{RETRY, counts_of};
+use crate::error::Result;
+use crate::queue::change::{Change, Effect, Tell};
+use crate::queue::index::Pages;
+use crate::queue::request::QueueKind;
+use crate::queue::state::{Now, State};
+
+/// Messages dealt with in one call at most, so that nobody waits long behind them.
+const COUNT_MAX: usize = 1_000;
+
+/// What became of the time.
+#[derive(Default)]
+pub struct Woken {
+    /// These are to be logged and applied.
+    pub changes: Vec<Change>,
+    /// There is more to do at once.
+    pub more: bool,
+}
+
+impl State {
+    /// When `wake` has something to do: by the wall clock, and by the boot clock.
+    #[must_use]
+    pub fn next_event(&self) -> (Option<u64>, Option<u64>) {
+        let due = self.due.first().map(|due| due.0);
+        let expiry = self.expiries.first().map(|expiry| expiry.0);
+        let wall = due.into_iter().chain(expiry).min();
+        (wall, self.leases.first().map(|lease| lease.0))
+    }
+
+    /// Deals with everything whose time has come.
+    ///
+    /// # Errors
+    /// Those of reading a page.
+    pub fn wake(&mut self, pages: &dyn Pages, now: Now) -> Result<Woken> {
+        let mut effects = Vec::new();
+        let mut left = COUNT_MAX;
+        self.wake_delayed(pages, &mut effects, &mut left, now)?;
+        self.end_leases(pages, &mut effects, &mut left, now)?;
+        self.expire(pages, &mut effects, &mut left, now)?;
+        let changes = (!effects.is_empty()).then(|| Change {
+            stamp: self.own_stamp(now),
+            tell: Tell::Done,
+            effects,
+        });
+        Ok(Woken {
+            changes: changes.into_iter().collect(),
+            more: left == 0,
+        })
+    }
+
+    fn wake_delayed(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        left: &mut usize,
+        now: Now,
+    ) -> Result<()> {
+        while let Some(&(due_ms, number, lookup_id)) = self.due.first()
+            && due_ms <= now.wall_ms
+            && *left > 0
+        {
+            *left -= 1;
+            self.due.pop_first();
+            let Some(queue) = self.queues.get_mut(&number) else {
+                continue;
+            };
+            let entry = queue.delayed.get(&lookup_id).map(|d| d.entry.clone());
+            let expires_ms = entry.as_ref().and_then(crate::queue::entry::Entry::expires_ms);
+            queue.wake(pages, lookup_id)?;
+            let parent = match (queue.kind, queue.name.split_once(';')) {
+                (QueueKind::Subqueue, Some((parent, sub))) if sub.eq_ignore_ascii_case(RETRY) => {
+                    Some(parent.to_owned())
+                }
+                _ => None,
+            };
+            let parent = parent.and_then(|name| self.number_of(&name));
+            if let Some(expires_ms) = expires_ms {
+                self.expiries.insert((expires_ms, number));
+            }
+            match (parent, entry) {
+                // The retry cycle is over: back to the queue, to be received again.
+                (Some(to), Some(entry)) => effects.push(Effect::Move {
+                    queue: number,
+                    lookup_id,
+                    to,
+                    due_ms: 0,
+                    counts: counts_of(&entry),
+                }),
+                _ => self.woken.push(number),
+            }
+        }
+        Ok(())
+    }
+
+    fn end_leases(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        left: &mut usize,
+        now: Now,
+    ) -> Result<()> {
+        while let Some(&(until_ms, number, lookup_id)) = self.leases.first()
+            && until_ms <= now.boot_ms
+            && *left > 0
+        {
+            *left -= 1;
+            self.leases.pop_first();
+            self.unlock(pages, number, lookup_id)?;
+            self.after_abort(pages, effects, number, lookup_id)?;
+        }
+        Ok(())
+    }
+
+    fn expire(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        left: &mut usize,
+        now: Now,
+    ) -> Result<()> {
+        while let Some(&(expires_ms, number)) = self.expiries.first()
+            && expires_ms <= now.wall_ms
+            && *left > 0
+        {
+            let Some(queue) = self.queues.get_mut(&number) else {
+                self.expiries.pop_first();
+                continue;
+            };
+            let dead = queue.index.expired(pages, now.wall_ms, *left)?;
+            *left -= dead.len();
+            if *left > 0 {
+                self.expiries.pop_first();
+                let rest = queue.index.next_expiry_ms().filter(|at| *at > now.wall_ms);
+                self.expiries.extend(rest.map(|at| (at, number)));
+            }
+            for lookup_id in dead {
+                self.expire_one(pages, effects, number, lookup_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn expire_one(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        number: u32,
+        lookup_id: u64,
+    ) -> Result<()> {
+        let Some(queue) = self.queues.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some(entry) = queue.get(pages, lookup_id)?.cloned() else {
+            return Ok(());
+        };
+        if let Some(queue) = self.queues.get(&number) {
+            let message = (lookup_id, &entry);
+            self.after_failure(effects, queue, message, RECEIVE_TIMEOUT, pages)?;
+        }
+        effects.push(Effect::Leave {
+            queue: number,
+            lookup_id,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,426 @@
+//! Transactions over any queues of one manager: begin, commit, abort, and the two phases for a coordinator.
+
+use super::Decision;
+use super::acknowledgment::RECEIVE_REJECTED;
+use crate::error::{Error, ErrorKind, Result};
+use crate::queue::change::{Change, Counts, Effect, Tell};
+use crate::queue::encoded::Encoded;
+use crate::queue::index::Pages;
+use crate::queue::message::{PRIORITY_MAX, SentIn};
+use crate::queue::outcome::Outcome;
+use crate::queue::request::{BranchId, Caller, RequestId, TransactionId};
+use crate::queue::state::{Now, State};
+use crate::queue::stored_queue::Holder;
+use crate::queue::transaction::{OpenTransaction, Operation};
+
+/// Open transactions at most.
+const TRANSACTIONS_MAX: usize = 10_000;
+/// Prepared transactions at most.
+const PREPARED_MAX: usize = 10_000;
+/// Longest name of a branch, in bytes: an XID has 64 + 64.
+const BRANCH_BYTES_MAX: usize = 128;
+
+impl State {
+    pub(super) fn open_transaction(
+        &mut self,
+        from: &Caller,
+        transaction: TransactionId,
+    ) -> Result<&mut OpenTransaction> {
+        let open = self.transactions.get_mut(&(from.client, transaction));
+        open.ok_or_else(|| {
+            let text = format!("transaction {} is not open", transaction.0);
+            Error::new(ErrorKind::TransactionAborted, text).hint(
+                "it has ended, or its session or the queue manager has, which aborts it: begin a new one",
+            )
+        })
+    }
+
+    pub(super) fn decide_begin(
+        &mut self,
+        from: &Caller,
+        id: &RequestId,
+        transaction: TransactionId,
+    ) -> Result<Decision> {
+        if self.transactions.len() >= TRANSACTIONS_MAX {
+            let text = format!("{TRANSACTIONS_MAX} transactions are open");
+            return Err(Error::new(ErrorKind::InsufficientResources, text).hint("commit or abort some"));
+        }
+        let key = (from.client, transaction);
+        if self.transactions.contains_key(&key) {
+            let text = format!("transaction {} is open already", transaction.0);
+            return Err(Error::new(ErrorKind::InvalidRequest, text)
+                .hint("a client numbers its transactions upwards and never uses a number again"));
+        }
+        self.transactions.insert(key, OpenTransaction::default());
+        Ok(Decision::Known(self.pass(id, Outcome::Done)))
+    }
+
+    pub(super) fn decide_reject(
+        &mut self,
+        from: &Caller,
+        id: &RequestId,
+        transaction: TransactionId,
+        queue: &str,
+        lookup_id: u64,
+    ) -> Result<Decision> {
+        let (number, _) = self.find_queue(queue)?;
+        let open = self.open_transaction(from, transaction)?;
+        let message = (number, lookup_id);
+        let received = |o: &Operation| matches!(o, Operation::Receive(q, m) if (*q, *m) == message);
+        if !open.operations.iter().any(received) {
+            let text = format!(
+                "transaction {} has not received message {lookup_id} of queue {queue}",
+                transaction.0
+            );
+            return Err(Error::new(ErrorKind::MessageNotFound, text)
+                .hint("receive it in the transaction first, then reject it"));
+        }
+        if !open.rejected.contains(&message) {
+            open.rejected.push(message);
+            open.aftermath.retain(|a| (a.0, a.1) != message);
+        }
+        Ok(Decision::Known(self.pass(id, Outcome::Done)))
+    }
+
+    pub(super) fn decide_commit(
+        &mut self,
+        pages: &dyn Pages,
+        from: &Caller,
+        id: &RequestId,
+        transaction: TransactionId,
+        now: Now,
+    ) -> Result<Decision> {
+        self.open_transaction(from, transaction)?;
+        let key = (from.client, transaction);
+        if let Err(error) = self.check_commit(key) {
+            self.abort(pages, key)?;
+            return Err(error);
+        }
+        let Some(open) = self.transactions.remove(&key) else {
+            return Ok(Decision::Known(Outcome::Done));
+        };
+        let mut effects = self.effects_of(pages, from, open, true)?;
+        self.place_arrivals(&mut effects);
+        Ok(Decision::Change(Change {
+            stamp: self.stamp(*id, now),
+            tell: Tell::Done,
+            effects,
+        }))
+    }
+
+    /// A queue of the transaction may have been deleted meanwhile, or a message purged.
+    fn check_commit(&self, key: (uuid::Uuid, TransactionId)) -> Result<()> {
+        let Some(open) = self.transactions.get(&key) else {
+            return Ok(());
+        };
+        let gone = open.operations.iter().any(|operation| match operation {
+            Operation::Send(arrival, _) => !self.queues.contains_key(&arrival.queue),
+            Operation::Receive(queue, id) | Operation::Move(queue, id, _) => {
+                let queue = self.queues.get(queue);
+                !queue.is_some_and(|queue| queue.locked.contains_key(id))
+            }
+        });
+        if !gone {
+            return Ok(());
+        }
+        let text = format!("transaction {} used a queue that was deleted", key.1.0);
+        Err(Error::new(ErrorKind::TransactionAborted, text)
+            .hint("it was aborted: its other messages are back in their queues"))
+    }
+
+    /// Everything that a transaction does. `leaves`: what it takes included.
+    fn effects_of(
+        &mut self,
+        pages: &dyn Pages,
+        from: &Caller,
+        open: OpenTransaction,
+        leaves: bool,
+    ) -> Result<Vec<Effect>> {
+        let mut effects: Vec<Effect> = open.aftermath.into_iter().map(|a| a.2).collect();
+        let sends = open.operations.iter().filter(|o| matches!(o, Operation::Send(..)));
+        let (count, mut sent) = (sends.count(), 0);
+        for operation in open.operations {
+            match operation {
+                Operation::Receive(queue, lookup_id) => {
+                    if open.rejected.contains(&(queue, lookup_id)) {
+                        self.reject_held(pages, &mut effects, queue, lookup_id)?;
+                    }
+                    if leaves {
+                        effects.push(Effect::Leave { queue, lookup_id });
+                    }
+                }
+                Operation::Move(queue, lookup_id, to) => {
+                    let to = self.subqueue(&mut effects, &to)?;
+                    effects.push(Effect::Move {
+                        queue,
+                        lookup_id,
+                        to,
+                        due_ms: 0,
+                        counts: Counts {
+                            abort_count: 0,
+                            delivery_count: 0,
+                            retry_cycle: 0,
+                        },
+                    });
+                }
+                Operation::Send(mut arrival, priority) => {
+                    sent += 1;
+                    if count > 1 {
+                        arrival.transaction = Some(SentIn {
+                            transaction: self.counter + 1,
+                            first: sent == 1,
+                            last: sent == count,
+                        });
+                    }
+                    effects.extend(self.name_sender(from, &mut arrival));
+                    arrival.lookup_id = self.place(priority, 0);
+                    let message = match &arrival.content {
+                        crate::queue::change::Content::New(message) => message.clone(),
+                        crate::queue::change::Content::Stored(_) => Encoded::trusted(Vec::new()),
+                    };
+                    self.arrives(&mut effects, *arrival, &message, true)?;
+                }
+            }
+        }
+        let bodies = open.bodies.iter().map(|body| Effect::Parts {
+            client: from.client,
+            body: body.0,
+        });
+        effects.extend(bodies);
+        dedup_principals(&mut effects);
+        Ok(effects)
+    }
+
+    /// Gives all arrivals their places, in order.
+    fn place_arrivals(&self, effects: &mut [Effect]) {
+        let arrivals = effects.iter_mut().filter_map(|effect| match effect {
+            Effect::Arrive(arrival) => Some(arrival),
+            _ => None,
+        });
+        for (arrival, taken) in arrivals.zip(0..) {
+            let high = u8::try_from(arrival.lookup_id >> 56).unwrap_or_default();
+            arrival.lookup_id = self.place(PRIORITY_MAX.saturating_sub(high), taken);
+        }
+    }
+
+    fn reject_held(
+        &self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        number: u32,
+        lookup_id: u64,
+    ) -> Result<()> {
+        let Some(queue) = self.queues.get(&number) else {
+            return Ok(());
+        };
+        let Some(locked) = queue.locked.get(&lookup_id) else {
+            return Ok(());
+        };
+        let message = (lookup_id, &locked.entry);
+        self.after_failure(effects, queue, message, RECEIVE_REJECTED, pages)
+    }
+
+    pub(super) fn decide_abort(
+        &mut self,
+        pages: &dyn Pages,
+        from: &Caller,
+        id: &RequestId,
+        transaction: TransactionId,
+        now: Now,
+    ) -> Result<Decision> {
+        self.open_transaction(from, transaction)?;
+        let effects = self.abort(pages, (from.client, transaction))?;
+        if effects.is_empty() {
+            return Ok(Decision::Known(self.pass(id, Outcome::Done)));
+        }
+        Ok(Decision::Change(Change {
+            stamp: self.stamp(*id, now),
+            tell: Tell::Done,
+            effects,
+        }))
+    }
+
+    /// Ends a transaction without a commit: its messages are back. Gives what must be remembered of that.
+    ///
+    /// # Errors
+    /// Those of reading a page.
+    pub(super) fn abort(
+        &mut self,
+        pages: &dyn Pages,
+        key: (uuid::Uuid, TransactionId),
+    ) -> Result<Vec<Effect>> {
+        let Some(open) = self.transactions.remove(&key) else {
+            return Ok(Vec::new());
+        };
+        let mut effects = Vec::new();
+        for operation in &open.operations {
+            let (number, lookup_id, received) = match operation {
+                Operation::Receive(queue, id) => (*queue, *id, true),
+                Operation::Move(queue, id, _) => (*queue, *id, false),
+                Operation::Send(..) => continue,
+            };
+            self.unlock(pages, number, lookup_id)?;
+            if received {
+                self.after_abort(pages, &mut effects, number, lookup_id)?;
+            }
+        }
+        Ok(effects)
+    }
+
+    /// Aborts a client's transactions, and forgets what it was told and the bodies it was writing: its
+    /// connection has ended. Leases go on until they run out. Gives what must be remembered of that.
+    ///
+    /// # Errors
+    /// Those of reading a page.
+    pub fn end_session(
+        &mut self,
+        pages: &dyn Pages,
+        client: uuid::Uuid,
+        now: Now,
+    ) -> Result<Option<Change>> {
+        let range = (client, TransactionId(0))..=(client, TransactionId(u64::MAX));
+        let keys: Vec<_> = self.transactions.range(range).map(|t| *t.0).collect();
+        let mut effects = Vec::new();
+        for key in keys {
+            effects.extend(self.abort(pages, key)?);
+        }
+        let gone = self.outcomes.end_session(client);
+        self.release_outcomes(&gone);
+        Ok((!effects.is_empty()).then(|| Change {
+            stamp: self.own_stamp(now),
+            tell: Tell::Done,
+            effects,
+        }))
+    }
+
+    pub(super) fn decide_prepare(
+        &mut self,
+        pages: &dyn Pages,
+        from: &Caller,
+        id: &RequestId,
+        transaction: TransactionId,
+        branch: &BranchId,
+        now: Now,
+    ) -> Result<Decision> {
+        self.open_transaction(from, transaction)?;
+        self.check_branch(branch)?;
+        let key = (from.client, transaction);
+        if let Err(error) = self.check_commit(key) {
+            self.abort(pages, key)?;
+            return Err(error);
+        }
+        let Some(open) = self.transactions.remove(&key) else {
+            return Ok(Decision::Known(Outcome::Done));
+        };
+        let taken = open.held().collect();
+        let effects = self.effects_of(pages, from, open, false)?;
+        // Names of senders are needed at once: the places of messages are given at the commit.
+        let is_name = |e: &Effect| matches!(e, Effect::Principal { .. } | Effect::Create { .. });
+        let (mut now_effects, later): (Vec<_>, Vec<_>) = effects.into_iter().partition(is_name);
+        now_effects.push(Effect::Prepare {
+            branch: branch.clone(),
+            taken,
+            effects: later,
+        });
+        Ok(Decision::Change(Change {
+            stamp: self.stamp(*id, now),
+            tell: Tell::Done,
+            effects: now_effects,
+        }))
+    }
+
+    fn check_branch(&self, branch: &BranchId) -> Result<()> {
+        if branch.0.is_empty() || branch.0.len() > BRANCH_BYTES_MAX {
+            let text = format!("a branch name of {} bytes", branch.0.len());
+            return Err(Error::new(ErrorKind::InvalidParameter, text)
+                .hint(format!("it has 1 to {BRANCH_BYTES_MAX} bytes")));
+        }
+        if self.prepared.contains_key(branch) {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "a transaction of that branch name is prepared already",
+            )
+            .hint("resolve it first"));
+        }
+        if self.prepared.len() >= PREPARED_MAX {
+            let text = format!("{PREPARED_MAX} transactions are prepared and not resolved");
+            return Err(Error::new(ErrorKind::InsufficientResources, text)
+                .hint("their coordinator must resolve them"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn decide_resolve(
+        &mut self,
+        pages: &dyn Pages,
+        from: &Caller,
+        id: &RequestId,
+        branch: &BranchId,
+        commit: bool,
+        now: Now,
+    ) -> Result<Decision> {
+        let Some(prepared) = self.prepared.get(branch).cloned() else {
+            if !commit {
+                // Nothing is known of it, so it did not happen: that is what was asked for.
+                return Ok(Decision::Known(self.pass(id, Outcome::Done)));
+            }
+            return Err(Error::new(
+                ErrorKind::TransactionAborted,
+                "no transaction of that branch name is prepared",
+            )
+            .hint("it was resolved before, or never prepared here"));
+        };
+        debug_assert!(from.client == id.client, "a request of its own client");
+        let mut effects = Vec::new();
+        if commit {
+            effects = prepared.effects;
+            self.place_arrivals(&mut effects);
+            let is_move = |q: u32, m: u64, effects: &[Effect]| {
+                let moves = |e: &Effect| {
+                    matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m))
+                };
+                effects.iter().any(moves)
+            };
+            for (queue, lookup_id) in prepared.taken {
+                if self.is_held_by(queue, lookup_id, branch) && !is_move(queue, lookup_id, &effects) {
+                    effects.push(Effect::Leave { queue, lookup_id });
+                }
+            }
+            let queues = &self.queues;
+            effects.retain(|effect| match effect {
+                Effect::Arrive(arrival) => queues.contains_key(&arrival.queue),
+                Effect::Copy { queue, .. } | Effect::Move { queue, .. } => queues.contains_key(queue),
+                _ => true,
+            });
+        } else {
+            for (queue, lookup_id) in prepared.taken {
+                if self.is_held_by(queue, lookup_id, branch) {
+                    self.after_abort(pages, &mut effects, queue, lookup_id)?;
+                }
+            }
+        }
+        effects.push(Effect::Resolved {
+            branch: branch.clone(),
+        });
+        Ok(Decision::Change(Change {
+            stamp: self.stamp(*id, now),
+            tell: Tell::Done,
+            effects,
+        }))
+    }
+
+    fn is_held_by(&self, queue: u32, lookup_id: u64, branch: &BranchId) -> bool {
+        let queue = self.queues.get(&queue);
+        let locked = queue.and_then(|queue| queue.locked.get(&lookup_id));
+        locked.is_some_and(|locked| matches!(&locked.by, Holder::Branch(by) if by == branch))
+    }
+}
+
+/// A sender that is new is named once.
+fn dedup_principals(effects: &mut Vec<Effect>) {
+    let mut named = false;
+    effects.retain(|effect| match effect {
+        Effect::Principal { .. } => !std::mem::replace(&mut named, true),
+        _ => true,
+    });
+}

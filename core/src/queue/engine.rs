@@ -1,0 +1,346 @@
+//! The engine: the pure state, the log, and rounds between them. Driven by one thread, through [`Serve`].
+//!
+//! ```text
+//!  submit* -> step: admit (room in the log?) -> execute each -> write, sync, EPOCH -> outcomes
+//!                   time (delays, leases, lifetimes) ^                  -> maybe a checkpoint
+//! ```
+//!
+//! Room is made *before* anything is decided, so that a full disk refuses a request and changes nothing.
+//! Nothing is told, and nothing that was just written is shown to a reader, before it is durable.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::cache::Cache;
+use super::index::Pages;
+use super::request::{Answer, Caller, Reply, Request, RequestId};
+use super::serve::{Replies, Serve};
+use super::state::{Now, State};
+use super::waiting::Waiting;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Log, Position};
+use crate::sys::clock::Clock;
+
+/// Requests and bytes of one round at most.
+const ROUND_REQUESTS_MAX: usize = 4096;
+const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A request that was submitted.
+pub(super) struct Asked {
+    pub(super) from: Caller,
+    pub(super) id: RequestId,
+    pub(super) request: Request,
+    pub(super) answer: Answer,
+}
+
+/// One queue manager. See the module.
+pub struct Engine {
+    pub(super) state: State,
+    pub(super) log: Log,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) cache: Cache,
+    pub(super) waiting: Waiting,
+    pub(super) incoming: std::collections::VecDeque<Asked>,
+    /// Outcomes of the present round.
+    pub(super) answers: Replies,
+    /// Why this round may add nothing; and why it may not even remove.
+    pub(super) full: Option<Error>,
+    pub(super) stuck: Option<Error>,
+    pub(super) failure: Option<Error>,
+    pub(super) checkpoint: super::checkpoint::Checkpoint,
+    pub(super) wake: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Time had more to do than one round allows.
+    pub(super) more_time: bool,
+}
+
+/// Reads what is in memory from there, and the rest from the log.
+pub(super) struct Contents<'a> {
+    pub(super) log: RefCell<&'a mut Log>,
+    pub(super) cache: &'a Cache,
+}
+
+impl Pages for Contents<'_> {
+    fn read(&self, position: Position) -> Result<bytes::Bytes> {
+        match self.cache.get(position) {
+            Some(bytes) => Ok(bytes),
+            None => self.log.borrow_mut().read(position),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn new(
+        state: State,
+        log: Log,
+        clock: Arc<dyn Clock>,
+        checkpoint: super::checkpoint::Checkpoint,
+    ) -> Self {
+        Self {
+            state,
+            log,
+            clock,
+            cache: Cache::default(),
+            waiting: Waiting::default(),
+            incoming: std::collections::VecDeque::new(),
+            answers: Vec::new(),
+            full: None,
+            stuck: None,
+            failure: None,
+            checkpoint,
+            wake: None,
+            more_time: false,
+        }
+    }
+
+    /// Why the store is closed for good, if it is.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
+    /// The owner's lease was renewed: outcomes may be told until this time of the boot clock.
+    pub fn extend_deadline(&mut self, until: Duration) {
+        self.log.extend_deadline(until);
+    }
+
+    /// What opening left for later.
+    pub(super) fn settle_in(&mut self) {
+        self.failure = self.log.settle_in().err();
+    }
+
+    /// Tells who waits that it is over, and writes a snapshot.
+    ///
+    /// # Errors
+    /// Those of the file system; the store is consistent all the same.
+    pub fn close(&mut self, out: &mut Replies) -> Result<()> {
+        while !self.incoming.is_empty() {
+            self.step(out);
+        }
+        let waiters = self.waiting.all();
+        self.cancel_all(
+            waiters,
+            ErrorKind::ServiceNotAvailable,
+            "the queue manager is stopping",
+        );
+        self.settle(out);
+        match &self.failure {
+            Some(error) => Err(error.clone()),
+            None => self.snapshot(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        let boot = self.clock.boot().as_millis();
+        Now {
+            wall_ms: self.clock.wall_ms(),
+            boot_ms: u64::try_from(boot).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The outcome of a request of this round.
+    pub(super) fn tell(&mut self, answer: Answer, outcome: Result<Reply>) {
+        self.answers.push((answer, outcome));
+    }
+
+    fn next_round(&mut self) -> Vec<Asked> {
+        let mut bytes = 0;
+        let mut round = Vec::new();
+        while round.len() < ROUND_REQUESTS_MAX
+            && bytes < ROUND_BYTES_MAX
+            && let Some(asked) = self.incoming.pop_front()
+        {
+            bytes += self.bytes_of(&asked.request);
+            round.push(asked);
+        }
+        round
+    }
+
+    fn play(&mut self, round: Vec<Asked>) {
+        if self.failure.is_none()
+            && let Err(error) = self.admit(&round)
+        {
+            self.failure = Some(error);
+        }
+        self.time_passes();
+        for asked in round {
+            self.handle(asked);
+        }
+        self.end_waits();
+    }
+
+    fn handle(&mut self, asked: Asked) {
+        if self.failure.is_some() {
+            self.tell(asked.answer, Ok(Reply::Done)); // `settle` answers all with the failure
+            return;
+        }
+        let known = || matches!(self.state.outcomes.find(&asked.id), Ok(Some(_)));
+        let refused = self.refusal(&asked.request).filter(|_| !known());
+        let result = match refused {
+            Some(error) => Err(error),
+            None => self.execute(&asked.from, &asked.id, &asked.request),
+        };
+        match result {
+            Ok(Some(reply)) => self.tell(asked.answer, Ok(reply)),
+            Err(error) => self.tell(asked.answer, Err(error)),
+            Ok(None) => self.wait(asked),
+        }
+        self.serve_woken();
+    }
+
+    /// Delays, leases and lifetimes whose time has come.
+    fn time_passes(&mut self) {
+        let now = self.now();
+        let (wall, boot) = self.state.next_event();
+        let due = wall.is_some_and(|at| at <= now.wall_ms) || boot.is_some_and(|at| at <= now.boot_ms);
+        self.more_time = false;
+        if !due || self.failure.is_some() || self.stuck.is_some() {
+            return;
+        }
+        let contents = Contents {
+            log: RefCell::new(&mut self.log),
+            cache: &self.cache,
+        };
+        match self.state.wake(&contents, now) {
+            Ok(woken) => {
+                self.more_time = woken.more;
+                for change in woken.changes {
+                    self.record_own(&change);
+                }
+            }
+            Err(error) => self.failure = Some(error),
+        }
+        self.serve_woken();
+    }
+
+    /// Logs and applies a change that nobody asked for.
+    pub(super) fn record_own(&mut self, change: &super::change::Change) {
+        let bytes = super::execute::size_of(change);
+        let prepared = match self.log.has_room(change.effects.len() + 16, bytes) {
+            true => Ok(()),
+            // The round's batch is written first: its records must lie before this one.
+            false => self.write().and_then(|()| self.log.prepare(16, bytes, true)),
+        };
+        let recorded = prepared.and_then(|()| self.record(change));
+        if let Err(error) = recorded {
+            self.failure = Some(error);
+        }
+    }
+
+    /// Makes the round durable, then lets its outcomes out; after a failure they are all that failure.
+    pub(super) fn settle(&mut self, out: &mut Replies) {
+        if self.failure.is_none()
+            && !self.answers.is_empty()
+            && let Err(error) = self.write()
+        {
+            self.failure = Some(error);
+        }
+        if self.failure.is_some() {
+            for waiter in self.waiting.all() {
+                self.tell(waiter.answer, Ok(Reply::Done));
+            }
+        }
+        let answers = std::mem::take(&mut self.answers);
+        match &self.failure {
+            None => out.extend(answers),
+            Some(error) => {
+                let failed = answers.into_iter();
+                out.extend(failed.map(|(answer, _)| (answer, Err(error.clone()))));
+            }
+        }
+        if cfg!(debug_assertions) && self.failure.is_none() && self.state.counts().1 < 256 {
+            self.state.check_invariants();
+        }
+    }
+
+    /// Writes and syncs what was recorded, and checks that it may be told.
+    pub(super) fn write(&mut self) -> Result<()> {
+        let bytes = self.log.commit()?;
+        self.checkpoint.written(bytes);
+        self.cache.settle(0);
+        Ok(())
+    }
+}
+
+impl Serve for Engine {
+    fn submit(&mut self, from: &Caller, id: RequestId, request: Request, answer: Answer) {
+        self.incoming.push_back(Asked {
+            from: from.clone(),
+            id,
+            request,
+            answer,
+        });
+    }
+
+    fn end_session(&mut self, client: Uuid) {
+        // What it asked before is executed before: its session ends behind that.
+        let mut out = Vec::new();
+        while self.incoming.iter().any(|asked| asked.from.client == client) {
+            self.step(&mut out);
+        }
+        self.answers_of_others(out);
+        let waiters = self.waiting.of_client(client);
+        self.cancel_all(
+            waiters,
+            ErrorKind::OperationCancelled,
+            "the session has ended",
+        );
+        if self.failure.is_none() {
+            self.end_transactions(client);
+        }
+    }
+
+    fn step(&mut self, out: &mut Replies) {
+        out.append(&mut self.checkpoint.held_back);
+        let round = self.next_round();
+        self.play(round);
+        self.settle(out);
+        self.maybe_checkpoint();
+    }
+
+    fn wake_at(&self) -> Option<Duration> {
+        if !self.incoming.is_empty() || self.more_time || !self.checkpoint.held_back.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let (wall, boot) = self.state.next_event();
+        let now = self.now();
+        let boot_now = self.clock.boot();
+        let wall = wall.map(|at| boot_now + Duration::from_millis(at.saturating_sub(now.wall_ms)));
+        let boot = boot.map(Duration::from_millis);
+        let waits = self.waiting.next_deadline();
+        [wall, boot, waits].into_iter().flatten().min()
+    }
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn set_waker(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
+        self.wake = Some(wake);
+    }
+}
+
+impl Engine {
+    /// Outcomes that came while a session ended: they go out with the next step.
+    fn answers_of_others(&mut self, out: Replies) {
+        self.checkpoint.held_back.extend(out);
+    }
+
+    fn end_transactions(&mut self, client: Uuid) {
+        let now = self.now();
+        let contents = Contents {
+            log: RefCell::new(&mut self.log),
+            cache: &self.cache,
+        };
+        match self.state.end_session(&contents, client, now) {
+            Ok(Some(change)) => self.record_own(&change),
+            Ok(None) => {}
+            Err(error) => self.failure = Some(error),
+        }
+        if self.failure.is_none() {
+            self.serve_woken();
+        }
+    }
+}
