@@ -5,14 +5,18 @@ use super::queue::{ClearMsmqQueue, GetMsmqQueue, NewMsmqQueue, QueueInfo, Remove
 use super::session::Session;
 use super::value::{Body, Time, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{QueueName, QueuePath};
+use crate::name::QueuePath;
 use crate::queue::message::{
     Delivery, Message, MessageId, PRIORITY_DEFAULT, PRIORITY_MAX, Received,
 };
-use crate::queue::request::{QueueProperties, QueueStatus, Reply, Request, Select, Transaction};
+use crate::queue::request::{
+    QueueProperties, QueueStatus, Reply, Request, Select, Take, Transaction,
+};
 
 /// Messages of one Receive-MsmqQueue.
 const COUNT_MAX: u64 = 10_000;
+/// Queues that are asked for at a time.
+const LIST_COUNT: u32 = 5_000;
 /// Longest label of a queue, in characters.
 const QUEUE_LABEL_CHARS_MAX: usize = 124;
 
@@ -61,6 +65,7 @@ fn new_queue(sessions: &dyn Sessions, command: NewMsmqQueue) -> Result<QueueInfo
         properties: QueueProperties {
             transactional: command.transactional,
             label,
+            ..QueueProperties::default()
         },
     };
     sessions.remember(&path, None);
@@ -113,9 +118,25 @@ fn get_queues(sessions: &dyn Sessions, command: &GetMsmqQueue) -> Result<Vec<Que
 }
 
 fn list(sessions: &dyn Sessions, computer: &str) -> Result<Vec<QueueStatus>> {
-    match sessions.session(computer)?.call(Request::ListQueues)? {
-        Reply::Queues(all) => Ok(all),
-        other => Err(unexpected(&other)),
+    let session = sessions.session(computer)?;
+    let mut all: Vec<QueueStatus> = Vec::new();
+    loop {
+        let after = all
+            .last()
+            .map_or_else(String::new, |last| last.name.clone());
+        let request = Request::ListQueues {
+            after,
+            count_max: LIST_COUNT,
+            all: false,
+        };
+        match session.call(request)? {
+            Reply::Queues(some) if some.len() < LIST_COUNT as usize => {
+                all.extend(some);
+                return Ok(all);
+            }
+            Reply::Queues(some) => all.extend(some),
+            other => return Err(unexpected(&other)),
+        }
     }
 }
 
@@ -181,7 +202,8 @@ fn send(sessions: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo> {
 fn send_request(path: &QueuePath, message: Message, transactional: bool) -> Request {
     Request::Send {
         queue: path.queue().as_str().to_owned(),
-        message,
+        message: message.encode(),
+        body: None,
         transaction: if transactional {
             Transaction::Single
         } else {
@@ -192,18 +214,19 @@ fn send_request(path: &QueuePath, message: Message, transactional: bool) -> Requ
 
 /// Asks whether the queue is transactional and remembers it.
 fn look_up(sessions: &dyn Sessions, session: &Session, path: &QueuePath) -> Result<bool> {
-    let all = match session.call(Request::ListQueues)? {
-        Reply::Queues(all) => all,
-        other => return Err(unexpected(&other)),
+    let request = Request::GetQueue {
+        queue: path.queue().as_str().to_owned(),
     };
-    let same = |status: &&QueueStatus| {
-        QueueName::parse(&status.name).is_ok_and(|name| name == *path.queue())
-    };
-    let Some(status) = all.iter().find(same) else {
-        let text = format!("there is no queue {path}");
-        return Err(
-            Error::new(ErrorKind::QueueNotFound, text).hint(format!("New-MsmqQueue {path}"))
-        );
+    let status = match session.call(request) {
+        Ok(Reply::Queue(status)) => status,
+        Ok(other) => return Err(unexpected(&other)),
+        Err(error) if error.kind == ErrorKind::QueueNotFound => {
+            let text = format!("there is no queue {path}");
+            return Err(
+                Error::new(ErrorKind::QueueNotFound, text).hint(format!("New-MsmqQueue {path}"))
+            );
+        }
+        Err(error) => return Err(error),
     };
     let transactional = status.properties.transactional;
     sessions.remember(path, Some(transactional));
@@ -251,7 +274,11 @@ fn receive(sessions: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<Vec<Me
         let request = Request::Receive {
             queue: path.queue().as_str().to_owned(),
             select,
-            peek: command.peek,
+            take: if command.peek {
+                Take::Peek
+            } else {
+                Take::Remove
+            },
             timeout_ms: if received.is_empty() { wait } else { 0 },
             transaction: Transaction::None,
         };
@@ -265,14 +292,14 @@ fn receive(sessions: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<Vec<Me
         if command.peek {
             select = Select::After(message.lookup_id);
         }
-        received.push(message_info(&path, *message));
+        received.push(message_info(&path, &message)?);
     }
     Ok(received)
 }
 
-fn message_info(path: &QueuePath, received: Received) -> MessageInfo {
-    let message = received.message;
-    MessageInfo {
+fn message_info(path: &QueuePath, received: &Received) -> Result<MessageInfo> {
+    let message = received.message()?;
+    Ok(MessageInfo {
         queue: path.to_string(),
         label: message.label,
         body: Body(message.body),
@@ -284,7 +311,7 @@ fn message_info(path: &QueuePath, received: Received) -> MessageInfo {
         sent: Time(received.sent_ms),
         arrived: Time(received.arrived_ms),
         app_specific: u64::from(message.app_specific),
-    }
+    })
 }
 
 fn queue_reply(path: &QueuePath, reply: Reply) -> Result<QueueInfo> {
@@ -313,7 +340,13 @@ fn unexpected(reply: &Reply) -> Error {
         Reply::Queues(_) => "queues",
         Reply::Sent { .. } => "a receipt",
         Reply::Message(_) => "a message",
-        Reply::Began(_) => "a transaction",
+        Reply::Messages(_) => "messages",
+        Reply::Bytes(_) => "bytes",
+        Reply::Access(_) => "an access list",
+        Reply::Machine(_) => "its own properties",
+        Reply::Branches(_) => "prepared transactions",
+        Reply::Trace(_) => "a trace",
+        Reply::Counters(_) => "counters",
     };
     Error::new(
         ErrorKind::Internal,

@@ -10,7 +10,7 @@ use crate::api::client::{Client, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::queue::message::{Message, Received};
-use crate::queue::request::{Reply, Request, Select, Transaction, TransactionId};
+use crate::queue::request::{Reply, Request, Select, Take, Transaction, TransactionId};
 use crate::sys::clock::{Clock, SystemClock};
 
 /// Messages that one transaction of a consumer takes.
@@ -246,8 +246,9 @@ fn send_one(shared: &Shared, session: &Session, key: MessageKey) {
     message.label = shared.label(key);
     let request = Request::Send {
         queue: shared.options.queue.queue().to_string(),
-        message,
+        message: message.encode(),
         transaction: Transaction::Single,
+        body: None,
     };
     lock(&shared.ledger).sent(key);
     let started = SystemClock.boot();
@@ -276,9 +277,7 @@ fn receive_all(shared: &Shared, session: &Session) {
 
 /// One transaction: what is there, up to a bound; entered into the ledger once it has committed.
 fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
-    let Reply::Began(transaction) = session.call(Request::Begin)? else {
-        return Err(unexpected());
-    };
+    let transaction = session.begin();
     let mut taken = Vec::new();
     let mut timeout_ms = RECEIVE_WAIT_MS;
     while taken.len() < TRANSACTION_MESSAGES_MAX {
@@ -308,7 +307,7 @@ fn receive_one(
     let reply = session.call(Request::Receive {
         queue: shared.options.queue.queue().to_string(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms,
         transaction: Transaction::In(transaction),
     })?;
@@ -320,11 +319,12 @@ fn receive_one(
 
 fn enter(shared: &Shared, received: &Received) {
     let mut ledger = lock(&shared.ledger);
-    match shared.key(&received.message.label) {
-        Some(key) if shared.body(key).as_bytes() == received.message.body => {
+    let label = received.content.label().unwrap_or_default();
+    match shared.key(label) {
+        Some(key) if shared.body(key).as_bytes() == received.body() => {
             ledger.received(key, shared.options.consumers == 1);
         }
-        _ => ledger.altered(&format!("a message labelled {:?}", received.message.label)),
+        _ => ledger.altered(&format!("a message labelled {label:?}")),
     }
 }
 

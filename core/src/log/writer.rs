@@ -116,6 +116,18 @@ impl Log {
         align((self.batch.length() + records * RECORD_HEADER_BYTES + bytes) as u64)
     }
 
+    /// Whether something waits to be written.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    /// Whether the present batch can grow by so much without another segment.
+    #[must_use]
+    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
+        self.end + self.batch_bytes(records, bytes) <= self.current.length
+    }
+
     /// Makes room for a batch of at most so many records and bytes. `reserve`: it only removes, and may
     /// use what is kept for that.
     ///

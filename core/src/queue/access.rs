@@ -78,8 +78,11 @@ impl Rights {
             .find(|(name, _)| name.eq_ignore_ascii_case(text));
         found.map(|found| found.1).ok_or_else(|| {
             let names: Vec<&str> = Self::NAMES.iter().map(|n| n.0).collect();
-            Error::new(ErrorKind::InvalidParameter, format!("{text:?} is no right of a queue"))
-                .hint(format!("use one of {}", names.join(", ")))
+            Error::new(
+                ErrorKind::InvalidParameter,
+                format!("{text:?} is no right of a queue"),
+            )
+            .hint(format!("use one of {}", names.join(", ")))
         })
     }
 }
@@ -89,7 +92,9 @@ impl std::fmt::Display for Rights {
         if self.has(Self::FULL_CONTROL) {
             return f.write_str("FullControl");
         }
-        let single = Self::NAMES.iter().filter(|(_, bits)| bits.0.count_ones() == 1);
+        let single = Self::NAMES
+            .iter()
+            .filter(|(_, bits)| bits.0.count_ones() == 1);
         let names: Vec<&str> = single.filter(|n| self.has(n.1)).map(|n| n.0).collect();
         f.write_str(&names.join(", "))
     }
@@ -217,18 +222,14 @@ impl AccessList {
     ///
     /// # Errors
     /// `AccessDenied`.
-    pub fn check(
-        &self,
-        who: &Access,
-        needed: Rights,
-        what: impl std::fmt::Display,
-    ) -> Result<()> {
+    pub fn check(&self, who: &Access, needed: Rights, what: impl std::fmt::Display) -> Result<()> {
         if self.rights_of(who).has(needed) {
             return Ok(());
         }
         let text = format!("{} has no right {needed} on {what}", who.name());
-        Err(Error::new(ErrorKind::AccessDenied, text)
-            .hint("its owner or an administrator gives it: Set-MsmqQueueACL -UserName NAME -Allow RIGHT"))
+        Err(Error::new(ErrorKind::AccessDenied, text).hint(
+            "its owner or an administrator gives it: Set-MsmqQueueACL -UserName NAME -Allow RIGHT",
+        ))
     }
 }
 
@@ -247,7 +248,10 @@ mod tests {
     #[test]
     fn a_new_queue_belongs_to_its_creator_and_others_only_see_it() {
         let list = AccessList::of_new_queue("alice");
-        assert!(list.rights_of(&user("Alice", &[])).has(Rights::FULL_CONTROL));
+        assert!(
+            list.rights_of(&user("Alice", &[]))
+                .has(Rights::FULL_CONTROL)
+        );
         let bob = user("bob", &[]);
         assert!(list.check(&bob, Rights::GET_PROPERTIES, "q").is_ok());
         let error = list.check(&bob, Rights::WRITE, "q").unwrap_err();
@@ -264,15 +268,23 @@ mod tests {
             rights,
         };
         list.entries.push(entry("ops", true, Rights::RECEIVE));
-        list.entries.push(entry("bob", false, Rights::DELETE_MESSAGE));
-        list.entries.push(entry("alice", false, Rights::FULL_CONTROL));
+        list.entries
+            .push(entry("bob", false, Rights::DELETE_MESSAGE));
+        list.entries
+            .push(entry("alice", false, Rights::FULL_CONTROL));
         let bob = user("bob", &["ops"]);
         assert!(list.rights_of(&bob).has(Rights::PEEK));
         assert!(!list.rights_of(&bob).has(Rights::RECEIVE));
-        assert!(list.rights_of(&user("carol", &["OPS"])).has(Rights::RECEIVE));
+        assert!(
+            list.rights_of(&user("carol", &["OPS"]))
+                .has(Rights::RECEIVE)
+        );
         let alice = list.rights_of(&user("alice", &[]));
         assert!(alice.has(Rights::CHANGE_PERMISSIONS) && !alice.has(Rights::WRITE));
-        assert!(list.rights_of(&Access::owner_of_all("root")).has(Rights::FULL_CONTROL));
+        assert!(
+            list.rights_of(&Access::owner_of_all("root"))
+                .has(Rights::FULL_CONTROL)
+        );
     }
 
     #[test]

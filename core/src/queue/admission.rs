@@ -16,7 +16,8 @@ impl Engine {
             // An acknowledgement has the label, and a negative one the body.
             Request::Send { message, .. } => message.len() + 2 * ASIDE_BYTES,
             Request::WriteBody { bytes, .. } => bytes.len(),
-            Request::CreateQueue { queue, properties } | Request::SetQueue { queue, properties } => {
+            Request::CreateQueue { queue, properties }
+            | Request::SetQueue { queue, properties } => {
                 4 * (queue.len() + properties.label.len()) + ASIDE_BYTES
             }
             Request::SetAccess { access, .. } => {
@@ -49,9 +50,10 @@ impl Engine {
     }
 
     fn transaction_bytes(&self, _: &Request, transaction: super::request::TransactionId) -> usize {
-        let same = |t: &(&(uuid::Uuid, super::request::TransactionId), &OpenTransaction)| {
-            t.0.1 == transaction
-        };
+        let same = |t: &(
+            &(uuid::Uuid, super::request::TransactionId),
+            &OpenTransaction,
+        )| { t.0.1 == transaction };
         // The number alone may mean several clients' transactions: the largest bounds them all.
         let open = self.state.transactions.iter().filter(same);
         let bytes = open.map(|(_, open)| {
@@ -68,14 +70,17 @@ impl Engine {
         let extra = self.waiting.len() + 16;
         let extra_bytes = extra * (CHANGE_BYTES + ASIDE_BYTES);
         let records = 2 * round.len() + extra;
-        let bytes: usize = round.iter().map(|asked| self.bytes_of(&asked.request)).sum();
-        match self.log.prepare(records, bytes + extra_bytes, false) {
+        let bytes: usize = round
+            .iter()
+            .map(|asked| self.bytes_of(&asked.request))
+            .sum();
+        match self.make_room(records, bytes + extra_bytes, false) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => self.full = Some(error),
             other => return other,
         }
         let removing = round.iter().filter(|asked| !adds(&asked.request));
         let bytes: usize = removing.map(|asked| self.bytes_of(&asked.request)).sum();
-        match self.log.prepare(records, bytes + extra_bytes, true) {
+        match self.make_room(records, bytes + extra_bytes, true) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => {
                 self.stuck = Some(error);
                 Ok(())

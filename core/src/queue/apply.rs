@@ -34,7 +34,6 @@ impl Applying<'_> {
     fn next_place(&mut self) -> Position {
         self.places.next().copied().unwrap_or_default()
     }
-
 }
 
 impl State {
@@ -49,11 +48,15 @@ impl State {
             all.push(match effect {
                 Effect::Arrive(arrival) => arrival.express,
                 Effect::Leave { queue, lookup_id }
-                | Effect::Copy { queue, lookup_id, .. }
-                | Effect::Move { queue, lookup_id, .. }
-                | Effect::Count { queue, lookup_id, .. }
-                    if has_express =>
-                {
+                | Effect::Copy {
+                    queue, lookup_id, ..
+                }
+                | Effect::Move {
+                    queue, lookup_id, ..
+                }
+                | Effect::Count {
+                    queue, lookup_id, ..
+                } if has_express => {
                     let entry = self.queue_mut(*queue)?.get(pages, *lookup_id)?;
                     entry.is_some_and(|entry| entry.express)
                 }
@@ -163,7 +166,11 @@ impl State {
                 let place = on.next_place();
                 self.relocate(pages, *queue, *lookup_id, *part, place)
             }
-            Effect::Part { client, body, bytes } => {
+            Effect::Part {
+                client,
+                body,
+                bytes,
+            } => {
                 let place = on.next_place();
                 self.hold_place(place);
                 let upload = self.uploads.entry((*client, BodyId(*body))).or_default();
@@ -182,7 +189,7 @@ impl State {
                 taken,
                 effects,
             } => self.prepare(pages, branch, taken, effects, on),
-            Effect::Resolved { branch } => self.resolved(pages, branch, on),
+            Effect::Resolved { branch } => self.resolved(pages, branch),
             other => self.effect_on_queues(pages, other, on),
         }
     }
@@ -378,9 +385,18 @@ impl State {
             let queue = self.queue_mut(arrival.queue)?;
             let window = queue.properties.duplicate_window_ms;
             let lookup_id = arrival.lookup_id;
-            queue.keys.remember(&arrival.key, lookup_id, on.time_ms, window);
+            queue
+                .keys
+                .remember(&arrival.key, lookup_id, on.time_ms, window);
         }
-        self.put_in(pages, arrival.queue, arrival.lookup_id, entry, arrival.due_ms, on)
+        self.put_in(
+            pages,
+            arrival.queue,
+            arrival.lookup_id,
+            entry,
+            arrival.due_ms,
+            on,
+        )
     }
 
     /// A message comes into a queue, available or delayed.
@@ -496,7 +512,9 @@ impl State {
         counts: Counts,
     ) -> Result<()> {
         let queue = self.queue_mut(number)?;
-        let there = queue.change(pages, lookup_id, |entry| set_counts(entry.extra_mut(), counts))?;
+        let there = queue.change(pages, lookup_id, |entry| {
+            set_counts(entry.extra_mut(), counts)
+        })?;
         if there {
             Ok(())
         } else {
@@ -564,12 +582,7 @@ impl State {
         Ok(())
     }
 
-    fn resolved(
-        &mut self,
-        pages: &dyn Pages,
-        branch: &super::request::BranchId,
-        on: &mut Applying<'_>,
-    ) -> Result<()> {
+    fn resolved(&mut self, pages: &dyn Pages, branch: &super::request::BranchId) -> Result<()> {
         let Some(prepared) = self.prepared.remove(branch) else {
             return Ok(());
         };
@@ -605,7 +618,9 @@ pub(super) fn stored_places(effect: &Effect) -> Vec<Position> {
                 Content::Stored(position) => Some(position),
                 Content::New(_) => None,
             };
-            own.into_iter().chain(arrival.parts.iter().copied()).collect()
+            own.into_iter()
+                .chain(arrival.parts.iter().copied())
+                .collect()
         }
         _ => Vec::new(),
     }

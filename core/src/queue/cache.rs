@@ -32,7 +32,10 @@ impl Cache {
     }
 
     pub(super) fn get(&self, position: Position) -> Option<Bytes> {
-        let at = self.contents.binary_search_by_key(&position, |c| c.0).ok()?;
+        let at = self
+            .contents
+            .binary_search_by_key(&position, |c| c.0)
+            .ok()?;
         self.contents.get(at).map(|c| c.1.clone())
     }
 
@@ -57,11 +60,6 @@ impl Cache {
         {
             self.bytes -= gone.len();
         }
-    }
-
-    /// How many are not on disk yet.
-    pub(super) const fn unwritten(&self) -> usize {
-        self.unwritten
     }
 }
 

@@ -36,14 +36,22 @@ impl State {
             });
         };
         let shown = |queue: &&Queue| {
-            matches!(queue.kind, QueueKind::Private | QueueKind::Subqueue | QueueKind::Outgoing)
+            matches!(
+                queue.kind,
+                QueueKind::Private | QueueKind::Subqueue | QueueKind::Outgoing
+            )
         };
         for queue in self.queues.values().filter(shown) {
             let status = self.status(queue);
-            let mut of = |counter, value, total| add("MSMQ Queue", &queue.name, counter, value, total);
+            let mut of =
+                |counter, value, total| add("MSMQ Queue", &queue.name, counter, value, total);
             of("Messages in Queue", status.message_count, false);
             of("Bytes in Queue", status.bytes_in_queue, false);
-            of("Messages in Journal Queue", status.journal_message_count, false);
+            of(
+                "Messages in Journal Queue",
+                status.journal_message_count,
+                false,
+            );
             of("Bytes in Journal Queue", status.bytes_in_journal, false);
             of("Messages Arrived", queue.totals.arrived, true);
             of("Messages Received", queue.totals.left, true);
@@ -53,7 +61,11 @@ impl State {
             of("Messages Delayed", status.delayed_count, false);
         }
         let of_kind = |kinds: &[QueueKind]| -> (u64, u64) {
-            let queues = || self.queues.values().filter(|queue| kinds.contains(&queue.kind));
+            let queues = || {
+                self.queues
+                    .values()
+                    .filter(|queue| kinds.contains(&queue.kind))
+            };
             (
                 queues().map(Queue::len).sum(),
                 queues().map(Queue::bytes).sum(),
@@ -64,8 +76,20 @@ impl State {
         let computer = "Computer Queues";
         add("MSMQ Queue", computer, "Messages in Queue", dead.0, false);
         add("MSMQ Queue", computer, "Bytes in Queue", dead.1, false);
-        add("MSMQ Queue", computer, "Messages in Journal Queue", journal.0, false);
-        add("MSMQ Queue", computer, "Bytes in Journal Queue", journal.1, false);
+        add(
+            "MSMQ Queue",
+            computer,
+            "Messages in Journal Queue",
+            journal.0,
+            false,
+        );
+        add(
+            "MSMQ Queue",
+            computer,
+            "Bytes in Journal Queue",
+            journal.1,
+            false,
+        );
         let arrived = self.queues.values().map(|queue| queue.totals.arrived).sum();
         let left = self.queues.values().map(|queue| queue.totals.left).sum();
         let messages = self.queues.values().map(Queue::len).sum();

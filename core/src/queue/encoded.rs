@@ -436,7 +436,11 @@ pub fn append(out: &mut Vec<u8>, message: &Message) {
     // A priority out of range is kept visible for `check`.
     let recoverable = u8::from(message.delivery == Delivery::Recoverable) << 3;
     let priority = message.priority;
-    to.u8(if priority > PRIORITY_MAX { 0xf0 } else { priority } | recoverable);
+    to.u8(if priority > PRIORITY_MAX {
+        0xf0
+    } else {
+        priority
+    } | recoverable);
     to.u8(message.acknowledge.0 & 0xf | message.journal.0 << 4);
     properties(&mut to, message);
     if let Some(security) = &message.security {
@@ -620,7 +624,10 @@ mod tests {
             message.encode().check().unwrap_err().kind
         };
         let illegal = ErrorKind::IllegalPropertyValue;
-        assert_eq!(refused(|m| m.label = "l".repeat(250)), ErrorKind::LabelTooLong);
+        assert_eq!(
+            refused(|m| m.label = "l".repeat(250)),
+            ErrorKind::LabelTooLong
+        );
         assert_eq!(refused(|m| m.priority = 8), illegal);
         assert_eq!(refused(|m| m.journal = Journal(4)), illegal);
         assert_eq!(refused(|m| m.acknowledge = Acknowledge(1)), illegal);

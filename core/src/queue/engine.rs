@@ -21,12 +21,72 @@ use super::serve::{Replies, Serve};
 use super::state::{Now, State};
 use super::waiting::Waiting;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Log, Position};
+use crate::log::{Fence, Log, Position};
 use crate::sys::clock::Clock;
+
+/// How to open a store.
+pub struct ManagerOptions {
+    /// The computer name it answers to: a virtual server, a node, or `.` when embedded.
+    pub name: String,
+    /// The epoch to take the store over with. `None`: one more than the store's own (embedded use,
+    /// where there is no cluster that hands out epochs).
+    pub epoch: Option<u64>,
+    /// Who opens it, for reports: a node's name.
+    pub owner: String,
+    /// Stop acknowledging at this time of the boot clock unless it is extended (DESIGN.md D3b); `None`
+    /// relies on the epoch alone.
+    pub deadline: Option<Duration>,
+    /// Called once, from the manager's thread, when the store is poisoned or fenced; every later request
+    /// fails with the same error.
+    pub on_failure: Box<dyn FnOnce(Error) + Send>,
+}
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenReport {
+    /// The epoch the store now has.
+    pub epoch: u64,
+    /// Records that were read from the log, beyond the snapshot.
+    pub records_replayed: u64,
+    /// Bytes of a torn or unsealed tail that were left out.
+    pub bytes_cut: u64,
+    /// Queues and messages it holds.
+    pub queues: u64,
+    /// Messages it holds.
+    pub messages: u64,
+    /// Milliseconds for taking over (epoch written), reading and getting ready.
+    pub steps: Vec<(String, f64)>,
+}
+
+/// What only tests and benchmarks set.
+pub struct Tuning {
+    /// Bytes of a log segment.
+    pub segment_bytes: u64,
+    /// A snapshot is due after so many bytes of log, or twice the last snapshot's size if that is more.
+    pub snapshot_bytes: u64,
+    /// Replaces the check of the epoch: a negative control.
+    pub fence: Option<Box<dyn Fence>>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 16 * 1024 * 1024,
+            snapshot_bytes: 64 * 1024 * 1024,
+            fence: None,
+        }
+    }
+}
 
 /// Requests and bytes of one round at most.
 const ROUND_REQUESTS_MAX: usize = 4096;
 const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Room for what time brings, asked for before it is decided.
+const TIME_RECORDS: usize = 16;
+const TIME_BYTES: usize = 1024;
+/// How long that waits when the disk has none.
+const TIME_RETRY_MS: u64 = 1000;
 
 /// A request that was submitted.
 pub(super) struct Asked {
@@ -52,8 +112,12 @@ pub struct Engine {
     pub(super) failure: Option<Error>,
     pub(super) checkpoint: super::checkpoint::Checkpoint,
     pub(super) wake: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Called once.
+    pub(super) on_failure: Option<Box<dyn FnOnce(Error) + Send>>,
     /// Time had more to do than one round allows.
     pub(super) more_time: bool,
+    /// The disk had no room for what time brings: not before this time of the boot clock again.
+    pub(super) time_waits_until_ms: u64,
 }
 
 /// Reads what is in memory from there, and the rest from the log.
@@ -77,6 +141,7 @@ impl Engine {
         log: Log,
         clock: Arc<dyn Clock>,
         checkpoint: super::checkpoint::Checkpoint,
+        on_failure: Box<dyn FnOnce(Error) + Send>,
     ) -> Self {
         Self {
             state,
@@ -91,7 +156,9 @@ impl Engine {
             failure: None,
             checkpoint,
             wake: None,
+            on_failure: Some(on_failure),
             more_time: false,
+            time_waits_until_ms: 0,
         }
     }
 
@@ -107,8 +174,18 @@ impl Engine {
     }
 
     /// What opening left for later.
-    pub(super) fn settle_in(&mut self) {
+    pub fn settle_in(&mut self) {
         self.failure = self.log.settle_in().err();
+        self.report_failure();
+    }
+
+    /// Tells the first failure to who opened the store.
+    fn report_failure(&mut self) {
+        if let Some(error) = &self.failure
+            && let Some(on_failure) = self.on_failure.take()
+        {
+            on_failure(error.clone());
+        }
     }
 
     /// Tells who waits that it is over, and writes a snapshot.
@@ -126,10 +203,12 @@ impl Engine {
             "the queue manager is stopping",
         );
         self.settle(out);
-        match &self.failure {
+        let closed = match &self.failure {
             Some(error) => Err(error.clone()),
             None => self.snapshot(),
-        }
+        };
+        self.report_failure();
+        closed
     }
 
     pub(super) fn now(&self) -> Now {
@@ -159,12 +238,12 @@ impl Engine {
     }
 
     fn play(&mut self, round: Vec<Asked>) {
+        self.time_passes();
         if self.failure.is_none()
             && let Err(error) = self.admit(&round)
         {
             self.failure = Some(error);
         }
-        self.time_passes();
         for asked in round {
             self.handle(asked);
         }
@@ -190,14 +269,26 @@ impl Engine {
         self.serve_woken();
     }
 
-    /// Delays, leases and lifetimes whose time has come.
+    /// Delays, leases and lifetimes whose time has come. On a disk with no room at all they wait.
     fn time_passes(&mut self) {
         let now = self.now();
         let (wall, boot) = self.state.next_event();
-        let due = wall.is_some_and(|at| at <= now.wall_ms) || boot.is_some_and(|at| at <= now.boot_ms);
+        let due =
+            wall.is_some_and(|at| at <= now.wall_ms) || boot.is_some_and(|at| at <= now.boot_ms);
         self.more_time = false;
-        if !due || self.failure.is_some() || self.stuck.is_some() {
+        if !due || self.failure.is_some() || now.boot_ms < self.time_waits_until_ms {
             return;
+        }
+        match self.make_room(TIME_RECORDS, TIME_BYTES, true) {
+            Err(error) if error.kind == ErrorKind::InsufficientResources => {
+                self.time_waits_until_ms = now.boot_ms + TIME_RETRY_MS;
+                return;
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                return;
+            }
+            Ok(()) => {}
         }
         let contents = Contents {
             log: RefCell::new(&mut self.log),
@@ -212,21 +303,29 @@ impl Engine {
             }
             Err(error) => self.failure = Some(error),
         }
-        self.serve_woken();
     }
 
     /// Logs and applies a change that nobody asked for.
     pub(super) fn record_own(&mut self, change: &super::change::Change) {
         let bytes = super::execute::size_of(change);
-        let prepared = match self.log.has_room(change.effects.len() + 16, bytes) {
-            true => Ok(()),
-            // The round's batch is written first: its records must lie before this one.
-            false => self.write().and_then(|()| self.log.prepare(16, bytes, true)),
-        };
-        let recorded = prepared.and_then(|()| self.record(change));
+        let recorded = self
+            .make_room(change.effects.len() + 2, bytes, true)
+            .and_then(|()| self.record(change));
         if let Err(error) = recorded {
             self.failure = Some(error);
         }
+    }
+
+    /// Makes room in the log for so much more. What has been recorded is written first if it must lie before a
+    /// new segment.
+    ///
+    /// # Errors
+    /// As [`Log::prepare`].
+    pub(super) fn make_room(&mut self, records: usize, bytes: usize, reserve: bool) -> Result<()> {
+        if self.log.has_records() && !self.log.has_room(records, bytes) {
+            self.write()?;
+        }
+        self.log.prepare(records, bytes, reserve)
     }
 
     /// Makes the round durable, then lets its outcomes out; after a failure they are all that failure.
@@ -277,7 +376,11 @@ impl Serve for Engine {
     fn end_session(&mut self, client: Uuid) {
         // What it asked before is executed before: its session ends behind that.
         let mut out = Vec::new();
-        while self.incoming.iter().any(|asked| asked.from.client == client) {
+        while self
+            .incoming
+            .iter()
+            .any(|asked| asked.from.client == client)
+        {
             self.step(&mut out);
         }
         self.answers_of_others(out);
@@ -298,6 +401,7 @@ impl Serve for Engine {
         self.play(round);
         self.settle(out);
         self.maybe_checkpoint();
+        self.report_failure();
     }
 
     fn wake_at(&self) -> Option<Duration> {
@@ -307,9 +411,11 @@ impl Serve for Engine {
         let (wall, boot) = self.state.next_event();
         let now = self.now();
         let boot_now = self.clock.boot();
+        let not_before = Duration::from_millis(self.time_waits_until_ms);
         let wall = wall.map(|at| boot_now + Duration::from_millis(at.saturating_sub(now.wall_ms)));
         let boot = boot.map(Duration::from_millis);
         let waits = self.waiting.next_deadline();
+        let [wall, boot] = [wall, boot].map(|at| at.map(|at| at.max(not_before)));
         [wall, boot, waits].into_iter().flatten().min()
     }
 

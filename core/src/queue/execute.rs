@@ -170,7 +170,10 @@ impl Engine {
             cache: &self.cache,
         };
         // Read before it is taken: one that cannot be read is not lost.
-        let read = hand.candidates.iter().map(|c| content_of(&contents, &c.entry));
+        let read = hand
+            .candidates
+            .iter()
+            .map(|c| content_of(&contents, &c.entry));
         let read: Vec<Encoded> = read.collect::<Result<_>>()?;
         let now = self.clock_now();
         let contents = Contents {
@@ -215,7 +218,11 @@ impl Engine {
             content,
             id: self.state.id_of(lookup_id, entry),
             lookup_id,
-            sent_ms: if sent_ms == 0 { entry.arrived_ms } else { sent_ms },
+            sent_ms: if sent_ms == 0 {
+                entry.arrived_ms
+            } else {
+                sent_ms
+            },
             arrived_ms: entry.arrived_ms,
             delivery: if entry.express {
                 Delivery::Express

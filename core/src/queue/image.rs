@@ -37,7 +37,10 @@ impl State {
         encode_machine(&mut to, &self.machine);
         encode_access(&mut to, &self.access);
         to.count(self.principals.len() - 1);
-        self.principals.iter().skip(1).for_each(|name| to.text(name));
+        self.principals
+            .iter()
+            .skip(1)
+            .for_each(|name| to.text(name));
         to.count(self.queues.len());
         self.queues.values().for_each(|q| encode_queue(&mut to, q));
         to.count(self.prepared.len());
@@ -94,7 +97,11 @@ impl State {
         }
         for _ in 0..from.count(3)? {
             let prepared = decode_prepared(&mut from)?;
-            for place in prepared.effects.iter().flat_map(super::apply::stored_places) {
+            for place in prepared
+                .effects
+                .iter()
+                .flat_map(super::apply::stored_places)
+            {
                 state.hold_place(place);
             }
             state.prepared.insert(prepared.branch.clone(), prepared);

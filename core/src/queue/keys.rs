@@ -8,7 +8,7 @@ use super::codec::{Decoder, Encoder};
 use crate::error::Result;
 
 /// Keys of one queue that are remembered at most; then the oldest is forgotten.
-pub const KEYS_MAX: usize = 1_000_000;
+pub(super) const KEYS_MAX: usize = 1_000_000;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,11 @@ impl Keys {
             };
             self.known.remove(&key);
         }
-        if self.known.insert(key.to_vec(), (lookup_id, now_ms)).is_none() {
+        if self
+            .known
+            .insert(key.to_vec(), (lookup_id, now_ms))
+            .is_none()
+        {
             self.order.push_back((now_ms, key.to_vec()));
         }
     }

@@ -12,67 +12,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::access::Access;
-use super::engine::Engine;
+use super::engine::{Engine, ManagerOptions, OpenReport, Tuning};
 use super::request::{Answer, Caller, Reply, Request, RequestId, Respond};
 use super::serve::{Replies, Serve};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::Fence;
 use crate::sys::clock::Clock;
 use crate::sys::disk::Disk;
-
-/// How to open a store.
-pub struct ManagerOptions {
-    /// The computer name it answers to: a virtual server, a node, or `.` when embedded.
-    pub name: String,
-    /// The epoch to take the store over with. `None`: one more than the store's own (embedded use,
-    /// where there is no cluster that hands out epochs).
-    pub epoch: Option<u64>,
-    /// Who opens it, for reports: a node's name.
-    pub owner: String,
-    /// Stop acknowledging at this time of the boot clock unless it is extended (DESIGN.md D3b); `None`
-    /// relies on the epoch alone.
-    pub deadline: Option<Duration>,
-    /// Called once, from the manager's thread, when the store is poisoned or fenced; every later request
-    /// fails with the same error.
-    pub on_failure: Box<dyn FnOnce(Error) + Send>,
-}
-
-/// What opening found and did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct OpenReport {
-    /// The epoch the store now has.
-    pub epoch: u64,
-    /// Records that were read from the log, beyond the snapshot.
-    pub records_replayed: u64,
-    /// Bytes of a torn or unsealed tail that were left out.
-    pub bytes_cut: u64,
-    /// Queues and messages it holds.
-    pub queues: u64,
-    /// Messages it holds.
-    pub messages: u64,
-    /// Milliseconds for taking over (epoch written), reading and getting ready.
-    pub steps: Vec<(String, f64)>,
-}
-
-/// What only tests and benchmarks set.
-pub struct Tuning {
-    /// Bytes of a log segment.
-    pub segment_bytes: u64,
-    /// A snapshot is due after so many bytes of log, or twice the last snapshot's size if that is more.
-    pub snapshot_bytes: u64,
-    /// Replaces the check of the epoch: a negative control.
-    pub fence: Option<Box<dyn Fence>>,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 16 * 1024 * 1024,
-            snapshot_bytes: 64 * 1024 * 1024,
-            fence: None,
-        }
-    }
-}
 
 /// Requests that wait for the thread at most; more block their submitter.
 const CHANNEL_REQUESTS_MAX: usize = 8192;
@@ -115,7 +60,6 @@ enum Command {
     EndSession(Uuid),
     ExtendDeadline(Duration),
     Close(SyncSender<Result<()>>),
-    Wake,
 }
 
 impl Manager {
@@ -138,32 +82,32 @@ impl Manager {
     pub fn open_with(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
-        options: ManagerOptions,
+        mut options: ManagerOptions,
         tuning: Tuning,
     ) -> Result<(Self, OpenReport)> {
-        let (engine, report) = Engine::open(disk, Arc::clone(&clock), &options, tuning)?;
-        Self::start(engine, clock, options).map(|manager| (manager, report))
-    }
-
-    fn start(engine: Engine, clock: Arc<dyn Clock>, options: ManagerOptions) -> Result<Self> {
-        let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
         let on_failure = options.on_failure;
-        let failed = move |error: Error| {
+        options.on_failure = Box::new(move |error: Error| {
             *lock(&kept) = Some(error.clone());
             on_failure(error);
-        };
+        });
+        let access = Arc::new(Access::owner_of_all(options.owner.clone()));
+        let name = format!("queues of {}", options.name);
+        let (engine, report) = Engine::open(disk, Arc::clone(&clock), options, tuning)?;
         let driver = Driver {
             engine,
             clock,
-            access: Arc::new(Access::owner_of_all(options.owner)),
-            failed: Some(Box::new(failed)),
+            access,
         };
-        let waker = sender.clone();
+        Self::start(driver, name, failure).map(|manager| (manager, report))
+    }
+
+    fn start(driver: Driver, name: String, failure: Arc<Mutex<Option<Error>>>) -> Result<Self> {
+        let (sender, receiver) = sync_channel(CHANNEL_REQUESTS_MAX);
         let thread = std::thread::Builder::new()
-            .name(format!("queues of {}", options.name))
-            .spawn(move || driver.run(&receiver, &waker))
+            .name(name)
+            .spawn(move || driver.run(&receiver))
             .map_err(|error| Error::system("start the queue manager's thread", &error))?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -267,40 +211,27 @@ struct Driver {
     clock: Arc<dyn Clock>,
     /// Who embeds the queue manager may do everything.
     access: Arc<Access>,
-    failed: Option<Box<dyn FnOnce(Error) + Send>>,
 }
 
 impl Driver {
     /// Works until it is closed or the last handle is gone.
-    fn run(mut self, commands: &Receiver<Command>, waker: &SyncSender<Command>) {
+    fn run(mut self, commands: &Receiver<Command>) {
         self.engine.settle_in();
-        let _ = waker;
         let mut out = Vec::new();
         let mut more = self.engine.wake_at();
         loop {
-            self.report();
             let (mut closing, open) = self.take(commands, more);
             self.engine.step(&mut out);
             hand_out(&mut out);
-            self.report();
             if !open || !closing.is_empty() {
                 let result = self.engine.close(&mut out);
                 hand_out(&mut out);
-                self.report();
                 for closer in closing.drain(..) {
                     drop(closer.send(result.clone()));
                 }
                 return;
             }
             more = self.engine.wake_at();
-        }
-    }
-
-    fn report(&mut self) {
-        if let Some(error) = self.engine.failure()
-            && let Some(failed) = self.failed.take()
-        {
-            failed(error.clone());
         }
     }
 
@@ -342,7 +273,6 @@ impl Driver {
             Command::EndSession(client) => self.engine.end_session(client),
             Command::ExtendDeadline(until) => self.engine.extend_deadline(until),
             Command::Close(closer) => closing.push(closer),
-            Command::Wake => {}
         }
     }
 }

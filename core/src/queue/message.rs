@@ -233,7 +233,7 @@ impl Message {
     /// # Errors
     /// [`ErrorKind::LabelTooLong`], [`ErrorKind::IllegalPropertyValue`].
     pub fn check(&self) -> Result<()> {
-        self.encode().check()
+        self.encode().check().map(drop)
     }
 
     /// The form in which it travels and is stored.
@@ -353,7 +353,10 @@ impl Received {
     /// `StoreDamaged` when the bytes are no message.
     pub fn message(&self) -> Result<Message> {
         let mut message = self.content.decode()?;
-        message.priority = PRIORITY_MAX - u8::try_from(self.lookup_id >> 56).unwrap_or(0).min(PRIORITY_MAX);
+        message.priority = PRIORITY_MAX
+            - u8::try_from(self.lookup_id >> 56)
+                .unwrap_or(0)
+                .min(PRIORITY_MAX);
         message.delivery = self.delivery;
         message.class = self.class;
         Ok(message)

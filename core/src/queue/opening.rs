@@ -9,10 +9,9 @@ use uuid::Uuid;
 
 use super::change::{Change, Effect, Stamp, Tell};
 use super::checkpoint::Checkpoint;
-use super::engine::{Contents, Engine};
+use super::engine::{Contents, Engine, ManagerOptions, OpenReport, Tuning};
 use super::execute::places;
 use super::index::{NoPages, Pages};
-use super::manager::{ManagerOptions, OpenReport, Tuning};
 use super::state::State;
 use crate::error::Result;
 use crate::log::{Event, Log, LogOptions, Position, Stored};
@@ -36,7 +35,7 @@ impl Engine {
     pub fn open(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
-        options: &ManagerOptions,
+        options: ManagerOptions,
         tuning: Tuning,
     ) -> Result<(Self, OpenReport)> {
         let began = clock.boot();
@@ -48,7 +47,8 @@ impl Engine {
             deadline: options.deadline,
             fence: tuning.fence,
         };
-        let replay = &mut |stored: &Stored<'_>, event: Event<'_>| replay(&mut state, stored, &event);
+        let replay =
+            &mut |stored: &Stored<'_>, event: Event<'_>| replay(&mut state, stored, &event);
         let (mut log, found) = Log::open(disk, Arc::clone(&clock), log_options, replay)?;
         let opened = clock.boot();
         state.set_computer(&options.name);
@@ -58,7 +58,12 @@ impl Engine {
             cache: &cache,
         };
         // No two openings number their leases alike: an old one must not settle a new one.
-        let first_lease = contents.log.borrow().current_segment().wrapping_mul(0x0001_0001) | 1;
+        let first_lease = contents
+            .log
+            .borrow()
+            .current_segment()
+            .wrapping_mul(0x0001_0001)
+            | 1;
         state.finish_replay(&contents, first_lease)?;
         if state.guid().is_nil() {
             create_store(&mut state, &mut log)?;
@@ -82,7 +87,8 @@ impl Engine {
             ],
         };
         let checkpoint = Checkpoint::new(tuning.snapshot_bytes);
-        Ok((Self::new(state, log, clock, checkpoint), report))
+        let engine = Self::new(state, log, clock, checkpoint, options.on_failure);
+        Ok((engine, report))
     }
 }
 

@@ -172,7 +172,12 @@ impl Outcomes {
     }
 
     /// Remembers the outcome of a change's request; returns the outcomes that are forgotten for it.
-    pub fn remember(&mut self, request: &RequestId, time_ms: u64, outcome: Outcome) -> Vec<Outcome> {
+    pub fn remember(
+        &mut self,
+        request: &RequestId,
+        time_ms: u64,
+        outcome: Outcome,
+    ) -> Vec<Outcome> {
         let Some(client) = self.clients.get_mut(&request.client) else {
             debug_assert!(false, "a client without a number");
             return vec![outcome];
@@ -291,7 +296,12 @@ mod tests {
         let at = |client: usize| client as u64 * IDLE_STEP_MS;
         for client in 0..CLIENTS_MAX {
             // Far less than an hour in all.
-            let gone = remember(&mut all, request(client as u128, 1), at(client) / 8, Outcome::Done);
+            let gone = remember(
+                &mut all,
+                request(client as u128, 1),
+                at(client) / 8,
+                Outcome::Done,
+            );
             assert!(gone.is_empty());
         }
         let now = at(CLIENTS_MAX) / 8 + 2 * IDLE_STEP_MS;

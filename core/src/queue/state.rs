@@ -44,7 +44,11 @@ const SYSTEM_QUEUES: [(u32, &str, QueueKind); 6] = [
     (2, "admin_queue$", QueueKind::Internal),
     (3, "notify_queue$", QueueKind::Internal),
     (4, "order_queue$", QueueKind::Internal),
-    (MACHINE_JOURNAL, "system$;JOURNAL", QueueKind::MachineJournal),
+    (
+        MACHINE_JOURNAL,
+        "system$;JOURNAL",
+        QueueKind::MachineJournal,
+    ),
     (DEAD_LETTER, "system$;DEADLETTER", QueueKind::DeadLetter),
     (
         TRANSACTIONAL_DEAD_LETTER,

@@ -37,10 +37,14 @@ pub struct OpenTransaction {
 impl OpenTransaction {
     /// Messages it holds.
     pub fn held(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.operations.iter().filter_map(|operation| match operation {
-            Operation::Receive(queue, id) | Operation::Move(queue, id, _) => Some((*queue, *id)),
-            Operation::Send(..) => None,
-        })
+        self.operations
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::Receive(queue, id) | Operation::Move(queue, id, _) => {
+                    Some((*queue, *id))
+                }
+                Operation::Send(..) => None,
+            })
     }
 
     /// Whether it sends anything.

@@ -13,8 +13,8 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hamq_core::api::client::{Client, ClientOptions, Session};
@@ -27,8 +27,8 @@ use hamq_core::api::value::{Body, Value};
 use hamq_core::queue::encoded::Encoded;
 use hamq_core::queue::message::{Delivery, Message, MessageId, Received};
 use hamq_core::queue::request::{
-    Answer, BodySource, Caller, QueueKind, QueueProperties, QueueStatus, Reply, Request, RequestId, Select,
-    Take, Transaction, TransactionId,
+    Answer, BodySource, Caller, QueueKind, QueueProperties, QueueStatus, Reply, Request, RequestId,
+    Select, Take, Transaction, TransactionId,
 };
 use hamq_core::queue::serve::{Replies, Serve};
 use hamq_core::sys::network::{Listener, listen};
@@ -177,7 +177,11 @@ impl State {
                 self.bodies.entry(body.0).or_default().extend(bytes);
                 Ok(Reply::Done)
             }
-            Request::ReadBody { source, offset, length } => {
+            Request::ReadBody {
+                source,
+                offset,
+                length,
+            } => {
                 let BodySource::Received(sequence) = source else {
                     panic!("the tests do not ask for {source:?}");
                 };

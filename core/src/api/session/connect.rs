@@ -22,7 +22,9 @@ pub(crate) async fn connect(
 ) -> Result<(TcpStream, Incoming, Welcome)> {
     let endpoint = Endpoint::Tcp(address);
     let work = async {
-        let mut stream = TcpStream::connect(address).await.map_err(|e| failed(&endpoint, &e))?;
+        let mut stream = TcpStream::connect(address)
+            .await
+            .map_err(|e| failed(&endpoint, &e))?;
         let _ = stream.set_nodelay(true);
         let mut incoming = Incoming::default();
         let welcome = introduce(&mut stream, &mut incoming, &endpoint, hello).await?;
@@ -67,7 +69,10 @@ async fn introduce<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Welcome> {
     let mut out = Vec::new();
     append_hello(&mut out, hello)?;
-    stream.write_all(&out).await.map_err(|e| failed(endpoint, &e))?;
+    stream
+        .write_all(&out)
+        .await
+        .map_err(|e| failed(endpoint, &e))?;
     loop {
         if let Some(frame) = incoming.next_frame()? {
             return match frame.kind {
@@ -76,7 +81,11 @@ async fn introduce<S: AsyncRead + AsyncWrite + Unpin>(
                 other => Err(lost(&format!("{endpoint} sent {other:?} first"))),
             };
         }
-        if !incoming.fill(stream).await.map_err(|e| failed(endpoint, &e))? {
+        if !incoming
+            .fill(stream)
+            .await
+            .map_err(|e| failed(endpoint, &e))?
+        {
             return Err(lost(&format!("{endpoint} closed the connection")));
         }
     }

@@ -234,7 +234,10 @@ fn keepers() -> Result<Handle> {
             .build()
             .map_err(|e| Error::system("start the thread of the sessions", &e))
     });
-    runtime.as_ref().map(|runtime| runtime.handle().clone()).map_err(Clone::clone)
+    runtime
+        .as_ref()
+        .map(|runtime| runtime.handle().clone())
+        .map_err(Clone::clone)
 }
 
 fn resolve(address: &str) -> Result<SocketAddr> {

@@ -83,7 +83,10 @@ impl State {
                 self.out.clear();
                 self.out.shrink_to(2 * WRITE_BYTES_MAX);
                 self.written = 0;
-                finished.extend(self.window.encode_unsent(&mut self.out, WRITE_BYTES_MAX, now));
+                finished.extend(
+                    self.window
+                        .encode_unsent(&mut self.out, WRITE_BYTES_MAX, now),
+                );
             }
             let rest = &self.out[self.written..];
             if rest.is_empty() {
@@ -379,7 +382,11 @@ impl Link {
 
     /// A connection is lost, if it is still the present one.
     pub(super) fn lose(&self, mut state: MutexGuard<'_, State>, line: &Arc<Line>, error: Error) {
-        if !state.line.as_ref().is_some_and(|present| Arc::ptr_eq(present, line)) {
+        if !state
+            .line
+            .as_ref()
+            .is_some_and(|present| Arc::ptr_eq(present, line))
+        {
             return;
         }
         state.line = None;

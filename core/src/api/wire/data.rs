@@ -35,7 +35,10 @@ pub fn append_hot_request(
         Request::ReceiveMany { .. } => Kind::ReceiveMany,
         _ => return Ok(false),
     };
-    append(out, kind, sequence, |out| put_request(out, acknowledged, request)).map(|()| true)
+    append(out, kind, sequence, |out| {
+        put_request(out, acknowledged, request)
+    })
+    .map(|()| true)
 }
 
 fn put_request(out: &mut Vec<u8>, acknowledged: u64, request: &Request) -> Result<()> {
@@ -312,14 +315,16 @@ fn put_received(to: &mut Encoder<'_>, received: &Received) {
     let moved = (received.abort_count, received.move_count) != (0, 0) || received.last_move_ms != 0;
     let sent_in = received.transaction;
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    to.u8(flag(received.delivery == Delivery::Recoverable, RECOVERABLE)
-        | flag(!received.sender.is_empty(), SENDER)
-        | flag(!received.destination.is_empty(), DESTINATION)
-        | flag(moved, MOVED)
-        | flag(sent_in.is_some(), TRANSACTION)
-        | flag(received.lease.is_some(), LEASE)
-        | flag(sent_in.is_some_and(|sent| sent.first), FIRST)
-        | flag(sent_in.is_some_and(|sent| sent.last), LAST));
+    to.u8(
+        flag(received.delivery == Delivery::Recoverable, RECOVERABLE)
+            | flag(!received.sender.is_empty(), SENDER)
+            | flag(!received.destination.is_empty(), DESTINATION)
+            | flag(moved, MOVED)
+            | flag(sent_in.is_some(), TRANSACTION)
+            | flag(received.lease.is_some(), LEASE)
+            | flag(sent_in.is_some_and(|sent| sent.first), FIRST)
+            | flag(sent_in.is_some_and(|sent| sent.last), LAST),
+    );
     to.id(received.id);
     to.u64(received.lookup_id);
     to.varint(received.sent_ms);
@@ -366,7 +371,10 @@ pub fn read_messages(frame: &Frame<'_>, whole: &Bytes) -> Result<Result<Reply>> 
     };
     let (single, mut all) = read().map_err(|e| why("reply", &e))?;
     if !content.is_empty() || single && all.len() != 1 {
-        return Err(unreadable("reply", "its messages are not those of its head"));
+        return Err(unreadable(
+            "reply",
+            "its messages are not those of its head",
+        ));
     }
     if let Some(error) = all.iter().find_map(|one| one.content.verify().err()) {
         return Ok(Err(error));
@@ -389,7 +397,13 @@ fn received(from: &mut Decoder<'_>, content: &mut &[u8], whole: &Bytes) -> Resul
         .split_at_checked(length)
         .ok_or_else(|| unreadable("reply", "a message is longer than its frame"))?;
     *content = rest;
-    let text = |from: &mut Decoder<'_>, bit| if has(bit) { from.text() } else { Ok(String::new()) };
+    let text = |from: &mut Decoder<'_>, bit| {
+        if has(bit) {
+            from.text()
+        } else {
+            Ok(String::new())
+        }
+    };
     let (sender, destination) = (text(from, SENDER)?, text(from, DESTINATION)?);
     let (abort_count, move_count, last_move_ms) = match has(MOVED) {
         true => (from.varint32()?, from.varint32()?, from.varint()?),
@@ -416,7 +430,11 @@ fn received(from: &mut Decoder<'_>, content: &mut &[u8], whole: &Bytes) -> Resul
         lookup_id,
         sent_ms,
         arrived_ms,
-        delivery: if has(RECOVERABLE) { Delivery::Recoverable } else { Delivery::Express },
+        delivery: if has(RECOVERABLE) {
+            Delivery::Recoverable
+        } else {
+            Delivery::Express
+        },
         class,
         sender,
         destination,

@@ -151,7 +151,8 @@ pub fn parse(buffer: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     if !(FIXED_BYTES..=whole - PREFIX_BYTES).contains(&head) {
         return Err(FrameError::Head(head));
     }
-    let (Some((checksum, _)), Some(counted)) = (number(rest), buffer.get(PREFIX_BYTES..whole)) else {
+    let (Some((checksum, _)), Some(counted)) = (number(rest), buffer.get(PREFIX_BYTES..whole))
+    else {
         return Ok(None);
     };
     let (head, content) = counted.split_at(head);

@@ -68,7 +68,11 @@ impl State {
         if wanted && self.journal_has_room() {
             effects.push(copy(MACHINE_JOURNAL));
         }
-        if entry.wishes.acknowledge().has(Acknowledge::POSITIVE_RECEIVE) {
+        if entry
+            .wishes
+            .acknowledge()
+            .has(Acknowledge::POSITIVE_RECEIVE)
+        {
             let id = self.id_of(lookup_id, entry);
             self.acknowledge(effects, number, content, id, RECEIVED, entry.express)?;
         }
@@ -90,7 +94,10 @@ impl State {
         if queue.is_journal() {
             return Ok(());
         }
-        let told = entry.wishes.acknowledge().has(Acknowledge::NEGATIVE_RECEIVE);
+        let told = entry
+            .wishes
+            .acknowledge()
+            .has(Acknowledge::NEGATIVE_RECEIVE);
         let kept = entry.wishes.journal().has(Journal::DEAD_LETTER);
         // Who purges or deletes has asked for it: nothing is kept behind his back.
         let asked_for = matches!(class, QUEUE_PURGED | QUEUE_DELETED);
@@ -115,11 +122,7 @@ impl State {
     }
 
     /// PROPID_M_DEADLETTER_QUEUE of a message, if it names a queue that is still there.
-    fn own_dead_letter_queue(
-        &self,
-        entry: &Entry,
-        pages: &dyn Pages,
-    ) -> Result<Option<u32>> {
+    fn own_dead_letter_queue(&self, entry: &Entry, pages: &dyn Pages) -> Result<Option<u32>> {
         let content = content_of(pages, entry)?;
         let name = content.dead_letter_queue()?;
         if name.is_empty() {
@@ -192,7 +195,10 @@ impl State {
         let name = message.admin_queue()?;
         let queue = self.local_queue(name).and_then(|n| self.queues.get(&n));
         let Some(queue) = queue else {
-            let text = format!("the administration queue {name} is no queue of {}", self.computer);
+            let text = format!(
+                "the administration queue {name} is no queue of {}",
+                self.computer
+            );
             return Err(Error::new(ErrorKind::QueueNotFound, text)
                 .hint("create it on the same computer: New-MsmqQueue"));
         };

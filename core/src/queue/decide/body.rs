@@ -31,9 +31,11 @@ impl State {
         let total = so_far + bytes.len() as u64;
         if bytes.is_empty() || bytes.len() > BODY_BYTES_MAX || total > LARGE_BODY_BYTES_MAX {
             let text = format!("a part of {} bytes behind {so_far} others", bytes.len());
-            return Err(Error::new(ErrorKind::IllegalPropertyValue, text).hint(format!(
-                "a part has 1 to {BODY_BYTES_MAX} bytes, a body at most {LARGE_BODY_BYTES_MAX}"
-            )));
+            return Err(
+                Error::new(ErrorKind::IllegalPropertyValue, text).hint(format!(
+                    "a part has 1 to {BODY_BYTES_MAX} bytes, a body at most {LARGE_BODY_BYTES_MAX}"
+                )),
+            );
         }
         if too_many {
             let text = format!("{UPLOADS_MAX} bodies are being written by this client");
@@ -55,8 +57,9 @@ impl State {
     pub(super) fn attach(&self, from: &Caller, body: BodyId, arrival: &mut Arrival) -> Result<()> {
         let upload = self.uploads.get(&(from.client, body)).ok_or_else(|| {
             let text = format!("no body {} was written", body.0);
-            Error::new(ErrorKind::InvalidParameter, text)
-                .hint("write its parts first, over the same session; a restart forgets unfinished ones")
+            Error::new(ErrorKind::InvalidParameter, text).hint(
+                "write its parts first, over the same session; a restart forgets unfinished ones",
+            )
         })?;
         if arrival.body_bytes != 0 {
             return Err(Error::new(
@@ -90,7 +93,12 @@ impl State {
         Ok(Decision::Read(parts, offset, length.min(READ_BYTES_MAX)))
     }
 
-    fn body_entry(&mut self, pages: &dyn Pages, from: &Caller, source: &BodySource) -> Result<Entry> {
+    fn body_entry(
+        &mut self,
+        pages: &dyn Pages,
+        from: &Caller,
+        source: &BodySource,
+    ) -> Result<Entry> {
         match source {
             BodySource::Received(sequence) => {
                 let id = RequestId {
@@ -102,8 +110,9 @@ impl State {
                 let delivered = outcome.and_then(|outcome| outcome.delivered().first());
                 delivered.map(|d| d.entry.clone()).ok_or_else(|| {
                     let text = format!("request {sequence} has received no message");
-                    Error::new(ErrorKind::InvalidParameter, text)
-                        .hint("receive it again; the body can be read until the receive is acknowledged")
+                    Error::new(ErrorKind::InvalidParameter, text).hint(
+                        "receive it again; the body can be read until the receive is acknowledged",
+                    )
                 })
             }
             BodySource::Message { queue, lookup_id } => {

@@ -1,8 +1,8 @@
 //! Competing consumers: a message is hidden for a time and settled, or it is back.
 
+use super::Decision;
 use super::acknowledgment::{RECEIVE_REJECTED, content_of};
 use super::receive::Hand;
-use super::Decision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::access::Rights;
 use crate::queue::change::{Change, Effect, Tell};
@@ -37,7 +37,8 @@ impl State {
             let by = Holder::Lease { delivery, until_ms };
             if let Some(queue) = self.queues.get_mut(&hand.queue) {
                 queue.lock(pages, candidate.lookup_id, by)?;
-                self.leases.insert((until_ms, hand.queue, candidate.lookup_id));
+                self.leases
+                    .insert((until_ms, hand.queue, candidate.lookup_id));
             }
             numbers.push(delivery);
         }
@@ -167,8 +168,9 @@ impl State {
 fn check_length(milliseconds: u32) -> Result<()> {
     if milliseconds == 0 || milliseconds > LEASE_MS_MAX {
         let text = format!("a lease of {milliseconds} ms");
-        return Err(Error::new(ErrorKind::InvalidParameter, text)
-            .hint(format!("use 1 to {LEASE_MS_MAX} ms; extend it while the work goes on")));
+        return Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!(
+            "use 1 to {LEASE_MS_MAX} ms; extend it while the work goes on"
+        )));
     }
     Ok(())
 }

@@ -88,7 +88,9 @@ impl State {
                 lookup_id,
             } => self.decide_reject(from, id, *transaction, queue, *lookup_id),
             Request::Begin { transaction } => self.decide_begin(from, id, *transaction),
-            Request::Commit { transaction } => self.decide_commit(pages, from, id, *transaction, now),
+            Request::Commit { transaction } => {
+                self.decide_commit(pages, from, id, *transaction, now)
+            }
             Request::Abort { transaction } => self.decide_abort(pages, from, id, *transaction, now),
             Request::Prepare {
                 transaction,
@@ -100,7 +102,9 @@ impl State {
             Request::ListPrepared => Ok(Decision::Answer(Reply::Branches(
                 self.prepared.keys().cloned().collect(),
             ))),
-            Request::WriteBody { body, bytes } => self.decide_write_body(from, id, *body, bytes, now),
+            Request::WriteBody { body, bytes } => {
+                self.decide_write_body(from, id, *body, bytes, now)
+            }
             Request::ReadBody {
                 source,
                 offset,
@@ -136,7 +140,8 @@ fn no_queue(name: &str) -> Error {
     let text = format!("there is no queue {name}");
     let error = Error::new(ErrorKind::QueueNotFound, text);
     if name.contains(';') {
-        return error.hint("a subqueue comes into being with the first message that is moved to it");
+        return error
+            .hint("a subqueue comes into being with the first message that is moved to it");
     }
     error.hint("Get-MsmqQueue lists the queues, New-MsmqQueue creates one")
 }

@@ -118,7 +118,9 @@ impl State {
         let (parent, sub) = parts.ok_or_else(|| super::no_queue(name))?;
         let (_, parent) = self.find_queue(parent)?;
         check_subqueue_name(sub)?;
-        let before = effects.iter().filter(|e| matches!(e, Effect::Create { .. }));
+        let before = effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Create { .. }));
         let number = self.next_queue + u32::try_from(before.count()).unwrap_or_default();
         let effect = Effect::Create {
             queue: number,

@@ -64,7 +64,14 @@ impl State {
             });
             return Ok(());
         }
-        self.end_poisonous(pages, effects, (number, lookup_id), &entry, counts, policy.then)
+        self.end_poisonous(
+            pages,
+            effects,
+            (number, lookup_id),
+            &entry,
+            counts,
+            policy.then,
+        )
     }
 
     fn end_poisonous(
@@ -95,7 +102,8 @@ impl State {
             }
             PoisonTarget::Move => {
                 let name = self.queues.get(&queue).map(|q| q.name.clone());
-                let to = self.subqueue(effects, &format!("{};{POISON}", name.unwrap_or_default()))?;
+                let to =
+                    self.subqueue(effects, &format!("{};{POISON}", name.unwrap_or_default()))?;
                 effects.push(Effect::Move {
                     queue,
                     lookup_id,

@@ -57,7 +57,9 @@ impl State {
                 let (number, _) = self.open_queue(from, queue, Rights::DELETE_MESSAGE)?;
                 return self.decide_purge(pages, stamp, number);
             }
-            Request::SetAccess { queue, access } => return self.decide_access(from, stamp, queue, access),
+            Request::SetAccess { queue, access } => {
+                return self.decide_access(from, stamp, queue, access);
+            }
             Request::SetMachine { properties } => {
                 administrators_only(from, "set the properties of the queue manager")?;
                 check_machine(properties)?;
@@ -125,8 +127,16 @@ impl State {
         } else {
             let (number, queue) = self.open_queue(from, name, Rights::CHANGE_PERMISSIONS)?;
             let owner = !queue.access.owner.eq_ignore_ascii_case(&access.owner);
-            if owner && !queue.access.rights_of(&from.access).has(Rights::TAKE_OWNERSHIP) {
-                let text = format!("{} may not change the owner of queue {name}", from.access.name());
+            if owner
+                && !queue
+                    .access
+                    .rights_of(&from.access)
+                    .has(Rights::TAKE_OWNERSHIP)
+            {
+                let text = format!(
+                    "{} may not change the owner of queue {name}",
+                    from.access.name()
+                );
                 return Err(Error::new(ErrorKind::AccessDenied, text)
                     .hint("it takes the right TakeQueueOwnership"));
             }
@@ -204,7 +214,10 @@ fn check_settable(queue: &Queue, properties: &QueueProperties) -> Result<()> {
             .hint("set those of the queue that it belongs to"));
     }
     if queue.properties.transactional != properties.transactional {
-        let text = format!("whether queue {} is transactional cannot be changed", queue.name);
+        let text = format!(
+            "whether queue {} is transactional cannot be changed",
+            queue.name
+        );
         return Err(Error::new(ErrorKind::IllegalPropertyValue, text)
             .hint("create another queue and move the messages"));
     }
@@ -221,7 +234,8 @@ fn check_deletable(queue: &Queue) -> Result<()> {
         }
         _ => {
             let text = format!("queue {} belongs to the system", queue.name);
-            Err(Error::new(ErrorKind::InvalidParameter, text).hint("it can be cleared, not removed"))
+            Err(Error::new(ErrorKind::InvalidParameter, text)
+                .hint("it can be cleared, not removed"))
         }
     }
 }
@@ -275,7 +289,12 @@ impl State {
     ) -> Result<Decision> {
         let mut effects = Vec::new();
         for queue in self.family(number).into_iter().chain([number]) {
-            self.tell_of_end(pages, &mut effects, queue, super::acknowledgment::QUEUE_DELETED)?;
+            self.tell_of_end(
+                pages,
+                &mut effects,
+                queue,
+                super::acknowledgment::QUEUE_DELETED,
+            )?;
         }
         effects.push(Effect::Delete { queue: number });
         Ok(Decision::Change(Change {
@@ -292,7 +311,12 @@ impl State {
         number: u32,
     ) -> Result<Decision> {
         let mut effects = Vec::new();
-        self.tell_of_end(pages, &mut effects, number, super::acknowledgment::QUEUE_PURGED)?;
+        self.tell_of_end(
+            pages,
+            &mut effects,
+            number,
+            super::acknowledgment::QUEUE_PURGED,
+        )?;
         let queue = self.queues.get(&number);
         let held = queue.map_or_else(Vec::new, |queue| queue.locked.keys().copied().collect());
         effects.push(Effect::Purge {

@@ -135,7 +135,10 @@ impl State {
             self.open_transaction(from, transaction)?.admit(0)?;
         }
         let candidates = self.find(pages, number, &wanted)?;
-        debug_assert!(id.sequence > 0 || id.client.is_nil(), "requests count from 1");
+        debug_assert!(
+            id.sequence > 0 || id.client.is_nil(),
+            "requests count from 1"
+        );
         if candidates.is_empty() {
             return self.missing(pages, number, wanted.select);
         }
@@ -201,7 +204,8 @@ impl State {
             )),
             Select::Id(id) => {
                 let held = queue.locked.keys().copied().find(|lookup_id| {
-                    id.manager == guid && (*lookup_id & u64::from(u32::MAX)) == u64::from(id.ordinal)
+                    id.manager == guid
+                        && (*lookup_id & u64::from(u32::MAX)) == u64::from(id.ordinal)
                 });
                 let _ = pages;
                 Err(match held {

@@ -68,7 +68,9 @@ impl State {
                 continue;
             };
             let entry = queue.delayed.get(&lookup_id).map(|d| d.entry.clone());
-            let expires_ms = entry.as_ref().and_then(crate::queue::entry::Entry::expires_ms);
+            let expires_ms = entry
+                .as_ref()
+                .and_then(crate::queue::entry::Entry::expires_ms);
             queue.wake(pages, lookup_id)?;
             let parent = match (queue.kind, queue.name.split_once(';')) {
                 (QueueKind::Subqueue, Some((parent, sub))) if sub.eq_ignore_ascii_case(RETRY) => {

@@ -8,9 +8,7 @@ use crate::queue::encoded::{Encoded, Head};
 use crate::queue::entry::Wishes;
 use crate::queue::message::{Acknowledge, Delivery, Journal, MessageId};
 use crate::queue::outcome::Outcome;
-use crate::queue::request::{
-    BodyId, Caller, PrivacyLevel, QueueKind, RequestId, Transaction,
-};
+use crate::queue::request::{BodyId, Caller, PrivacyLevel, QueueKind, RequestId, Transaction};
 use crate::queue::state::{MACHINE_JOURNAL, Now, State};
 use crate::queue::stored_queue::Queue;
 use crate::queue::transaction::Operation;
@@ -65,7 +63,8 @@ impl State {
             open.admit(bytes)?;
             open.bytes += bytes;
             open.bodies.extend(body);
-            open.operations.push(Operation::Send(Box::new(arrival), priority));
+            open.operations
+                .push(Operation::Send(Box::new(arrival), priority));
             return Ok(Decision::Known(self.pass(id, Outcome::Staged)));
         }
         let mut effects = self.name_sender(from, &mut arrival);
@@ -153,7 +152,11 @@ impl State {
     /// PROPID_M_TIME_TO_REACH_QUEUE: a message that took too long is refused, and its sender told.
     fn check_reach(&self, queue: &Queue, head: &Head, sent_ms: u64, time_ms: u64) -> Result<()> {
         let longest = self.machine.long_live_seconds;
-        let seconds = head.time_to_reach_queue.seconds().unwrap_or(longest).min(longest);
+        let seconds = head
+            .time_to_reach_queue
+            .seconds()
+            .unwrap_or(longest)
+            .min(longest);
         let late_ms = time_ms.saturating_sub(sent_ms);
         // One with no time at all gets one attempt.
         if seconds == 0 || late_ms <= u64::from(seconds) * 1000 {
@@ -164,8 +167,9 @@ impl State {
             queue.name,
             late_ms / 1000
         );
-        Err(Error::new(ErrorKind::Timeout, text)
-            .hint("nothing was stored; give it more time with -TimeToReachQueue, or look at the clocks"))
+        Err(Error::new(ErrorKind::Timeout, text).hint(
+            "nothing was stored; give it more time with -TimeToReachQueue, or look at the clocks",
+        ))
     }
 
     fn check_quota(&self, number: u32, bytes: u64) -> Result<()> {
@@ -173,7 +177,9 @@ impl State {
             return Ok(());
         };
         let full = |what: String, used: u64, quota: u64| {
-            let text = format!("{what} is full: {used} of {quota} bytes are used, {bytes} more do not fit");
+            let text = format!(
+                "{what} is full: {used} of {quota} bytes are used, {bytes} more do not fit"
+            );
             Err(Error::new(ErrorKind::InsufficientResources, text)
                 .hint("nothing was stored; receive messages, or raise the quota with Set-MsmqQueue -QueueQuota"))
         };
@@ -238,9 +244,8 @@ fn check_target(queue: &Queue) -> Result<()> {
 }
 
 fn check_protection(queue: &Queue, head: &Head) -> Result<()> {
-    let refused = |text: String, hint: &str| {
-        Err(Error::new(ErrorKind::AccessDenied, text).hint(hint))
-    };
+    let refused =
+        |text: String, hint: &str| Err(Error::new(ErrorKind::AccessDenied, text).hint(hint));
     if queue.properties.authenticate && !head.is_signed {
         let text = format!("queue {} takes only signed messages", queue.name);
         return refused(text, "send with an authentication level and a signature");

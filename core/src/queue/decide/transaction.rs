@@ -43,7 +43,9 @@ impl State {
     ) -> Result<Decision> {
         if self.transactions.len() >= TRANSACTIONS_MAX {
             let text = format!("{TRANSACTIONS_MAX} transactions are open");
-            return Err(Error::new(ErrorKind::InsufficientResources, text).hint("commit or abort some"));
+            return Err(
+                Error::new(ErrorKind::InsufficientResources, text).hint("commit or abort some")
+            );
         }
         let key = (from.client, transaction);
         if self.transactions.contains_key(&key) {
@@ -137,7 +139,10 @@ impl State {
         leaves: bool,
     ) -> Result<Vec<Effect>> {
         let mut effects: Vec<Effect> = open.aftermath.into_iter().map(|a| a.2).collect();
-        let sends = open.operations.iter().filter(|o| matches!(o, Operation::Send(..)));
+        let sends = open
+            .operations
+            .iter()
+            .filter(|o| matches!(o, Operation::Send(..)));
         let (count, mut sent) = (sends.count(), 0);
         for operation in open.operations {
             match operation {
@@ -376,20 +381,21 @@ impl State {
             effects = prepared.effects;
             self.place_arrivals(&mut effects);
             let is_move = |q: u32, m: u64, effects: &[Effect]| {
-                let moves = |e: &Effect| {
-                    matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m))
-                };
+                let moves = |e: &Effect| matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m));
                 effects.iter().any(moves)
             };
             for (queue, lookup_id) in prepared.taken {
-                if self.is_held_by(queue, lookup_id, branch) && !is_move(queue, lookup_id, &effects) {
+                if self.is_held_by(queue, lookup_id, branch) && !is_move(queue, lookup_id, &effects)
+                {
                     effects.push(Effect::Leave { queue, lookup_id });
                 }
             }
             let queues = &self.queues;
             effects.retain(|effect| match effect {
                 Effect::Arrive(arrival) => queues.contains_key(&arrival.queue),
-                Effect::Copy { queue, .. } | Effect::Move { queue, .. } => queues.contains_key(queue),
+                Effect::Copy { queue, .. } | Effect::Move { queue, .. } => {
+                    queues.contains_key(queue)
+                }
                 _ => true,
             });
         } else {

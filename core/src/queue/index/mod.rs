@@ -94,7 +94,11 @@ impl Index {
     /// # Errors
     /// As `insert`.
     pub fn at_or_before(&mut self, _: &dyn Pages, id: u64) -> Result<Option<(u64, &Entry)>> {
-        Ok(self.entries.range(..=id).next_back().map(|(id, e)| (*id, e)))
+        Ok(self
+            .entries
+            .range(..=id)
+            .next_back()
+            .map(|(id, e)| (*id, e)))
     }
 
     /// The first that has this correlation id, behind `after`. Does not look at every message.
@@ -149,7 +153,10 @@ impl Index {
     pub fn find_id(&mut self, _: &dyn Pages, ordinal: u32, id: MessageId) -> Result<Option<u64>> {
         let found = self.entries.iter().find(|(lookup_id, entry)| {
             let own = entry.extra.as_ref().and_then(|extra| extra.id);
-            own.map_or((**lookup_id & u64::from(u32::MAX)) == u64::from(ordinal), |own| own == id)
+            own.map_or(
+                (**lookup_id & u64::from(u32::MAX)) == u64::from(ordinal),
+                |own| own == id,
+            )
         });
         Ok(found.map(|f| *f.0))
     }

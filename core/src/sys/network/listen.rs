@@ -58,7 +58,10 @@ pub(super) fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
     match listening {
         Ok(socket) => Ok(socket.into()),
         Err(rustix::io::Errno::ADDRINUSE) => Err(in_use(address)),
-        Err(e) => Err(Error::system(format_args!("listen at {address}"), &e.into())),
+        Err(e) => Err(Error::system(
+            format_args!("listen at {address}"),
+            &e.into(),
+        )),
     }
 }
 

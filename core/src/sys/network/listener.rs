@@ -59,9 +59,16 @@ impl Listener {
     /// `AddressInUse` when another process listens there; those of the file system.
     pub fn unix(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::system(format_args!("listen at {}", path.display()), &e);
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(0o700).create(folder).map_err(failed)?;
+            builder
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(failed)?;
         }
         let lock = own(path)?;
         remove_left_behind(path)?;
@@ -96,7 +103,9 @@ impl Listener {
     /// Those of the system: no more descriptors, mostly.
     pub fn accept(&self) -> io::Result<Option<Stream>> {
         let accepted = match self {
-            Self::Tcp(listener) => listener.accept().and_then(|(stream, _)| Stream::tcp(stream)),
+            Self::Tcp(listener) => listener
+                .accept()
+                .and_then(|(stream, _)| Stream::tcp(stream)),
             Self::Unix(socket) => socket
                 .listener
                 .accept()
@@ -184,7 +193,10 @@ mod tests {
         assert!(path.exists(), "left behind by a process that died");
         drop(Listener::unix(&path).unwrap());
         std::fs::write(&path, "somebody's notes").unwrap();
-        assert_eq!(Listener::unix(&path).unwrap_err().kind, ErrorKind::AddressInUse);
+        assert_eq!(
+            Listener::unix(&path).unwrap_err().kind,
+            ErrorKind::AddressInUse
+        );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody's notes");
     }
 }

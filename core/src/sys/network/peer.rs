@@ -29,7 +29,10 @@ pub struct User {
 #[must_use]
 pub fn user_of(stream: &Stream) -> Option<User> {
     let uid = match stream {
-        Stream::Unix(unix) => rustix::net::sockopt::socket_peercred(unix).ok()?.uid.as_raw(),
+        Stream::Unix(unix) => rustix::net::sockopt::socket_peercred(unix)
+            .ok()?
+            .uid
+            .as_raw(),
         Stream::Tcp(_) => uid_of_tcp(stream.peer_address()?, stream.local_address()?)?,
     };
     Some(user(uid))
@@ -87,10 +90,18 @@ fn groups(table: &str, user: &str, primary: u32) -> Vec<String> {
     let member = |line: &&str| {
         let mut fields = line.split(':').skip(2);
         let id = fields.next().and_then(|id| id.parse().ok());
-        id == Some(primary) || fields.next().is_some_and(|all| all.split(',').any(|one| one == user))
+        id == Some(primary)
+            || fields
+                .next()
+                .is_some_and(|all| all.split(',').any(|one| one == user))
     };
     let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
-    table.lines().filter(member).map(name).take(GROUPS_MAX).collect()
+    table
+        .lines()
+        .filter(member)
+        .map(name)
+        .take(GROUPS_MAX)
+        .collect()
 }
 
 fn read(path: &str) -> String {
@@ -132,7 +143,10 @@ mod tests {
                 0: 0100007F:1E79 0100007F:9C40 01 0:0 00:0 0 0 0 1 1\n   \
                 1: 0100007F:9C40 0100007F:1E79 01 0:0 00:0 0 1001 0 2 1\n";
             let (client, server) = ("127.0.0.1:40000".parse(), "127.0.0.1:7801".parse());
-            assert_eq!(uid_in_table(table, client.unwrap(), server.unwrap()), Some(1001));
+            assert_eq!(
+                uid_in_table(table, client.unwrap(), server.unwrap()),
+                Some(1001)
+            );
         }
     }
 }

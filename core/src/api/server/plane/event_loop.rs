@@ -81,7 +81,9 @@ impl<E: Serve> Plane<E> {
         let failed = |e: std::io::Error| Error::system("prepare the server's event loop", &e);
         let poller = Poller::new().map_err(failed)?;
         for (index, listener) in listeners.iter().enumerate() {
-            poller.add(listener, LISTENERS + index as u64).map_err(failed)?;
+            poller
+                .add(listener, LISTENERS + index as u64)
+                .map_err(failed)?;
         }
         let (handle, control) = Control::new(poller.waker());
         let own = Caller {
@@ -139,7 +141,11 @@ impl<E: Serve> Plane<E> {
         let mut spin_until = Duration::ZERO;
         loop {
             let spinning = self.now < spin_until && !self.engine.is_busy();
-            let timeout = if spinning { Some(Duration::ZERO) } else { self.idle_time() };
+            let timeout = if spinning {
+                Some(Duration::ZERO)
+            } else {
+                self.idle_time()
+            };
             let woken = self
                 .poller
                 .wait(timeout, &mut ready)
@@ -172,7 +178,8 @@ impl<E: Serve> Plane<E> {
     fn idle_time(&self) -> Option<Duration> {
         let until = |at: Duration| at.saturating_sub(self.now);
         let engine = self.engine.wake_at().map(until);
-        let sweep = (self.connections.len() > 0 || self.deaf).then(|| until(self.swept + SWEEP_EVERY));
+        let sweep =
+            (self.connections.len() > 0 || self.deaf).then(|| until(self.swept + SWEEP_EVERY));
         engine.into_iter().chain(sweep).min()
     }
 
@@ -372,20 +379,21 @@ impl<E: Serve> Plane<E> {
         }
     }
 
-    /// Lets those go on who were held back and have room now; whether any request came in by that.
+    /// Lets those go on who were held back and have room now; whether anything was taken from them.
     fn let_in(&mut self) -> bool {
-        let before = self.flow.admitted();
+        let mut any = false;
         for key in std::mem::take(&mut self.held_back) {
-            self.take_frames(key);
+            let taken = self.take_frames(key);
             let Some(connection) = self.connections.get(key) else {
                 continue;
             };
             if connection.is_held_back() {
                 self.held_back.push(key);
             }
+            any |= taken;
             self.watch(key);
         }
-        self.flow.admitted() != before
+        any
     }
 
     fn write(&mut self, key: Key) {

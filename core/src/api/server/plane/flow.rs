@@ -199,7 +199,10 @@ mod tests {
         assert!(!share.has_room(&flow, 0), "three are enough");
         share.release(&mut flow, None);
         assert!(share.has_room(&flow, 0));
-        assert!(!share.has_room(&flow, flow.limits.out_bytes_max), "it does not read");
+        assert!(
+            !share.has_room(&flow, flow.limits.out_bytes_max),
+            "it does not read"
+        );
         share.admit(&mut flow, 6_000, &Request::Counters);
         share.release(&mut flow, None);
         share.release(&mut flow, None);

@@ -183,9 +183,7 @@ impl Window {
             return (Verdict::Fine, None);
         };
         match after_reply(pending, &reply, now) {
-            AfterReply::Deliver => {
-                (Verdict::Fine, self.deliver(number, reply))
-            }
+            AfterReply::Deliver => (Verdict::Fine, self.deliver(number, reply)),
             AfterReply::WaitOn => {
                 self.ask_again(number);
                 (Verdict::Fine, None)
@@ -215,7 +213,12 @@ impl Window {
             AfterLoss::Abort(_) | AfterLoss::SendAgain => None,
         });
         self.unsent = self.first;
-        self.unsent_bytes = self.pending.iter().flatten().map(|pending| pending.bytes).sum();
+        self.unsent_bytes = self
+            .pending
+            .iter()
+            .flatten()
+            .map(|pending| pending.bytes)
+            .sum();
         finished
     }
 
@@ -266,7 +269,9 @@ impl Window {
 
     /// Every reply below this number was seen and is not needed any more.
     fn acknowledged(&self) -> u64 {
-        self.held.first().map_or(self.first, |held| self.first.min(*held))
+        self.held
+            .first()
+            .map_or(self.first, |held| self.first.min(*held))
     }
 
     fn next(&self) -> u64 {
