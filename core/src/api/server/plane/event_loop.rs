@@ -379,21 +379,20 @@ impl<E: Serve> Plane<E> {
         }
     }
 
-    /// Lets those go on who were held back and have room now; whether anything was taken from them.
+    /// Lets those go on who were held back and have room now; whether any request came in by that.
     fn let_in(&mut self) -> bool {
-        let mut any = false;
+        let before = self.flow.admitted();
         for key in std::mem::take(&mut self.held_back) {
-            let taken = self.take_frames(key);
+            self.take_frames(key);
             let Some(connection) = self.connections.get(key) else {
                 continue;
             };
             if connection.is_held_back() {
                 self.held_back.push(key);
             }
-            any |= taken;
             self.watch(key);
         }
-        any
+        self.flow.admitted() != before
     }
 
     fn write(&mut self, key: Key) {
