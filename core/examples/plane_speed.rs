@@ -1,5 +1,7 @@
 //! How fast the data plane is by itself: sessions against a server whose engine only appends each message to a file
 //! and syncs once for all that came. `plane_speed FOLDER [SECONDS] [BODY_BYTES]`; the server is a process of its own.
+//! `plane_speed at ADDRESS [SECONDS] [BODY_BYTES]` measures a queue manager that runs there, and draining and
+//! transactions too.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,10 +17,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hamq_core::api::client::Session;
+use hamq_core::api::client::{Session, Ticket};
 use hamq_core::api::server::plane::{Limits, Plane, ServedManager};
 use hamq_core::queue::message::{Message, MessageId};
-use hamq_core::queue::request::{Answer, Caller, Reply, Request, RequestId, Transaction};
+use hamq_core::queue::request::{
+    Answer, Caller, QueueProperties, Reply, Request, RequestId, Select, Take, Transaction,
+};
 use hamq_core::queue::serve::{Replies, Serve};
 use hamq_core::sys::network::Listener;
 use uuid::Uuid;
@@ -147,7 +151,7 @@ fn pipelined(address: &str, time: Duration, body: usize) -> f64 {
     while began.elapsed() < time {
         for _ in 0..100 {
             if tickets.len() == WINDOW {
-                let oldest: hamq_core::api::client::Ticket = tickets.pop_front().unwrap();
+                let oldest: Ticket = tickets.pop_front().unwrap();
                 oldest.wait().unwrap();
                 count += 1;
             }
@@ -157,14 +161,119 @@ fn pipelined(address: &str, time: Duration, body: usize) -> f64 {
     count as f64 / began.elapsed().as_secs_f64()
 }
 
+/// Takes all there are, in batches that are durably taken before the next is asked for, two under way.
+fn drain(address: &str) -> f64 {
+    let session = open(address);
+    let many = || {
+        session.submit(Request::ReceiveMany {
+            queue: "q".to_owned(),
+            after: 0,
+            take: Take::Remove,
+            count_max: 1000,
+            bytes_max: 2 << 20,
+            timeout_ms: 0,
+            transaction: Transaction::None,
+        })
+    };
+    let (began, mut count) = (Instant::now(), 0);
+    let mut tickets = VecDeque::from([many(), many()]);
+    while let Some(Ok(Reply::Messages(all))) = tickets.pop_front().map(Ticket::wait) {
+        count += all.len();
+        tickets.push_back(many());
+    }
+    f64::from(u32::try_from(count).unwrap()) / began.elapsed().as_secs_f64()
+}
+
+/// Transactions that receive one message and send it again; everything of one is under way at once.
+fn transactions(address: &str, time: Duration, body: usize) -> Vec<u128> {
+    let session = open(address);
+    let (began, mut all) = (Instant::now(), Vec::new());
+    while began.elapsed() < time {
+        let start = Instant::now();
+        let transaction = session.begin();
+        let received = session.submit(Request::Receive {
+            queue: "t".to_owned(),
+            select: Select::First,
+            take: Take::Remove,
+            timeout_ms: 1000,
+            transaction: Transaction::In(transaction),
+        });
+        let mut again = send(body);
+        if let Request::Send { queue, transaction: part, .. } = &mut again {
+            "t".clone_into(queue);
+            *part = Transaction::In(transaction);
+        }
+        received.wait().unwrap();
+        let sent = session.submit(again);
+        session.call(Request::Commit { transaction }).unwrap();
+        sent.wait().unwrap();
+        all.push(start.elapsed().as_nanos());
+    }
+    all
+}
+
+fn in_parallel(count: usize, work: impl Fn() -> Vec<u128> + Clone + Send + 'static) -> Vec<u128> {
+    let threads: Vec<_> = (0..count)
+        .map(|_| std::thread::spawn(work.clone()))
+        .collect();
+    threads
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap())
+        .collect()
+}
+
+fn measure(address: &str, time: Duration, body: usize) {
+    println!("{address}, {body} bytes");
+    show("one at a time", one_at_a_time(address, time, body), time);
+    let rate = pipelined(address, time, body);
+    println!("{:<28} {rate:>9.0}/s", "window 1000");
+    let place = address.to_owned();
+    let all = in_parallel(16, move || one_at_a_time(&place, time, body));
+    show("16 senders, one at a time", all, time);
+}
+
+fn create(session: &Session, queue: &str, transactional: bool) {
+    let properties = QueueProperties {
+        transactional,
+        ..QueueProperties::default()
+    };
+    let queue = queue.to_owned();
+    drop(session.call(Request::CreateQueue { queue, properties }));
+}
+
+/// All that a real queue manager can do.
+fn measure_whole(address: &str, time: Duration, body: usize) {
+    let session = open(address);
+    create(&session, "q", false);
+    create(&session, "t", true);
+    measure(address, time, body);
+    println!("{:<28} {:>9.0}/s", "drain, batches of 1000", drain(address));
+    for _ in 0..100 {
+        let mut first = send(body);
+        if let Request::Send { queue, transaction, .. } = &mut first {
+            "t".clone_into(queue);
+            *transaction = Transaction::Single;
+        }
+        session.call(first).unwrap();
+    }
+    for workers in [1, 8] {
+        let place = address.to_owned();
+        let all = in_parallel(workers, move || transactions(&place, time, body));
+        show(&format!("transactions, {workers} workers"), all, time);
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments[1] == "serve" {
         return serve(&arguments[2]);
     }
     let number = |at: usize, default: u64| arguments.get(at).map_or(default, |n| n.parse().unwrap());
-    let time = Duration::from_secs(number(2, 2));
-    let body = usize::try_from(number(3, 1024)).unwrap();
+    if arguments[1] == "at" {
+        let (time, body) = (Duration::from_secs(number(3, 2)), number(4, 1024));
+        return measure_whole(&arguments[2], time, usize::try_from(body).unwrap());
+    }
+    let (time, body) = (Duration::from_secs(number(2, 2)), number(3, 1024));
     let mut server = Command::new(&arguments[0])
         .args(["serve", &arguments[1]])
         .stdout(Stdio::piped())
@@ -173,16 +282,7 @@ fn main() {
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
     for _ in 0..2 {
         let address = lines.next().unwrap().unwrap();
-        println!("{address}, {body} bytes");
-        show("one at a time", one_at_a_time(&address, time, body), time);
-        println!("{:<28} {:>9.0}/s", "window 1000", pipelined(&address, time, body));
-        let work = || {
-            let address = address.clone();
-            std::thread::spawn(move || one_at_a_time(&address, time, body))
-        };
-        let threads: Vec<_> = (0..16).map(|_| work()).collect();
-        let all = threads.into_iter().flat_map(|thread| thread.join().unwrap());
-        show("16 senders, one at a time", all.collect(), time);
+        measure(&address, time, usize::try_from(body).unwrap());
     }
     server.kill().unwrap();
     server.wait().unwrap();
