@@ -111,10 +111,14 @@ fn serve(folder: &str) {
 }
 
 fn send(body: usize) -> Request {
+    send_to("q", Transaction::None, body)
+}
+
+fn send_to(queue: &str, transaction: Transaction, body: usize) -> Request {
     Request::Send {
-        queue: "q".to_owned(),
+        queue: queue.to_owned(),
         message: Message::new(vec![7; body]).encode(),
-        transaction: Transaction::None,
+        transaction,
         body: None,
     }
 }
@@ -184,12 +188,10 @@ fn drain(address: &str) -> f64 {
     f64::from(u32::try_from(count).unwrap()) / began.elapsed().as_secs_f64()
 }
 
-/// Transactions that receive one message and send it again; everything of one is under way at once.
+/// Transactions that receive one message and send it again; the commit of one travels with the receive of the next.
 fn transactions(address: &str, time: Duration, body: usize) -> Vec<u128> {
     let session = open(address);
-    let (began, mut all) = (Instant::now(), Vec::new());
-    while began.elapsed() < time {
-        let start = Instant::now();
+    let begin = || {
         let transaction = session.begin();
         let received = session.submit(Request::Receive {
             queue: "t".to_owned(),
@@ -198,18 +200,30 @@ fn transactions(address: &str, time: Duration, body: usize) -> Vec<u128> {
             timeout_ms: 1000,
             transaction: Transaction::In(transaction),
         });
-        let mut again = send(body);
-        if let Request::Send { queue, transaction: part, .. } = &mut again {
-            "t".clone_into(queue);
-            *part = Transaction::In(transaction);
-        }
+        (transaction, received)
+    };
+    let (began, mut all) = (Instant::now(), Vec::new());
+    let mut start = began;
+    let (mut transaction, mut received) = begin();
+    loop {
         received.wait().unwrap();
-        let sent = session.submit(again);
-        session.call(Request::Commit { transaction }).unwrap();
+        let sent = session.submit(send_to("t", Transaction::In(transaction), body));
+        let committed = session.submit(Request::Commit { transaction });
+        let ended = began.elapsed() > time;
+        if !ended {
+            (transaction, received) = begin();
+        } else {
+            received = session.submit(Request::Counters);
+        }
+        committed.wait().unwrap();
         sent.wait().unwrap();
         all.push(start.elapsed().as_nanos());
+        start = Instant::now();
+        if ended {
+            received.wait().unwrap();
+            return all;
+        }
     }
-    all
 }
 
 fn in_parallel(count: usize, work: impl Fn() -> Vec<u128> + Clone + Send + 'static) -> Vec<u128> {
@@ -249,12 +263,7 @@ fn measure_whole(address: &str, time: Duration, body: usize) {
     measure(address, time, body);
     println!("{:<28} {:>9.0}/s", "drain, batches of 1000", drain(address));
     for _ in 0..100 {
-        let mut first = send(body);
-        if let Request::Send { queue, transaction, .. } = &mut first {
-            "t".clone_into(queue);
-            *transaction = Transaction::Single;
-        }
-        session.call(first).unwrap();
+        session.call(send_to("t", Transaction::Single, body)).unwrap();
     }
     for workers in [1, 8] {
         let place = address.to_owned();

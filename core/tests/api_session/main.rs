@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::too_many_lines,
     reason = "a double and its stories: a panic is a failure, the double one table of all requests"
 )]

@@ -211,7 +211,7 @@ impl SentRun {
 
     /// Takes the next in; `false` if it does not follow.
     pub fn extend(&mut self, next: Self) -> bool {
-        let ahead = self.rises.then_some(self.count).unwrap_or_default();
+        let ahead = if self.rises { self.count } else { 0 };
         let follows = self.sequence.checked_add(self.count.into()) == Some(next.sequence)
             && self.rises == next.rises
             && self.id.manager == next.id.manager

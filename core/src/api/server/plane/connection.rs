@@ -96,7 +96,7 @@ impl Connection {
         flow: &mut Flow,
     ) -> Result<Taken> {
         loop {
-            if !self.share.has_room(flow, self.outgoing.len()) {
+            if !self.share.has_room(flow, self.outgoing.waiting()) {
                 self.held_back = true;
                 return Ok(Taken::Full);
             }
@@ -184,7 +184,7 @@ impl Connection {
 
     /// Has the poller watch for what is wanted now.
     pub(super) fn watch(&mut self, key: Key, poller: &Poller) -> io::Result<()> {
-        let wanted = (!self.held_back, self.outgoing.len() > 0);
+        let wanted = (!self.held_back, self.outgoing.waiting() > 0);
         if wanted != self.watched {
             poller.watch(&self.stream, key.bits(), wanted.0, wanted.1)?;
             self.watched = wanted;

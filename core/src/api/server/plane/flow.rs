@@ -144,8 +144,7 @@ impl Share {
             // Falls slowly, so that one small message between large ones does not open the gates.
             self.message_bytes = seen.max(self.message_bytes - self.message_bytes / 8);
         }
-        if self.requests > 0 {
-            let part = self.bytes / self.requests;
+        if let Some(part) = self.bytes.checked_div(self.requests) {
             self.requests -= 1;
             self.bytes -= part;
             flow.bytes -= part;
