@@ -85,7 +85,12 @@ impl Serve for Floor {
 fn serve(folder: &str) {
     let path = format!("{folder}/plane_speed.log");
     let mut options = OpenOptions::new();
-    let file = options.create(true).truncate(false).write(true).open(path).unwrap();
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .unwrap();
     let zeros = vec![0; 1 << 20];
     for at in (0..FILE_BYTES).step_by(zeros.len()) {
         file.write_all_at(&zeros, at).unwrap();
@@ -263,7 +268,9 @@ fn measure_whole(address: &str, time: Duration, body: usize) {
     measure(address, time, body);
     println!("{:<28} {:>9.0}/s", "drain, batches of 1000", drain(address));
     for _ in 0..100 {
-        session.call(send_to("t", Transaction::Single, body)).unwrap();
+        session
+            .call(send_to("t", Transaction::Single, body))
+            .unwrap();
     }
     for workers in [1, 8] {
         let place = address.to_owned();
@@ -277,7 +284,8 @@ fn main() {
     if arguments[1] == "serve" {
         return serve(&arguments[2]);
     }
-    let number = |at: usize, default: u64| arguments.get(at).map_or(default, |n| n.parse().unwrap());
+    let number =
+        |at: usize, default: u64| arguments.get(at).map_or(default, |n| n.parse().unwrap());
     if arguments[1] == "at" {
         let (time, body) = (Duration::from_secs(number(3, 2)), number(4, 1024));
         return measure_whole(&arguments[2], time, usize::try_from(body).unwrap());

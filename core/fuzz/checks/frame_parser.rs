@@ -14,7 +14,9 @@ use hamq_core::{Error, Result};
 /// Reads the input as a stream, and as the payload and content of a frame of each kind.
 pub(crate) fn check(data: &[u8]) {
     as_stream(data);
-    let cut = data.first().map_or(0, |first| usize::from(*first).min(data.len()));
+    let cut = data
+        .first()
+        .map_or(0, |first| usize::from(*first).min(data.len()));
     let (payload, content) = data.split_at(cut);
     for kind in Kind::ALL {
         as_frame(*kind, payload, content);
@@ -49,7 +51,10 @@ fn as_frame(kind: Kind, payload: &[u8], content: &[u8]) {
     let whole = Bytes::from(out);
     match parse(&whole) {
         Ok(Some((frame, length))) => {
-            assert_eq!((frame.kind, frame.correlation, length), (kind, 7, whole.len()));
+            assert_eq!(
+                (frame.kind, frame.correlation, length),
+                (kind, 7, whole.len())
+            );
             inside(&frame, &whole);
         }
         Ok(None) => panic!("a whole frame is taken for a part of one"),
@@ -79,7 +84,10 @@ fn request(frame: &Frame<'_>, whole: &Bytes) {
             let Ok(Some((again, _))) = parse(&whole) else {
                 panic!("{request:?} is no frame");
             };
-            assert_eq!(read_request(&again, &whole), Ok((acknowledged, request.clone())));
+            assert_eq!(
+                read_request(&again, &whole),
+                Ok((acknowledged, request.clone()))
+            );
             if let Request::Send { message, .. } = request {
                 let _ = message.verify();
             }

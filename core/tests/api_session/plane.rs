@@ -230,7 +230,9 @@ fn who_never_reads_is_dropped_and_holds_no_memory() {
         ..Limits::default()
     });
     let session = open(&stage);
-    session.call(send(&"long ".repeat(20_000), Transaction::None)).unwrap();
+    session
+        .call(send(&"long ".repeat(20_000), Transaction::None))
+        .unwrap();
     let mut raw = Raw::connect(stage.at);
     let peek = Request::Receive {
         queue: "q".into(),
@@ -246,8 +248,13 @@ fn who_never_reads_is_dropped_and_holds_no_memory() {
     }
     stage.memory.until(|state| state.ended > 0);
     let executed = stage.memory.state.lock().unwrap().executed;
-    assert!(executed < 1000, "{executed} replies of 100 kB were made for nobody");
-    session.call(send("others go on", Transaction::None)).unwrap();
+    assert!(
+        executed < 1000,
+        "{executed} replies of 100 kB were made for nobody"
+    );
+    session
+        .call(send("others go on", Transaction::None))
+        .unwrap();
 }
 
 /// In a process of its own: its memory is measured.
@@ -255,7 +262,10 @@ fn who_never_reads_is_dropped_and_holds_no_memory() {
 fn two_thousand_idle_clients_are_served() {
     let story = "plane::two_thousand_idle_clients_cost_little_and_hold_nobody_up";
     let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
-    let ran = alone.args(["--exact", story, "--ignored"]).output().unwrap();
+    let ran = alone
+        .args(["--exact", story, "--ignored"])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && said.contains("1 passed"), "{said}");
 }
@@ -280,7 +290,9 @@ fn two_thousand_idle_clients_cost_little_and_hold_nobody_up() {
     let each = resident_bytes().saturating_sub(before) / 2000;
     assert!(each < 8 * 1024, "an idle connection takes {each} bytes");
     for number in 0..200 {
-        session.call(send(&number.to_string(), Transaction::None)).unwrap();
+        session
+            .call(send(&number.to_string(), Transaction::None))
+            .unwrap();
     }
     assert_eq!(stage.memory.texts().len(), 200);
     for raw in &mut idle {
@@ -301,7 +313,10 @@ fn resident_bytes() -> usize {
 fn a_client_is_the_user_that_its_process_runs_as() {
     let mut stage = Stage::new(PATIENT);
     let path = stage.folder().join("hamq.sock");
-    let listeners = vec![Listener::tcp(stage.at).unwrap(), Listener::unix(&path).unwrap()];
+    let listeners = vec![
+        Listener::tcp(stage.at).unwrap(),
+        Listener::unix(&path).unwrap(),
+    ];
     stage.start_at(listeners, Limits::default());
     for address in [stage.at.to_string(), format!("unix:{}", path.display())] {
         let session = Session::open(&address, PATIENT).unwrap();
@@ -311,7 +326,10 @@ fn a_client_is_the_user_that_its_process_runs_as() {
     assert_eq!(callers.len(), 2);
     for caller in callers {
         assert!(!caller.access.user.is_empty(), "{caller:?}");
-        assert!(caller.access.administrator, "it is the queue manager's own user");
+        assert!(
+            caller.access.administrator,
+            "it is the queue manager's own user"
+        );
     }
 }
 
@@ -328,9 +346,14 @@ fn the_newest_connection_of_a_client_speaks_for_it() {
     assert!(matches!(old.replies()[..], [(1, Ok(Reply::Done))]));
     let mut new = Raw::silent(stage.at);
     new.greet(client);
-    assert!(stage.memory.state.lock().unwrap().open.is_empty(), "ended before the welcome");
+    assert!(
+        stage.memory.state.lock().unwrap().open.is_empty(),
+        "ended before the welcome"
+    );
     assert_eq!(old.kind(), None);
-    new.stream.write_all(&request(2, &send("mine", Transaction::None))).unwrap();
+    new.stream
+        .write_all(&request(2, &send("mine", Transaction::None)))
+        .unwrap();
     assert!(matches!(new.replies()[..], [(2, Ok(_))]));
 }
 
@@ -338,11 +361,15 @@ fn the_newest_connection_of_a_client_speaks_for_it() {
 fn a_message_is_not_taken_for_a_receiver_whose_connection_died() {
     let (stage, session) = Stage::started();
     let mut raw = Raw::connect(stage.at);
-    raw.stream.write_all(&request(1, &receive(u64::MAX))).unwrap();
+    raw.stream
+        .write_all(&request(1, &receive(u64::MAX)))
+        .unwrap();
     stage.memory.until(|state| !state.waiting.is_empty());
     drop(raw);
     stage.memory.until(|state| state.waiting.is_empty());
-    session.call(send("for somebody", Transaction::None)).unwrap();
+    session
+        .call(send("for somebody", Transaction::None))
+        .unwrap();
     assert_eq!(body(session.call(receive(0))), "for somebody");
 }
 
@@ -353,7 +380,9 @@ fn requests_that_nobody_waits_for_are_sent_and_answered() {
         for _ in 0..100 {
             drop(session.submit(send("x", Transaction::None)));
         }
-        stage.memory.until(|state| state.messages.len() == round * 100);
+        stage
+            .memory
+            .until(|state| state.messages.len() == round * 100);
     }
     let tickets: Vec<_> = (0..4000)
         .map(|_| session.submit(send("y", Transaction::None)))

@@ -543,7 +543,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::frame::parse;
-    use super::super::payload::{Replies, append_reply, append_request, read_replies, read_request};
+    use super::super::payload::{
+        Replies, append_reply, append_request, read_replies, read_request,
+    };
     use super::*;
     use crate::queue::message::Message;
 
@@ -620,7 +622,13 @@ mod tests {
     }
 
     fn messages() -> impl Strategy<Value = Received> {
-        let numbers = (ids(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u16>());
+        let numbers = (
+            ids(),
+            any::<u64>(),
+            any::<u64>(),
+            any::<u64>(),
+            any::<u16>(),
+        );
         let texts = (any::<Vec<u8>>(), ".*", ".*", any::<bool>());
         let moves = (0..3_u32, 0..3_u32, 0..3_u64, any::<u64>());
         let rest = (
@@ -634,7 +642,11 @@ mod tests {
                 lookup_id: numbers.1,
                 sent_ms: numbers.2,
                 arrived_ms: numbers.3,
-                delivery: if texts.3 { Delivery::Recoverable } else { Delivery::Express },
+                delivery: if texts.3 {
+                    Delivery::Recoverable
+                } else {
+                    Delivery::Express
+                },
                 class: numbers.4,
                 sender: texts.1,
                 destination: texts.2,

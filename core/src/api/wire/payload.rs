@@ -100,7 +100,9 @@ pub fn append_reply(out: &mut Vec<u8>, sequence: u64, reply: &Result<Reply>) -> 
 pub fn read_replies(frame: &Frame<'_>, whole: &Bytes) -> Result<Replies> {
     match frame.kind {
         Kind::Sent => read_sent(frame).map(Replies::Sent),
-        Kind::Messages => read_messages(frame, whole).map(|reply| Replies::One(frame.correlation, reply)),
+        Kind::Messages => {
+            read_messages(frame, whole).map(|reply| Replies::One(frame.correlation, reply))
+        }
         Kind::Reply => {
             let reply = read_postcard("reply", frame.payload)?;
             Ok(Replies::One(frame.correlation, reply))

@@ -1,9 +1,9 @@
 //! The stories of the window.
 
 use super::*;
-use crate::error::ErrorKind;
 use crate::api::wire::frame::parse;
 use crate::api::wire::payload::read_request;
+use crate::error::ErrorKind;
 use crate::queue::message::{Message, MessageId};
 use crate::queue::request::{Select, Take, Transaction};
 
@@ -310,7 +310,11 @@ fn what_was_never_sent_of_a_transaction_survives_the_loss() {
     let numbers: Vec<_> = written(&mut window, at(0)).iter().map(|w| w.0).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     let finished = window.lost();
-    assert_eq!(finished.len(), 2, "now its beginning and its send are lost, the commit is asked for again");
+    assert_eq!(
+        finished.len(),
+        2,
+        "now its beginning and its send are lost, the commit is asked for again"
+    );
     window.check_invariants();
 }
 
@@ -318,7 +322,11 @@ fn what_was_never_sent_of_a_transaction_survives_the_loss() {
 fn a_held_outcome_is_not_acknowledged_and_bounds_what_can_be_asked_beside_it() {
     let mut window = Window::new();
     let slot = Arc::new(Slot::holding());
-    assert!(window.push(receive(0, Transaction::None), Arc::clone(&slot), at(0)).is_none());
+    assert!(
+        window
+            .push(receive(0, Transaction::None), Arc::clone(&slot), at(0))
+            .is_none()
+    );
     written(&mut window, at(0));
     window.answer(1, Ok(Reply::Done), at(0));
     let held = slot.give_up().unwrap();
@@ -329,10 +337,20 @@ fn a_held_outcome_is_not_acknowledged_and_bounds_what_can_be_asked_beside_it() {
         assert_eq!((asked[0].0, asked[0].1), (number, 1));
         window.answer(number, Ok(Reply::Done), at(0));
     }
-    assert!(!window.has_room(&Request::Counters), "the queue manager remembers all of them");
+    assert!(
+        !window.has_room(&Request::Counters),
+        "the queue manager remembers all of them"
+    );
     let source = crate::queue::request::BodySource::Received(held);
-    let part = Request::ReadBody { source, offset: 0, length: 1 };
-    assert!(window.has_room(&part), "or the body could never be read to its end");
+    let part = Request::ReadBody {
+        source,
+        offset: 0,
+        length: 1,
+    };
+    assert!(
+        window.has_room(&part),
+        "or the body could never be read to its end"
+    );
     window.release(held);
     assert!(window.has_room(&Request::Counters));
     push(&mut window, Request::Counters);
