@@ -30,7 +30,7 @@ fn open(folder: &Path, replay: &mut dyn FnMut(Event<'_>)) -> Log {
         fence: None,
     };
     let disk = disk::real(folder).unwrap();
-    let (log, _) = Log::open(disk, Arc::new(SystemClock), options, &mut |event| {
+    let (log, _) = Log::open(disk, Arc::new(SystemClock), options, &mut |_, event| {
         replay(event);
         Ok(())
     })
@@ -108,7 +108,7 @@ fn reading(folder: &Path, records: usize) {
     write(folder, records, 64, false);
     let mut places: Vec<Position> = Vec::with_capacity(records);
     let began = Instant::now();
-    let mut log = open(folder, &mut |event| {
+    let mut log = open(folder, &mut |_, event| {
         if let Event::Record(position, _) = event {
             places.push(position);
         }
