@@ -108,7 +108,7 @@ fn reading(folder: &Path, records: usize) {
     write(folder, records, 64, false);
     let mut places: Vec<Position> = Vec::with_capacity(records);
     let began = Instant::now();
-    let mut log = open(folder, &mut |_, event| {
+    let mut log = open(folder, &mut |event| {
         if let Event::Record(position, _) = event {
             places.push(position);
         }
