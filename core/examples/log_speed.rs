@@ -116,7 +116,7 @@ fn reading(folder: &Path, records: usize) {
     let opened = began.elapsed();
     println!(
         "opening {records} records ({} MiB): {:.1} ms",
-        records * RECORD_BYTES >> 20,
+        (records * RECORD_BYTES) >> 20,
         opened.as_secs_f64() * 1e3
     );
     let began = Instant::now();

@@ -364,6 +364,35 @@ fn stop_at_every_operation(meanwhile: fn(&mut User)) {
 }
 
 #[test]
+fn a_snapshot_that_ends_while_another_takes_over_takes_nothing_from_what_it_reads() {
+    for n in 0.. {
+        let disk = FakeDisk::new();
+        let (log, keys, _) = open(&disk, Some(1)).unwrap();
+        let mut old = User::new(log, keys, 0);
+        for _ in 0..8 {
+            old.batch(4, 5).unwrap();
+        }
+        old.begin_snapshot().unwrap();
+        let keys = old.keys.clone();
+        let (old, count) = (Mutex::new(Some(old)), Arc::new(AtomicU64::new(0)));
+        let counted = Arc::clone(&count);
+        disk.set_hook(Some(Arc::new(move |_, _| {
+            if counted.fetch_add(1, Ordering::SeqCst) == n {
+                let mut old = old.lock().unwrap().take().unwrap();
+                drop(old.rest());
+            }
+        })));
+        let (_, found, _) = open(&disk, Some(9)).unwrap_or_else(|e| panic!("operation {n}: {e}"));
+        disk.set_hook(None);
+        assert_eq!(found, keys, "operation {n}");
+        if count.load(Ordering::SeqCst) < n {
+            assert!(n > 30, "{n}");
+            return;
+        }
+    }
+}
+
+#[test]
 fn without_the_fence_a_thawed_owner_acknowledges_and_the_test_above_would_see_it() {
     let disk = FakeDisk::new();
     let mut unfenced = options(Some(1));
@@ -417,17 +446,17 @@ fn a_snapshot_in_a_segment_that_has_no_batch_yet_is_found_again() {
     let (log, keys, _) = open(&disk, None).unwrap();
     let mut user = User::new(log, keys, 0);
     user.batch(4, 99).unwrap();
-    user.batch(0, 1).unwrap();
+    user.batch(0, 0).unwrap();
     user.rest().unwrap();
     let first = user.log.current_segment();
-    while user.log.current_segment() == first {
-        user.log.prepare(1, 7000, false).unwrap();
-        user.remove_first(0);
-    }
+    user.log.prepare(1, 7000, false).unwrap();
+    assert!(user.log.current_segment() > first);
     user.begin_snapshot().unwrap();
     user.rest().unwrap();
-    let (_, keys, _) = open(&disk.crash(1, Survivors::None), None).unwrap();
-    assert_eq!(keys, user.keys);
+    for survivors in [Survivors::None, Survivors::All] {
+        let (_, keys, _) = open(&disk.crash(1, survivors), None).unwrap();
+        assert_eq!(keys, user.keys);
+    }
     // And when batches follow while it is written.
     user.begin_snapshot().unwrap();
     user.batch(3, 99).unwrap();

@@ -224,7 +224,7 @@ fn operations() -> u64 {
 
 fn every_operation_fails(fault: Fault, survivors: Survivors) {
     let count = operations();
-    assert!(count > 200, "the workload is too small: {count}");
+    assert!(count > 150, "the workload is too small: {count}");
     for n in 0..count {
         let disk = FakeDisk::new();
         disk.fail_at(n, fault);

@@ -107,6 +107,7 @@ impl Log {
         self.in_flight = true;
         self.end = align(self.end + length);
         self.next_batch += 1;
+        self.check_invariants_in_debug();
         Some(flush)
     }
 
@@ -126,6 +127,7 @@ impl Log {
         let result = result.and_then(|()| self.check_owner());
         result.map_err(|error| self.poison(error))?;
         self.settled = (flushed.segment, flushed.end);
+        self.check_invariants_in_debug();
         Ok(bytes)
     }
 

@@ -193,6 +193,19 @@ impl Pool {
         }
     }
 
+    pub(super) fn check_invariants(&self, current: u32) {
+        let numbers = || self.ready.iter().map(|spare| spare.id.number);
+        assert!(
+            numbers().is_sorted_by(|a, b| a < b),
+            "the lowest goes first"
+        );
+        assert!(numbers().all(|n| current < n && n < self.next_number));
+        assert!(
+            self.ready.len() <= READY_MAX + AHEAD_MAX,
+            "spares are bounded"
+        );
+    }
+
     fn next_task(&mut self, token: Token, length: u64) -> Option<Task> {
         let short = self.ready.len() < self.ahead;
         if short || self.garbage.is_empty() {

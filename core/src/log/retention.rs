@@ -218,6 +218,7 @@ impl Log {
         self.remove_replaced(&names, &written.name);
         self.last_snapshot = Some(written.name);
         self.give_up(&written.dead);
+        self.check_invariants_in_debug();
         Ok(written.length)
     }
 

@@ -157,6 +157,7 @@ impl Log {
         if self.end + need > self.current.length / 2 {
             self.pool.expect_roll();
         }
+        self.check_invariants_in_debug();
         Ok(())
     }
 
@@ -213,6 +214,43 @@ impl Log {
     /// system is coherent, and the epoch alone decides.
     pub fn extend_deadline(&mut self, until: Duration) {
         self.deadline = self.deadline.map(|now| now.max(until));
+    }
+
+    /// Asserts what holds between any two calls; in debug builds after each that changes the log.
+    ///
+    /// # Panics
+    /// When it does not hold: a fault of the log itself.
+    pub fn check_invariants(&self) {
+        let number = self.current.id.number;
+        assert!((HEADER_BYTES..=self.current.length).contains(&self.end));
+        assert_eq!(self.end, align(self.end), "batches begin on a sector");
+        let last = self.segments.last_key_value();
+        assert!(last.is_none_or(|(last, _)| *last < number), "numbers grow");
+        assert!(
+            self.due
+                .is_sorted_by(|a, b| a.header.id.number < b.header.id.number)
+        );
+        let begins = self
+            .due
+            .last()
+            .filter(|due| due.header.id == self.current.id);
+        assert!(
+            begins.is_none() || self.end == HEADER_BYTES,
+            "a header goes out with the first batch"
+        );
+        assert!(
+            self.settled <= (number, self.end),
+            "no more is settled than was sealed"
+        );
+        let all = self.settled == (number, self.end);
+        assert!(all || self.in_flight || self.poison.is_some() || self.end == HEADER_BYTES);
+        self.pool.check_invariants(number);
+    }
+
+    pub(super) fn check_invariants_in_debug(&self) {
+        if cfg!(debug_assertions) {
+            self.check_invariants();
+        }
     }
 
     pub(super) fn healthy(&self) -> Result<()> {
