@@ -5,10 +5,14 @@
 
 #![allow(dead_code, reason = "each target calls one of them")]
 
+pub(crate) mod frame_parser;
 pub(crate) mod name_parser;
 
 /// A check and the name of its target.
 pub(crate) type Check = (&'static str, fn(&[u8]));
 
 /// Every check there is.
-pub(crate) const ALL: &[Check] = &[("name_parser", name_parser::check)];
+pub(crate) const ALL: &[Check] = &[
+    ("frame_parser", frame_parser::check),
+    ("name_parser", name_parser::check),
+];

@@ -175,8 +175,9 @@ fn look(link: &Link) -> bool {
 async fn doze(link: &Link, line: &Arc<Line>, until_tick: Duration) {
     {
         let mut state = link.lock();
+        // From here on, who submits and does not wait must say so.
+        state.attentive = false;
         if state.reading || state.window.is_empty() {
-            state.attentive = false;
             return;
         }
     }
@@ -186,6 +187,7 @@ async fn doze(link: &Link, line: &Arc<Line>, until_tick: Duration) {
         _ = readable => {}
         () = link.keeper.notified() => {}
     }
+    link.lock().attentive = true;
 }
 
 /// Looks whether the other side lives, and tells it that this one does.

@@ -387,6 +387,8 @@ impl Link {
             .as_ref()
             .is_some_and(|present| Arc::ptr_eq(present, line))
         {
+            // Another one may be there already, which nobody could read from as long as this one was read.
+            self.pass_on(state);
             return;
         }
         state.line = None;

@@ -195,3 +195,51 @@ pub(super) fn unreadable(what: &str, why: &str) -> Error {
     )
     .hint("client and server may be of different versions")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{FRAME_BYTES_MAX, parse};
+    use super::*;
+    use crate::queue::request::{Reply, Request};
+
+    fn reply_in(out: Vec<u8>) -> Result<Reply> {
+        let whole = Bytes::from(out);
+        let (frame, _) = parse(&whole).unwrap().unwrap();
+        match read_replies(&frame, &whole).unwrap() {
+            Replies::One(_, reply) => reply,
+            Replies::Sent(run) => Ok(run.replies().next().unwrap().1),
+        }
+    }
+
+    #[test]
+    fn an_error_travels_with_its_kind_and_hint() {
+        let error = Error::new(ErrorKind::QueueNotFound, "no queue a").hint("make one");
+        let mut out = Vec::new();
+        append_reply(&mut out, 3, &Err(error.clone())).unwrap();
+        assert_eq!(reply_in(out), Err(error.clone()));
+        let mut out = Vec::new();
+        append_command_reply(&mut out, 4, &Err(error.clone())).unwrap();
+        let (frame, _) = parse(&out).unwrap().unwrap();
+        assert_eq!(read_command_reply(frame.payload).unwrap(), Err(error));
+    }
+
+    #[test]
+    fn a_reply_that_does_not_fit_becomes_an_error_and_spoils_no_neighbour() {
+        let mut out = Vec::new();
+        append_reply(&mut out, 1, &Ok(Reply::Done)).unwrap();
+        let before = out.len();
+        let huge = Reply::Bytes(vec![0; FRAME_BYTES_MAX]);
+        append_reply(&mut out, 2, &Ok(huge)).unwrap();
+        let error = reply_in(out.split_off(before)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InsufficientResources);
+    }
+
+    #[test]
+    fn trailing_bytes_are_refused() {
+        let mut payload = postcard::to_allocvec(&(1_u64, Request::Counters)).unwrap();
+        let read = |payload: &[u8]| read_postcard::<(u64, Request)>("request", payload);
+        assert_eq!(read(&payload).unwrap(), (1, Request::Counters));
+        payload.push(0);
+        assert!(read(&payload).is_err());
+    }
+}

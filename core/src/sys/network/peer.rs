@@ -1,8 +1,10 @@
 //! Which user is at the other end of a connection of this machine.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Stream;
 use super::holder::kernel_form;
@@ -25,17 +27,62 @@ pub struct User {
     pub administrator: bool,
 }
 
-/// Who is at the other end, where the system tells: of a Unix socket always, of TCP on this machine only.
-#[must_use]
-pub fn user_of(stream: &Stream) -> Option<User> {
-    let uid = match stream {
-        Stream::Unix(unix) => rustix::net::sockopt::socket_peercred(unix)
-            .ok()?
-            .uid
-            .as_raw(),
-        Stream::Tcp(_) => uid_of_tcp(stream.peer_address()?, stream.local_address()?)?,
-    };
-    Some(user(uid))
+/// Finds out who is at the other end of connections, many at a time: a table of the system is read once for all
+/// connections that were there before.
+#[derive(Debug, Default)]
+pub struct Peers {
+    /// The system's connections over IPv4 and IPv6, and when they were read.
+    tables: [Option<(Duration, String)>; 2],
+    users: HashMap<u32, User>,
+}
+
+impl Peers {
+    /// Who is at the other end of a connection that was accepted at `accepted`, where the system tells: of a Unix
+    /// socket always, of TCP on this machine only. A table that is older than the connection may know another one by
+    /// its addresses, so it does not count.
+    pub fn user_of(&mut self, stream: &Stream, accepted: Duration, now: Duration) -> Option<User> {
+        let uid = match stream {
+            Stream::Unix(unix) => rustix::net::sockopt::socket_peercred(unix)
+                .ok()?
+                .uid
+                .as_raw(),
+            Stream::Tcp(_) => {
+                let (peer, local) = (stream.peer_address()?, stream.local_address()?);
+                self.uid_of_tcp(peer, local, accepted, now)?
+            }
+        };
+        Some(self.users.entry(uid).or_insert_with(|| user(uid)).clone())
+    }
+
+    /// Forgets what may have changed meanwhile.
+    pub fn rest(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Who owns the socket at `peer` that is connected to us at `local`.
+    fn uid_of_tcp(
+        &mut self,
+        peer: SocketAddr,
+        local: SocketAddr,
+        accepted: Duration,
+        now: Duration,
+    ) -> Option<u32> {
+        if !peer.ip().is_loopback() {
+            return None;
+        }
+        let (path, table) = match peer {
+            SocketAddr::V4(_) => ("/proc/net/tcp", &mut self.tables[0]),
+            SocketAddr::V6(_) => ("/proc/net/tcp6", &mut self.tables[1]),
+        };
+        if table
+            .as_ref()
+            .is_none_or(|(read_at, _)| *read_at <= accepted)
+        {
+            *table = Some((now, read(path)));
+        }
+        let (_, text) = table.as_ref()?;
+        uid_in_table(text, peer, local)
+    }
 }
 
 fn user(uid: u32) -> User {
@@ -53,27 +100,12 @@ fn user(uid: u32) -> User {
     }
 }
 
-/// Who owns the socket at `peer` that is connected to us at `local`.
-fn uid_of_tcp(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-    if !peer.ip().is_loopback() {
-        return None;
-    }
-    let table = match peer {
-        SocketAddr::V4(_) => "/proc/net/tcp",
-        SocketAddr::V6(_) => "/proc/net/tcp6",
-    };
-    uid_in_table(&read(table), peer, local)
-}
-
 /// `sl local remote st tx:rx tr:when retransmits uid …`
 fn uid_in_table(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
     let form = |address: SocketAddr| format!("{}:{:04X}", kernel_form(address), address.port());
-    let (from, to) = (form(peer), form(local));
-    let line = table.lines().find(|line| {
-        let mut fields = line.split_ascii_whitespace().skip(1);
-        fields.next() == Some(&from) && fields.next() == Some(&to)
-    })?;
-    line.split_ascii_whitespace().nth(7)?.parse().ok()
+    let both = format!(" {} {} ", form(peer), form(local));
+    let behind = &table[table.find(&both)? + both.len()..];
+    behind.split_ascii_whitespace().nth(4)?.parse().ok()
 }
 
 /// `name:password:uid:gid:…`
@@ -119,7 +151,9 @@ mod tests {
     #[test]
     fn the_other_end_of_both_kinds_of_connection_is_this_process_s_user() {
         let (near, _far) = Stream::pair().unwrap();
-        let me = user_of(&near).unwrap();
+        let at = Duration::from_secs;
+        let mut peers = Peers::default();
+        let me = peers.user_of(&near, at(1), at(1)).unwrap();
         assert_eq!(me.uid, rustix::process::geteuid().as_raw());
         assert!(me.administrator && !me.name.is_empty());
 
@@ -127,7 +161,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let _client = std::net::TcpStream::connect(address).unwrap();
         let stream = Stream::tcp(listener.accept().unwrap().0).unwrap();
-        assert_eq!(user_of(&stream), Some(me));
+        assert_eq!(peers.user_of(&stream, at(2), at(3)), Some(me.clone()));
+        let second = std::net::TcpStream::connect(address).unwrap();
+        let accepted = Stream::tcp(listener.accept().unwrap().0).unwrap();
+        assert_eq!(peers.user_of(&accepted, at(2), at(4)), None, "an old table");
+        assert_eq!(peers.user_of(&accepted, at(4), at(4)), Some(me));
+        drop(second);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::queue::access::Access;
 use crate::queue::request::{Answer, Caller, Reply, Request, RequestId};
 use crate::queue::serve::Serve;
-use crate::sys::network::{Filled, Poller, Stream, user_of};
+use crate::sys::network::{Filled, Poller, Stream, User};
 
 /// Where a connection is in its life.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Connection {
         flow: &mut Flow,
     ) -> Result<Taken> {
         loop {
-            if !self.share.has_room(flow, self.outgoing.len()) {
+            if !self.share.has_room(flow, self.outgoing.waiting()) {
                 self.held_back = true;
                 return Ok(Taken::Full);
             }
@@ -140,15 +140,25 @@ impl Connection {
         }
     }
 
-    /// The client said who it is, and is welcome.
-    pub(super) fn welcome(&mut self, hello: &Hello, name: &str, epoch: u64) -> Result<()> {
+    /// The client said which it is, the system which user; it is welcome.
+    pub(super) fn welcome(
+        &mut self,
+        hello: &Hello,
+        user: Option<User>,
+        name: &str,
+        epoch: u64,
+    ) -> Result<()> {
         debug_assert!(matches!(self.phase, Phase::Greeting), "{:?}", self.phase);
         self.outgoing.welcome(name, epoch)?;
         self.phase = Phase::Speaking(Caller {
             client: hello.client,
-            access: Arc::new(access_of(&self.stream)),
+            access: Arc::new(access_of(user)),
         });
         Ok(())
+    }
+
+    pub(super) const fn began(&self) -> Duration {
+        self.began
     }
 
     /// The client is not welcome: it is told why, and nothing more is read.
@@ -184,7 +194,7 @@ impl Connection {
 
     /// Has the poller watch for what is wanted now.
     pub(super) fn watch(&mut self, key: Key, poller: &Poller) -> io::Result<()> {
-        let wanted = (!self.held_back, self.outgoing.len() > 0);
+        let wanted = (!self.held_back, self.outgoing.waiting() > 0);
         if wanted != self.watched {
             poller.watch(&self.stream, key.bits(), wanted.0, wanted.1)?;
             self.watched = wanted;
@@ -228,8 +238,8 @@ fn verify(request: &Request) -> Result<()> {
     }
 }
 
-fn access_of(stream: &Stream) -> Access {
-    user_of(stream).map_or_else(Access::anonymous, |user| Access {
+fn access_of(user: Option<User>) -> Access {
+    user.map_or_else(Access::anonymous, |user| Access {
         user: user.name,
         groups: user.groups,
         administrator: user.administrator,

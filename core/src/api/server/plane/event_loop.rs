@@ -20,7 +20,7 @@ use crate::queue::access::Access;
 use crate::queue::request::{Answer, Caller, Request, RequestId};
 use crate::queue::serve::{Replies, Serve};
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::network::{Event, Filled, Listener, Poller};
+use crate::sys::network::{Event, Filled, Listener, Peers, Poller};
 
 /// The tokens of listeners begin here; no key of a connection is as large.
 const LISTENERS: u64 = 1 << 63;
@@ -50,6 +50,7 @@ pub struct Plane<E> {
     poller: Poller,
     connections: Connections,
     seats: Seats,
+    peers: Peers,
     flow: Flow,
     /// Who waits for room.
     held_back: Vec<Key>,
@@ -101,6 +102,7 @@ impl<E: Serve> Plane<E> {
             poller,
             connections: Connections::default(),
             seats: Seats::default(),
+            peers: Peers::default(),
             flow: Flow::new(limits),
             held_back: Vec::new(),
             dirty: Vec::new(),
@@ -213,7 +215,9 @@ impl<E: Serve> Plane<E> {
             }
             match listener.accept() {
                 Ok(Some(stream)) => {
-                    let key = self.connections.insert(Connection::new(stream, self.now));
+                    // The time behind the accept: what is read of the system later knows this connection.
+                    let connection = Connection::new(stream, self.clock.boot());
+                    let key = self.connections.insert(connection);
                     let added = self
                         .connections
                         .get(key)
@@ -300,8 +304,15 @@ impl<E: Serve> Plane<E> {
         let Some(connection) = self.connections.get(key) else {
             return;
         };
+        let (name, epoch) = (&self.served.name, self.served.epoch);
         let told = match checked {
-            Ok(()) => connection.welcome(hello, &self.served.name, self.served.epoch),
+            Ok(()) => {
+                let now = self.clock.boot();
+                let user = self
+                    .peers
+                    .user_of(connection.stream(), connection.began(), now);
+                connection.welcome(hello, user, name, epoch)
+            }
             Err(error) => connection.refuse(&error),
         };
         if connection.mark_dirty() {
@@ -379,21 +390,20 @@ impl<E: Serve> Plane<E> {
         }
     }
 
-    /// Lets those go on who were held back and have room now; whether anything was taken from them.
+    /// Lets those go on who were held back and have room now; whether any request came in by that.
     fn let_in(&mut self) -> bool {
-        let mut any = false;
+        let before = self.flow.admitted();
         for key in std::mem::take(&mut self.held_back) {
-            let taken = self.take_frames(key);
+            self.take_frames(key);
             let Some(connection) = self.connections.get(key) else {
                 continue;
             };
             if connection.is_held_back() {
                 self.held_back.push(key);
             }
-            any |= taken;
             self.watch(key);
         }
-        any
+        self.flow.admitted() != before
     }
 
     fn write(&mut self, key: Key) {
@@ -441,6 +451,7 @@ impl<E: Serve> Plane<E> {
             }
         }
         self.scratch = Vec::new();
+        self.peers.rest();
         if self.deaf {
             self.set_deaf(false);
         }

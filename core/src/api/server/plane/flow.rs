@@ -77,11 +77,22 @@ pub(super) fn clamp(request: &mut Request) {
 pub(super) struct Flow {
     pub(super) limits: Limits,
     bytes: usize,
+    /// Requests that ever came in.
+    admitted: u64,
 }
 
 impl Flow {
     pub(super) const fn new(limits: Limits) -> Self {
-        Self { limits, bytes: 0 }
+        Self {
+            limits,
+            bytes: 0,
+            admitted: 0,
+        }
+    }
+
+    /// How many requests ever came in.
+    pub(super) const fn admitted(&self) -> u64 {
+        self.admitted
     }
 
     fn has_room(&self) -> bool {
@@ -123,6 +134,7 @@ impl Share {
         self.requests += 1;
         self.bytes += cost;
         flow.bytes += cost;
+        flow.admitted += 1;
     }
 
     /// The reply of an admitted request is there. Each is taken for an equal part of what is under way, so that no table of
@@ -132,8 +144,7 @@ impl Share {
             // Falls slowly, so that one small message between large ones does not open the gates.
             self.message_bytes = seen.max(self.message_bytes - self.message_bytes / 8);
         }
-        if self.requests > 0 {
-            let part = self.bytes / self.requests;
+        if let Some(part) = self.bytes.checked_div(self.requests) {
             self.requests -= 1;
             self.bytes -= part;
             flow.bytes -= part;

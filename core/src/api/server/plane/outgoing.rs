@@ -56,13 +56,13 @@ impl Outgoing {
         append_refused(&mut self.bytes, error)
     }
 
-    /// How many bytes wait.
-    pub(super) fn len(&self) -> usize {
+    /// How many bytes wait to be written.
+    pub(super) fn waiting(&self) -> usize {
         self.bytes.len() - self.written
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.run.is_none()
+        self.waiting() == 0 && self.run.is_none()
     }
 
     /// Since when nothing could be written.
@@ -169,12 +169,14 @@ mod tests {
     #[test]
     fn what_does_not_fit_waits_and_memory_is_given_back() {
         let (near, far) = Stream::pair().unwrap();
-        let mut outgoing = Outgoing::default();
-        outgoing.bytes = vec![1; 4_000_000];
+        let mut outgoing = Outgoing {
+            bytes: vec![1; 4_000_000],
+            ..Outgoing::default()
+        };
         outgoing.write(&near, Duration::from_secs(3)).unwrap();
         assert_eq!(outgoing.blocked_since(), Some(Duration::from_secs(3)));
         let mut seen = Vec::new();
-        while outgoing.len() > 0 {
+        while !outgoing.is_empty() {
             seen.reserve(100_000);
             far.read(&mut seen).unwrap();
             outgoing.write(&near, Duration::from_secs(4)).unwrap();

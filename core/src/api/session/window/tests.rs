@@ -3,8 +3,9 @@
 use super::*;
 use crate::api::wire::frame::parse;
 use crate::api::wire::payload::read_request;
+use crate::error::ErrorKind;
 use crate::queue::message::{Message, MessageId};
-use crate::queue::request::Select;
+use crate::queue::request::{Select, Take, Transaction};
 
 const T: TransactionId = TransactionId(4);
 
@@ -15,8 +16,9 @@ fn at(ms: u64) -> Moment {
 fn send(transaction: Transaction) -> Request {
     Request::Send {
         queue: "q".into(),
-        message: Message::new("x"),
+        message: Message::new("x").encode(),
         transaction,
+        body: None,
     }
 }
 
@@ -24,7 +26,7 @@ fn receive(timeout_ms: u64, transaction: Transaction) -> Request {
     Request::Receive {
         queue: "q".into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms,
         transaction,
     }
@@ -45,11 +47,12 @@ fn nothing() -> Result<Reply> {
 fn written(window: &mut Window, now: Moment) -> Vec<(u64, u64, Request)> {
     let mut out = Vec::new();
     assert!(window.encode_unsent(&mut out, usize::MAX, now).is_empty());
-    let (mut rest, mut all) = (out.as_slice(), Vec::new());
-    while let Some((frame, taken)) = parse(rest).unwrap() {
-        let (acknowledged, request) = read_request(frame.payload).unwrap();
+    let whole = bytes::Bytes::from(out);
+    let (mut at, mut all) = (0, Vec::new());
+    while let Some((frame, taken)) = parse(&whole[at..]).unwrap() {
+        let (acknowledged, request) = read_request(&frame, &whole).unwrap();
         all.push((frame.correlation, acknowledged, request));
-        rest = &rest[taken..];
+        at += taken;
     }
     all
 }
@@ -66,10 +69,10 @@ fn push(window: &mut Window, request: Request) -> Arc<Slot> {
 }
 
 fn begin(window: &mut Window) {
-    push(window, Request::Begin);
+    push(window, Request::Begin { transaction: T });
     let number = window.next() - 1;
     written(window, Duration::ZERO);
-    window.answer(number, Ok(Reply::Began(T)), Duration::ZERO);
+    window.answer(number, Ok(Reply::Done), Duration::ZERO);
 }
 
 #[test]
@@ -119,10 +122,10 @@ fn what_a_loss_does_to_each_request() {
         (receive(9, Transaction::None), AfterLoss::SendAgain),
         (receive(9, Transaction::Single), AfterLoss::SendAgain),
         (receive(9, inside), AfterLoss::Abort(T)),
-        (Request::Begin, AfterLoss::SendAgain),
+        (Request::Begin { transaction: T }, AfterLoss::Abort(T)),
         (Request::Commit { transaction: T }, AfterLoss::SendAgain),
         (Request::Abort { transaction: T }, AfterLoss::Abort(T)),
-        (Request::ListQueues, AfterLoss::SendAgain),
+        (Request::Counters, AfterLoss::SendAgain),
     ] {
         assert_eq!(after_loss(&request), expected, "{request:?}");
     }
@@ -133,6 +136,7 @@ fn what_a_loss_does_to_each_request() {
 fn what_a_reply_does() {
     let pending = |deadline: Option<u64>, cancelled: bool| Pending {
         request: receive(0, Transaction::None),
+        bytes: 0,
         slot: Arc::default(),
         deadline: deadline.map(at),
         cancelled: cancelled.then_some(at(0)),
@@ -284,12 +288,89 @@ fn a_cancelled_receive_that_nobody_answers_ends_after_two_slices() {
 fn the_window_has_an_end() {
     let mut window = Window::new();
     for _ in 0..OUTSTANDING_MAX {
-        assert!(window.has_room());
+        assert!(window.has_room(&Request::Counters));
         push(&mut window, send(Transaction::None));
     }
-    assert!(!window.has_room());
+    assert!(!window.has_room(&Request::Counters));
     let error = Error::new(ErrorKind::RemoteMachineNotAvailable, "gone");
     assert_eq!(window.fail_all(&error).len(), OUTSTANDING_MAX);
-    assert!(window.has_room());
+    assert!(window.has_room(&Request::Counters));
     window.check_invariants();
+}
+
+#[test]
+fn what_was_never_sent_of_a_transaction_survives_the_loss() {
+    let mut window = Window::new();
+    push(&mut window, send(Transaction::None));
+    written(&mut window, at(0));
+    push(&mut window, Request::Begin { transaction: T });
+    push(&mut window, send(Transaction::In(T)));
+    assert!(window.lost().is_empty());
+    push(&mut window, Request::Commit { transaction: T });
+    let numbers: Vec<_> = written(&mut window, at(0)).iter().map(|w| w.0).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    let finished = window.lost();
+    assert_eq!(
+        finished.len(),
+        2,
+        "now its beginning and its send are lost, the commit is asked for again"
+    );
+    window.check_invariants();
+}
+
+#[test]
+fn a_held_outcome_is_not_acknowledged_and_bounds_what_can_be_asked_beside_it() {
+    let mut window = Window::new();
+    let slot = Arc::new(Slot::holding());
+    assert!(
+        window
+            .push(receive(0, Transaction::None), Arc::clone(&slot), at(0))
+            .is_none()
+    );
+    written(&mut window, at(0));
+    window.answer(1, Ok(Reply::Done), at(0));
+    let held = slot.give_up().unwrap();
+    for number in 2..2 + SPAN_MAX as u64 - 1 {
+        assert!(window.has_room(&Request::Counters));
+        push(&mut window, Request::Counters);
+        let asked = written(&mut window, at(0));
+        assert_eq!((asked[0].0, asked[0].1), (number, 1));
+        window.answer(number, Ok(Reply::Done), at(0));
+    }
+    assert!(
+        !window.has_room(&Request::Counters),
+        "the queue manager remembers all of them"
+    );
+    let source = crate::queue::request::BodySource::Received(held);
+    let part = Request::ReadBody {
+        source,
+        offset: 0,
+        length: 1,
+    };
+    assert!(
+        window.has_room(&part),
+        "or the body could never be read to its end"
+    );
+    window.release(held);
+    assert!(window.has_room(&Request::Counters));
+    push(&mut window, Request::Counters);
+    let asked = written(&mut window, at(0));
+    assert_eq!(asked[0].0, asked[0].1);
+}
+
+#[test]
+fn unsent_bytes_are_those_of_what_is_not_sent() {
+    let mut window = Window::new();
+    for _ in 0..3 {
+        push(&mut window, send(Transaction::None));
+    }
+    let all = window.unsent_bytes();
+    assert!(all > 0);
+    written(&mut window, at(0));
+    assert_eq!(window.unsent_bytes(), 0);
+    window.answer(2, sent(), at(0));
+    window.lost();
+    assert_eq!(window.unsent_bytes(), all / 3 * 2);
+    window.cancel(at(0));
+    assert_eq!((window.unsent_bytes(), window.is_empty()), (0, true));
 }

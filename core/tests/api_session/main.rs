@@ -2,9 +2,12 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::too_many_lines,
     reason = "a double and its stories: a panic is a failure, the double one table of all requests"
 )]
+
+mod plane;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
@@ -340,7 +343,7 @@ struct Stage {
     at: SocketAddr,
     server: Option<(Control<Engine>, JoinHandle<Result<Engine>>)>,
     client: Client,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Stage {
@@ -357,8 +360,12 @@ impl Stage {
             at: address(7801),
             server: None,
             client: Client::new(options).unwrap(),
-            _home: home,
+            home,
         }
+    }
+
+    fn folder(&self) -> &std::path::Path {
+        self.home.path()
     }
 
     fn started() -> (Self, Session) {
