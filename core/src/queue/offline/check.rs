@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::survey::Survey;
@@ -51,7 +52,38 @@ impl StoreReport {
     pub const fn is_sound(&self) -> bool {
         self.faults.is_empty()
     }
+
+    /// The report as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let queues: Vec<_> = self.queues.iter().map(|q| {
+            json!({"number": q.number, "name": q.name, "kind": q.kind, "messages": q.messages, "bytes": q.bytes})
+        }).collect();
+        let segments = self.log.segments.iter().map(|s| {
+            json!({"file": s.file, "batches": s.batches, "records": s.records, "bytes": s.bytes, "end": s.end})
+        });
+        let snapshots = self.log.snapshots.iter();
+        let snapshots =
+            snapshots.map(|s| json!({"file": s.file, "bytes": s.bytes, "valid": s.valid}));
+        let owner = self.log.owner.as_ref();
+        json!({
+            "store": self.id,
+            "format": FORMAT,
+            "owner": owner.map(|(token, name)| json!({"name": name, "epoch": token.epoch})),
+            "segments": segments.collect::<Vec<_>>(),
+            "snapshots": snapshots.collect::<Vec<_>>(),
+            "replayed": self.replayed,
+            "queues": queues,
+            "prepared": self.prepared,
+            "remarks": self.remarks,
+            "faults": self.faults,
+            "sound": self.is_sound(),
+        })
+    }
 }
+
+/// Versions of segments, snapshots, changes and the state in them that this program writes.
+const FORMAT: &str = "segment 2, snapshot 2, change 2, state 2";
 
 /// Reports what is in a store. Reads only.
 ///
@@ -162,6 +194,7 @@ fn describe(damage: &Damage) -> String {
 impl fmt::Display for StoreReport {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(to, "store      {}", self.id)?;
+        writeln!(to, "format     this program writes {FORMAT}")?;
         match &self.log.owner {
             Some((token, name)) => writeln!(to, "owner      {name}, epoch {}", token.epoch)?,
             None => writeln!(to, "owner      none that can be read")?,

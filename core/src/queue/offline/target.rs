@@ -9,7 +9,7 @@
 //! The GUID and the lookup ids stay, so message ids do too. What requests came to is not carried over: a
 //! client whose outcome is unknown must look itself.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -349,15 +349,19 @@ impl<'a> Target<'a> {
     }
 }
 
-impl Rescued {
-    /// What was lost, counted by kind.
-    #[must_use]
-    pub fn lost_by_kind(&self) -> BTreeMap<&str, u64> {
-        let mut kinds = BTreeMap::new();
-        for line in &self.lost {
-            let kind = line.split_once(": ").map_or(line.as_str(), |parts| parts.1);
-            *kinds.entry(kind).or_default() += 1;
+impl fmt::Display for Rescued {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            to,
+            "salvaged {} queues, {} messages of {} bytes, {} prepared transactions",
+            self.queues, self.messages, self.bytes, self.prepared
+        )?;
+        for lost in &self.lost {
+            writeln!(to, "LOST     {lost}")?;
         }
-        kinds
+        match self.lost.len() {
+            0 => write!(to, "nothing was lost"),
+            count => write!(to, "{count} losses or faults"),
+        }
     }
 }
