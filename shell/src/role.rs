@@ -170,10 +170,11 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     const HINT: &str = "hamq queue-manager --name NAME --store FOLDER --listen ADDRESS:PORT \
-                        [--socket PATH] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
+                        [--socket PATH] [--metrics ADDRESS:PORT] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
     let usage =
         |text: String| Error::new(ErrorKind::Usage, format!("queue-manager: {text}")).hint(HINT);
     let (mut name, mut store, mut listen, mut socket) = (None, None, None, None);
+    let mut metrics: Option<String> = None;
     let (mut epoch, mut owner, mut deadline, mut supervised) = (None, None, None, false);
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
@@ -182,6 +183,7 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
             "--store" => store = Some(PathBuf::from(value()?)),
             "--listen" => listen = Some(text(&value()?)),
             "--socket" => socket = Some(PathBuf::from(value()?)),
+            "--metrics" => metrics = Some(text(&value()?)),
             "--epoch" => epoch = Some(number(&value()?, &usage)?),
             "--owner" => owner = Some(text(&value()?)),
             "--deadline" => deadline = Some(number(&value()?, &usage)?),
@@ -194,10 +196,11 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     let name = name.ok_or_else(|| missing("--name"))?;
     Ok(QueueManagerOptions {
         store: store.ok_or_else(|| missing("--store"))?,
-        listen: listen
-            .parse::<SocketAddr>()
-            .map_err(|_| usage(format!("{listen} is no ADDRESS:PORT")))?,
+        listen: parse_address(&listen, &usage)?,
         socket,
+        metrics: metrics
+            .map(|address| parse_address(&address, &usage))
+            .transpose()?,
         epoch,
         owner: owner.unwrap_or_else(|| name.clone()),
         deadline: deadline.map(Duration::from_millis),
@@ -213,6 +216,11 @@ fn next_option(parser: &mut Parser) -> Result<Option<String>, lexopt::Error> {
         Some(Arg::Long(name)) => Ok(Some(format!("--{name}"))),
         Some(other) => Err(other.unexpected()),
     }
+}
+
+fn parse_address(text: &str, usage: &impl Fn(String) -> Error) -> Result<SocketAddr> {
+    let parsed = text.parse();
+    parsed.map_err(|_| usage(format!("{text} is no ADDRESS:PORT")))
 }
 
 fn text(value: &OsString) -> String {
