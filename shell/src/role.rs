@@ -1,4 +1,4 @@
-//! The roles a process can take beside the shell: `node`, `queue-manager`, `supervise`.
+//! The roles a process can take beside the shell: `node`, `queue-manager`, `supervise`, `store`.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -8,13 +8,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hamq_core::api::role::{
-    NodeOptions, QueueManagerOptions, run_node, run_queue_manager, run_supervise,
+    NodeOptions, QueueManagerOptions, StoreCommand, run_node, run_queue_manager, run_store,
+    run_supervise,
 };
 use hamq_core::{Error, ErrorKind, Result};
 use lexopt::{Arg, Parser, ValueExt};
 
 /// Exit code of a role that was called in a wrong way.
 const USAGE: u8 = 2;
+/// Exit code of a look at a store that is damaged.
+const DAMAGED: u8 = 2;
 /// Exit code of a supervised role that failed.
 const FAILED: u8 = 3;
 
@@ -51,9 +54,69 @@ pub fn run_with(arguments: &[OsString], program: &[PathBuf]) -> Option<ExitCode>
                 Err(error) => Err(error),
             }
         }
+        "store" => return Some(store(Parser::from_args(rest))),
         _ => return None,
     };
     Some(report(outcome))
+}
+
+/// `hamq store`: 0 sound, 2 damaged, 1 when it could not look.
+fn store(parser: Parser) -> ExitCode {
+    let outcome = read_store(parser).and_then(|command| {
+        // Not locked for long: a report of a large store goes out as it comes.
+        run_store(&command, &mut std::io::stdout())
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(DAMAGED),
+        Err(error) => {
+            report(Err(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read_store(mut parser: Parser) -> Result<StoreCommand> {
+    const HINT: &str =
+        "hamq store check FOLDER [--json] | dump FOLDER [--bodies] | salvage FOLDER TARGET";
+    let usage = |text: String| Error::new(ErrorKind::Usage, format!("store: {text}")).hint(HINT);
+    let (mut words, mut json, mut bodies) = (Vec::new(), false, false);
+    while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
+        match argument {
+            Arg::Value(word) => words.push(word),
+            Arg::Long("json") => json = true,
+            Arg::Long("bodies") => bodies = true,
+            other => return Err(usage(other.unexpected().to_string())),
+        }
+    }
+    let mut words = words.into_iter();
+    let verb = words.next().unwrap_or_default();
+    let mut folder = |what: &str| {
+        let word = words.next().map(PathBuf::from);
+        word.ok_or_else(|| usage(format!("{what} is missing")))
+    };
+    let command = match verb.to_str() {
+        Some("check") if !bodies => StoreCommand::Check {
+            folder: folder("FOLDER")?,
+            json,
+        },
+        Some("dump") if !json => StoreCommand::Dump {
+            folder: folder("FOLDER")?,
+            bodies,
+        },
+        Some("salvage") if !json && !bodies => StoreCommand::Salvage {
+            folder: folder("FOLDER")?,
+            target: folder("TARGET")?,
+        },
+        Some("check" | "dump" | "salvage") => {
+            return Err(usage("--json is for check, --bodies for dump".to_owned()));
+        }
+        _ => return Err(usage(format!("{} is no verb", verb.to_string_lossy()))),
+    };
+    match words.next() {
+        None => Ok(command),
+        Some(more) => Err(usage(format!("{} is too much", more.to_string_lossy()))),
+    }
 }
 
 /// Says on standard error what went wrong, and what to do about it.
@@ -107,10 +170,11 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     const HINT: &str = "hamq queue-manager --name NAME --store FOLDER --listen ADDRESS:PORT \
-                        [--socket PATH] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
+                        [--socket PATH] [--metrics ADDRESS:PORT] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
     let usage =
         |text: String| Error::new(ErrorKind::Usage, format!("queue-manager: {text}")).hint(HINT);
     let (mut name, mut store, mut listen, mut socket) = (None, None, None, None);
+    let mut metrics: Option<String> = None;
     let (mut epoch, mut owner, mut deadline, mut supervised) = (None, None, None, false);
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
@@ -119,6 +183,7 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
             "--store" => store = Some(PathBuf::from(value()?)),
             "--listen" => listen = Some(text(&value()?)),
             "--socket" => socket = Some(PathBuf::from(value()?)),
+            "--metrics" => metrics = Some(text(&value()?)),
             "--epoch" => epoch = Some(number(&value()?, &usage)?),
             "--owner" => owner = Some(text(&value()?)),
             "--deadline" => deadline = Some(number(&value()?, &usage)?),
@@ -131,10 +196,11 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     let name = name.ok_or_else(|| missing("--name"))?;
     Ok(QueueManagerOptions {
         store: store.ok_or_else(|| missing("--store"))?,
-        listen: listen
-            .parse::<SocketAddr>()
-            .map_err(|_| usage(format!("{listen} is no ADDRESS:PORT")))?,
+        listen: parse_address(&listen, &usage)?,
         socket,
+        metrics: metrics
+            .map(|address| parse_address(&address, &usage))
+            .transpose()?,
         epoch,
         owner: owner.unwrap_or_else(|| name.clone()),
         deadline: deadline.map(Duration::from_millis),
@@ -150,6 +216,11 @@ fn next_option(parser: &mut Parser) -> Result<Option<String>, lexopt::Error> {
         Some(Arg::Long(name)) => Ok(Some(format!("--{name}"))),
         Some(other) => Err(other.unexpected()),
     }
+}
+
+fn parse_address(text: &str, usage: &impl Fn(String) -> Error) -> Result<SocketAddr> {
+    let parsed = text.parse();
+    parsed.map_err(|_| usage(format!("{text} is no ADDRESS:PORT")))
 }
 
 fn text(value: &OsString) -> String {
@@ -196,6 +267,34 @@ mod tests {
         }
         let error = read_node(parser("--listen x --cluster a --name b"), &[]).unwrap_err();
         assert!(error.message.contains("x is no address") || error.message.contains("--data"));
+    }
+
+    #[test]
+    fn a_look_at_a_store_is_read() {
+        let read = |line: &str| read_store(parser(line));
+        let target = "/b".into();
+        let folder = || PathBuf::from("/a");
+        let salvage = StoreCommand::Salvage {
+            folder: folder(),
+            target,
+        };
+        assert_eq!(read("salvage /a /b").unwrap(), salvage);
+        let json = true;
+        let check = StoreCommand::Check {
+            folder: folder(),
+            json,
+        };
+        assert_eq!(read("check /a --json").unwrap(), check);
+        for wrong in [
+            "",
+            "check",
+            "salvage /a",
+            "dump /a --json",
+            "mend /a",
+            "check /a /b",
+        ] {
+            assert_eq!(read(wrong).unwrap_err().kind, ErrorKind::Usage, "{wrong}");
+        }
     }
 
     #[test]

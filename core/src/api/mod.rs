@@ -32,6 +32,7 @@ pub mod explain;
 pub mod feature;
 pub mod group;
 pub mod message;
+pub mod metrics;
 pub mod node;
 pub mod parameter;
 pub mod queue;

@@ -55,6 +55,10 @@ impl Batch {
         self.bytes.len().max(ROOM_BYTES + BATCH_HEADER_BYTES) - ROOM_BYTES
     }
 
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.count == 0
     }

@@ -11,11 +11,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::segment::{HEADER_BYTES, align};
 use super::writer::{Due, Log, failed};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::clock::Clock;
 use crate::sys::disk::DiskFile;
 
 /// A sealed batch on its way to the disk.
@@ -27,6 +29,7 @@ pub struct Flush {
     segment: u32,
     offset: u64,
     batch: Batch,
+    clock: Arc<dyn Clock>,
 }
 
 /// What became of a flush.
@@ -35,6 +38,7 @@ pub struct Flushed {
     batch: Batch,
     segment: u32,
     end: u64,
+    took: Duration,
     result: io::Result<()>,
 }
 
@@ -48,11 +52,13 @@ impl Flush {
     /// Writes and syncs, once in all but the rarest cases.
     pub fn run(mut self) -> Flushed {
         self.batch.check();
+        let began = self.clock.boot();
         let result = self.write();
         Flushed {
             segment: self.segment,
             end: align(self.offset + self.batch.length() as u64),
             batch: self.batch,
+            took: self.clock.boot().saturating_sub(began),
             result,
         }
     }
@@ -103,6 +109,7 @@ impl Log {
             segment: self.current.id.number,
             offset: self.end,
             batch: std::mem::replace(&mut self.batch, next),
+            clock: Arc::clone(&self.clock),
         };
         self.in_flight = true;
         self.end = align(self.end + length);
@@ -117,6 +124,7 @@ impl Log {
     /// Final: every later call returns the same.
     pub fn settle(&mut self, flushed: Flushed) -> Result<u64> {
         let bytes = flushed.batch.length() as u64;
+        let records = flushed.batch.count();
         self.in_flight = false;
         self.other_batch = flushed.batch;
         self.other_batch.clear();
@@ -126,6 +134,7 @@ impl Log {
             .map_err(|error| failed("write the log", &error));
         let result = result.and_then(|()| self.check_owner());
         result.map_err(|error| self.poison(error))?;
+        self.meter.synced(flushed.took, bytes, records);
         self.settled = (flushed.segment, flushed.end);
         self.check_invariants_in_debug();
         Ok(bytes)

@@ -49,6 +49,7 @@ mod batch;
 mod fence;
 mod flush;
 pub mod inspect;
+mod meter;
 mod opening;
 mod pool;
 mod reader;
@@ -63,6 +64,7 @@ mod writer;
 
 pub use fence::{Fence, NoFence};
 pub use flush::{Flush, Flushed};
+pub use meter::{BATCH_BOUNDS_BYTES, Histogram, Meter, SYNC_BOUNDS_US};
 pub use opening::LogOptions;
 pub use pool::{MadeSpare, SpareJob};
 pub use reading::{RecordsJob, SegmentUse};

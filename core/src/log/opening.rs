@@ -74,6 +74,7 @@ impl Log {
             pool: Pool::new(number + 1),
             last_snapshot: None,
             poison: None,
+            meter: super::meter::Meter::default(),
             disk,
         };
         log.fence.check()?;

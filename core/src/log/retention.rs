@@ -217,6 +217,7 @@ impl Log {
         self.check()?;
         self.remove_replaced(&names, &written.name);
         self.last_snapshot = Some(written.name);
+        self.meter.snapshot(written.length);
         self.give_up(&written.dead);
         self.check_invariants_in_debug();
         Ok(written.length)

@@ -96,6 +96,7 @@ pub struct Log {
     /// The last one this process wrote.
     pub(super) last_snapshot: Option<String>,
     pub(super) poison: Option<Error>,
+    pub(super) meter: super::meter::Meter,
 }
 
 impl Log {
@@ -103,6 +104,12 @@ impl Log {
     #[must_use]
     pub const fn token(&self) -> Token {
         self.token
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub const fn meter(&self) -> &super::meter::Meter {
+        &self.meter
     }
 
     /// The number of the segment that is written; it grows with every opening.

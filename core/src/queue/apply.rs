@@ -363,20 +363,12 @@ impl State {
         arrival: &Arrival,
         on: &mut Applying<'_>,
     ) -> Result<()> {
-        let mut entry = Entry {
-            position: match (&arrival.content, arrival.express) {
-                (_, true) => Position::default(),
-                (Content::New(_), false) => on.next_place(),
-                (Content::Stored(position), false) => *position,
-            },
-            body_bytes: arrival.body_bytes,
-            arrived_ms: on.time_ms,
-            sender: arrival.sender,
-            express: arrival.express,
-            wishes: arrival.wishes,
-            extra: None,
+        let position = match (&arrival.content, arrival.express) {
+            (_, true) => Position::default(),
+            (Content::New(_), false) => on.next_place(),
+            (Content::Stored(position), false) => *position,
         };
-        describe(&mut entry, arrival);
+        let entry = entry_of(arrival, position, on.time_ms);
         self.hold(&entry);
         self.has_express |= arrival.express;
         self.count_place(arrival.lookup_id);
@@ -475,13 +467,8 @@ impl State {
         let queue = self.queue_mut(number)?;
         let name = queue.name.clone();
         let entry = queue.get(pages, lookup_id)?;
-        let mut entry = entry.cloned().ok_or_else(|| not_there(number, lookup_id))?;
-        let extra = entry.extra_mut();
-        extra.class = class;
-        extra.destination = name;
-        extra.expires_ms = 0;
-        // Nobody is told of a copy's fate, and it has no copies of its own.
-        entry.wishes = Wishes::new(super::message::Acknowledge::NONE, Journal::NONE);
+        let entry = entry.ok_or_else(|| not_there(number, lookup_id))?;
+        let entry = copy_of(entry, name, class);
         self.hold(&entry);
         self.put_in(pages, to, lookup_id, entry, 0, on)
     }
@@ -533,13 +520,7 @@ impl State {
         let mut before = None;
         let queue = self.queue_mut(number)?;
         queue.change(pages, lookup_id, |entry| {
-            let slot = match part {
-                0 => Some(&mut entry.position),
-                part => entry
-                    .extra
-                    .as_mut()
-                    .and_then(|extra| extra.parts.get_mut(part as usize - 1)),
-            };
+            let slot = entry.place_mut(part);
             before = slot.map(|slot| std::mem::replace(slot, place));
         })?;
         let before = before.ok_or_else(|| not_there(number, lookup_id))?;
@@ -626,10 +607,37 @@ pub(super) fn stored_places(effect: &Effect) -> Vec<Position> {
     }
 }
 
-fn set_counts(extra: &mut super::entry::Extra, counts: Counts) {
+pub(super) fn set_counts(extra: &mut super::entry::Extra, counts: Counts) {
     extra.abort_count = counts.abort_count;
     extra.delivery_count = counts.delivery_count;
     extra.retry_cycle = counts.retry_cycle;
+}
+
+/// What a queue knows of a message that arrives, with its content at `position`.
+pub(super) fn entry_of(arrival: &Arrival, position: Position, time_ms: u64) -> Entry {
+    let mut entry = Entry {
+        position,
+        body_bytes: arrival.body_bytes,
+        arrived_ms: time_ms,
+        sender: arrival.sender,
+        express: arrival.express,
+        wishes: arrival.wishes,
+        extra: None,
+    };
+    describe(&mut entry, arrival);
+    entry
+}
+
+/// What a journal knows of a message's copy that came from this queue.
+pub(super) fn copy_of(entry: &Entry, from: String, class: u16) -> Entry {
+    let mut entry = entry.clone();
+    let extra = entry.extra_mut();
+    extra.class = class;
+    extra.destination = from;
+    extra.expires_ms = 0;
+    // Nobody is told of a copy's fate, and it has no copies of its own.
+    entry.wishes = Wishes::new(super::message::Acknowledge::NONE, Journal::NONE);
+    entry
 }
 
 /// What few messages have, from their arrival.

@@ -31,6 +31,11 @@ impl Cache {
         self.unwritten += 1;
     }
 
+    /// How many contents, and their bytes.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.contents.len() as u64, self.bytes as u64)
+    }
+
     pub(super) fn get(&self, position: Position) -> Option<Bytes> {
         let at = self
             .contents

@@ -125,6 +125,8 @@ pub struct Engine {
     pub(super) more_time: bool,
     /// The disk had no room for what time brings: not before this time of the boot clock again.
     pub(super) time_waits_until_ms: u64,
+    /// Clients that are connected, and those of them over IP.
+    pub(super) sessions: (u64, u64),
 }
 
 /// Reads what is in memory from there, and the rest from the log.
@@ -169,6 +171,7 @@ impl Engine {
             now: Now::default(),
             more_time: false,
             time_waits_until_ms: 0,
+            sessions: (0, 0),
         }
     }
 
@@ -448,6 +451,10 @@ impl Serve for Engine {
         let [wall, boot] = [wall, boot].map(|at| at.map(|at| at.max(not_before)));
         let idle = self.checkpoint.idle_at;
         [wall, boot, waits, idle].into_iter().flatten().min()
+    }
+
+    fn set_sessions(&mut self, sessions: u64, over_ip: u64) {
+        self.sessions = (sessions, over_ip);
     }
 
     fn is_busy(&self) -> bool {

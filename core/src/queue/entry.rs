@@ -103,6 +103,14 @@ impl Entry {
         self.extra.as_ref()?.id
     }
 
+    /// Where its content lies (0), or the nth part of its body.
+    pub(super) fn place_mut(&mut self, part: u32) -> Option<&mut Position> {
+        match part.checked_sub(1) {
+            None => Some(&mut self.position),
+            Some(part) => self.extra.as_mut()?.parts.get_mut(part as usize),
+        }
+    }
+
     /// Every place in the log that it needs.
     pub fn positions(&self) -> impl Iterator<Item = Position> {
         let parts = self.extra.iter().flat_map(|extra| &extra.parts);

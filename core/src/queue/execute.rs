@@ -30,6 +30,9 @@ impl Engine {
         };
         match self.state.decide(&contents, from, id, request, now)? {
             Decision::Known(outcome) => self.reply(outcome).map(Some),
+            Decision::Answer(Reply::Counters(counters)) => {
+                Ok(Some(Reply::Counters(self.with_own_counters(counters))))
+            }
             Decision::Answer(reply) => Ok(Some(reply)),
             Decision::Wait => Ok(None),
             Decision::Hand(hand) => self.hand(from, id, hand).map(Some),

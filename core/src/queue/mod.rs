@@ -46,3 +46,4 @@ mod serving;
 mod waiting;
 
 pub mod manager;
+pub mod offline;

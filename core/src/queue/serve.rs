@@ -26,6 +26,9 @@ pub trait Serve {
     /// When `step` must be called although nothing was submitted (boot clock): a wait, a lease or a message runs out.
     fn wake_at(&self) -> Option<Duration>;
 
+    /// So many clients are connected, so many of them over IP: for counters.
+    fn set_sessions(&mut self, _sessions: u64, _over_ip: u64) {}
+
     /// Whether requests that were submitted wait for the disk: another large round should not begin yet.
     fn is_busy(&self) -> bool;
 

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::control::{self, Order};
+use crate::api::metrics::serve_metrics;
 use crate::api::server::check_listen_address;
 use crate::api::server::plane::{Control, Limits, Plane, ServedManager};
 use crate::error::{Error, ErrorKind, Result};
+use crate::queue::counters::Counter;
 use crate::queue::engine::{Engine, ManagerOptions, OpenReport, Tuning};
-use crate::queue::request::Request;
+use crate::queue::request::{Reply, Request};
 use crate::queue::serve::Replies;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::network::{Endpoint, Listener, allow_many_connections};
@@ -37,6 +39,8 @@ pub struct QueueManagerOptions {
     pub listen: SocketAddr,
     /// The path of a Unix socket where it listens too.
     pub socket: Option<PathBuf>,
+    /// Where it answers `GET /metrics`.
+    pub metrics: Option<SocketAddr>,
     /// The epoch to take the store over with.
     pub epoch: Option<u64>,
     /// Who opens it, for reports.
@@ -102,6 +106,11 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
     };
     let (plane, control) = Plane::new(listeners, engine, served, Limits::default())?;
     let running = plane.spawn()?;
+    if let Some(address) = options.metrics {
+        let asked = control.clone();
+        let source = Box::new(move || counters(&asked));
+        serve_metrics(address, options.name.clone(), source)?;
+    }
     match orders {
         Some(orders) => {
             control::say(&control::ready(address, &report))?;
@@ -116,6 +125,17 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
     control.stop();
     let closing = tokio::task::spawn_blocking(move || close(running));
     closing.await.map_err(internal)?
+}
+
+/// The counters, by a round trip through the event loop.
+fn counters(control: &Control<Engine>) -> Result<Vec<Counter>> {
+    match control.call(Request::Counters)? {
+        Reply::Counters(counters) => Ok(counters),
+        other => Err(Error::new(
+            ErrorKind::Internal,
+            format!("not counters: {other:?}"),
+        )),
+    }
 }
 
 /// Waits for the event loop to end, and closes the store in order.

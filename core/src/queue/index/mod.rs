@@ -35,6 +35,7 @@ mod ordinal;
 mod page;
 mod pages;
 mod paging;
+mod readable;
 mod removed;
 mod root;
 mod secondary;
@@ -51,6 +52,7 @@ mod speed;
 mod stories;
 
 pub use pages::{NoPages, Pages};
+pub use readable::LostPage;
 
 /// See the module.
 #[derive(Clone, Debug)]

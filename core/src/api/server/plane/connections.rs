@@ -1,6 +1,7 @@
 //! All connections, by keys that are never used again.
 
 use super::connection::Connection;
+use crate::sys::network::Stream;
 
 /// Names a connection: its slot, and which use of the slot it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +39,16 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// How many there are, and how many of them over IP.
+    pub(super) fn sessions(&self) -> (u64, u64) {
+        let there = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.connection.as_ref());
+        let over_ip = there.filter(|c| matches!(c.stream(), Stream::Tcp(_)));
+        (self.count as u64, over_ip.count() as u64)
     }
 
     /// Takes a connection in. The upper bits of a key count the uses of its slot; 31 of them, so that a key is

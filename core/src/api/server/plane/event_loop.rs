@@ -334,6 +334,7 @@ impl<E: Serve> Plane<E> {
                 Message::Stop => return false,
                 Message::Act(act) => act(&mut self.engine),
                 Message::Call(request, sender) => {
+                    self.count_sessions();
                     let tell = move |outcome| drop(sender.try_send(outcome));
                     self.ask(*request, Answer::Call(Box::new(tell)));
                 }
@@ -442,8 +443,14 @@ impl<E: Serve> Plane<E> {
     }
 
     /// Drops clients that have used up their time, and memory that nobody needs.
+    fn count_sessions(&mut self) {
+        let (sessions, over_ip) = self.connections.sessions();
+        self.engine.set_sessions(sessions, over_ip);
+    }
+
     fn sweep(&mut self) {
         self.swept = self.now;
+        self.count_sessions();
         for key in self.connections.keys() {
             let Some(connection) = self.connections.get(key) else {
                 continue;

@@ -1,0 +1,89 @@
+//! `hamq store check|dump|salvage`: a message store that nobody serves, looked at without taking it over.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::queue::offline;
+use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::disk::{self, Disk};
+use crate::sys::folder;
+
+/// What `hamq store` was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreCommand {
+    /// Reports what is in it.
+    Check {
+        /// The store.
+        folder: PathBuf,
+        /// A JSON object instead of lines.
+        json: bool,
+    },
+    /// Writes its records as JSON lines.
+    Dump {
+        /// The store.
+        folder: PathBuf,
+        /// The bodies too.
+        bodies: bool,
+    },
+    /// Writes a new store with everything that is intact.
+    Salvage {
+        /// The damaged store; it is only read.
+        folder: PathBuf,
+        /// An empty or new folder.
+        target: PathBuf,
+    },
+}
+
+/// Runs it, with its report to `out`. Gives whether the store is sound.
+///
+/// # Errors
+/// When a folder cannot be read or written, or the target is not empty.
+pub fn run_store(command: &StoreCommand, out: &mut dyn Write) -> Result<bool> {
+    let written = |e: std::io::Error| Error::system("write the report", &e);
+    match command {
+        StoreCommand::Check { folder, json } => {
+            let report = offline::check(&source(folder)?)?;
+            match json {
+                true => writeln!(out, "{}", report.to_json()).map_err(written)?,
+                false => writeln!(out, "{report}").map_err(written)?,
+            }
+            Ok(report.is_sound())
+        }
+        StoreCommand::Dump { folder, bodies } => {
+            let mut out = std::io::BufWriter::new(out);
+            offline::dump(&source(folder)?, *bodies, &mut out)?;
+            Ok(true)
+        }
+        StoreCommand::Salvage { folder, target } => {
+            let source = source(folder)?;
+            refuse_nesting(folder, target)?;
+            folder::create_all(target)?;
+            let target = disk::real(target).map_err(|e| {
+                Error::system(format_args!("open the folder {}", target.display()), &e)
+            })?;
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let rescued = offline::salvage(&source, &target, &clock)?;
+            writeln!(out, "{rescued}").map_err(written)?;
+            Ok(rescued.lost.is_empty())
+        }
+    }
+}
+
+fn source(path: &std::path::Path) -> Result<Arc<dyn Disk>> {
+    disk::read_only(path)
+        .and_then(|disk| disk.list().map(|_| disk))
+        .map_err(|e| Error::system(format_args!("open the folder {}", path.display()), &e))
+}
+
+/// The source is never written to, not even beside its files.
+fn refuse_nesting(source: &std::path::Path, target: &std::path::Path) -> Result<()> {
+    let (source, target) = (folder::absolute(source)?, folder::absolute(target)?);
+    if target.starts_with(&source) {
+        let text = format!("{} is inside the damaged store", target.display());
+        return Err(Error::new(ErrorKind::InvalidParameter, text)
+            .hint("name a folder elsewhere: nothing is written into the source"));
+    }
+    Ok(())
+}
