@@ -195,6 +195,7 @@ impl Engine {
             Done::Snapshot(written) => {
                 self.checkpoint.under_way = false;
                 self.log.finish_snapshot(written).map(|bytes| {
+                    tracing::info!(bytes, segments = self.log.segments().len(), "checkpoint");
                     self.checkpoint.last = bytes;
                     self.choose_victim();
                 })
