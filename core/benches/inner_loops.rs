@@ -23,8 +23,7 @@ use hamq_core::api::wire::Kind;
 use hamq_core::api::wire::frame::{append, parse};
 use hamq_core::queue::manager::{Manager, ManagerOptions};
 use hamq_core::queue::message::Message;
-use hamq_core::queue::record::{Arrival, Record, Stamp};
-use hamq_core::queue::request::{QueueProperties, Request, RequestId, Select, Transaction};
+use hamq_core::queue::request::{QueueProperties, Request, RequestId, Select, Take, Transaction};
 use hamq_core::sys::clock::SystemClock;
 use hamq_core::sys::disk_fake::FakeDisk;
 use uuid::Uuid;
@@ -55,29 +54,18 @@ fn frames(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The record of one message of 1 KiB in the log.
-fn records(criterion: &mut Criterion) {
-    let record = Record::Enqueue {
-        stamp: Stamp {
-            request: RequestId {
-                client: Uuid::from_u128(9),
-                sequence: 4,
-                acknowledged: 3,
-            },
-            time_ms: 77,
-        },
-        arrival: Arrival {
-            queue: 1,
-            lookup_id: 5,
-            message: Message::new(vec![7; BODY_BYTES]),
-        },
-    };
-    let (bytes, _) = record.encode();
-    let mut group = criterion.benchmark_group("record");
-    group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("encode, 1 KiB", |b| b.iter(|| black_box(&record).encode()));
-    group.bench_function("decode, 1 KiB", |b| {
-        b.iter(|| Record::decode(black_box(&bytes)).unwrap());
+/// A message of 1 KiB in the form in which it travels and is stored.
+fn messages(criterion: &mut Criterion) {
+    let message = Message::new(vec![7; BODY_BYTES]);
+    let encoded = message.encode();
+    let mut group = criterion.benchmark_group("message");
+    group.throughput(Throughput::Bytes(encoded.len() as u64));
+    group.bench_function("encode, 1 KiB", |b| b.iter(|| black_box(&message).encode()));
+    group.bench_function("check and verify, 1 KiB", |b| {
+        b.iter(|| {
+            encoded.verify().unwrap();
+            black_box(&encoded).check().unwrap()
+        });
     });
     group.finish();
 }
@@ -136,8 +124,9 @@ impl Engine {
 fn send() -> Request {
     Request::Send {
         queue: "q".into(),
-        message: Message::new(vec![7; BODY_BYTES]),
+        message: Message::new(vec![7; BODY_BYTES]).encode(),
         transaction: Transaction::None,
+        body: None,
     }
 }
 
@@ -145,7 +134,7 @@ fn receive() -> Request {
     Request::Receive {
         queue: "q".into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms: 0,
         transaction: Transaction::None,
     }
@@ -176,6 +165,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(20);
-    targets = frames, records, engine
+    targets = frames, messages, engine
 }
 criterion_main!(inner_loops);

@@ -30,7 +30,7 @@ fn open(folder: &Path, replay: &mut dyn FnMut(Event<'_>)) -> Log {
         fence: None,
     };
     let disk = disk::real(folder).unwrap();
-    let (log, _) = Log::open(disk, Arc::new(SystemClock), options, &mut |event| {
+    let (log, _) = Log::open(disk, Arc::new(SystemClock), options, &mut |_, event| {
         replay(event);
         Ok(())
     })

@@ -22,7 +22,7 @@ fn open(disk: &FakeDisk, epoch: u64, fenced: bool) -> hamq_core::Result<Log> {
         fence: (!fenced).then(|| Box::new(NoFence) as _),
     };
     let clock = Arc::new(FakeClock::default());
-    let (mut log, _) = Log::open(Arc::new(disk.clone()), clock, options, &mut |_| Ok(()))?;
+    let (mut log, _) = Log::open(Arc::new(disk.clone()), clock, options, &mut |_, _| Ok(()))?;
     log.settle_in()?;
     Ok(log)
 }

@@ -67,7 +67,7 @@ fn open(disk: &FakeDisk, epoch: Option<u64>) -> Result<(Log, Keys, Found)> {
         Arc::new(disk.clone()),
         clock,
         options(epoch),
-        &mut |event| {
+        &mut |_, event| {
             match event {
                 Event::Snapshot(bytes) => keys = decode(bytes),
                 Event::Record(position, bytes) => {
@@ -399,7 +399,7 @@ fn without_the_fence_a_thawed_owner_acknowledges_and_the_test_above_would_see_it
     unfenced.fence = Some(Box::new(NoFence));
     let clock = Arc::new(FakeClock::default());
     let disk_of_log = Arc::new(disk.clone());
-    let (log, _) = Log::open(disk_of_log, clock, unfenced, &mut |_| Ok(())).unwrap();
+    let (log, _) = Log::open(disk_of_log, clock, unfenced, &mut |_, _| Ok(())).unwrap();
     let mut old = User::new(log, Keys::new(), 0);
     old.batch(2, 9).unwrap();
     let _new = open(&disk, Some(2)).unwrap();
@@ -430,7 +430,7 @@ fn a_batch_larger_than_the_next_segment_passes_over_it() {
     let mut sizes = Vec::new();
     let after = Arc::new(disk.crash(1, Survivors::None));
     let clock = Arc::new(FakeClock::default());
-    Log::open(after, clock, options(None), &mut |event| {
+    Log::open(after, clock, options(None), &mut |_, event| {
         if let Event::Record(_, bytes) = event {
             sizes.push(bytes.len());
         }
@@ -593,7 +593,7 @@ fn a_rising_reader_reads_the_disk_seldom_and_never_what_is_not_settled() {
     large.segment_bytes = 1 << 20;
     let clock = Arc::new(FakeClock::default());
     let disk_of_log = Arc::new(disk.clone());
-    let (mut log, _) = Log::open(disk_of_log, clock, large, &mut |_| Ok(())).unwrap();
+    let (mut log, _) = Log::open(disk_of_log, clock, large, &mut |_, _| Ok(())).unwrap();
     let mut places = Vec::new();
     for n in 0..400_u32 {
         log.prepare(1, 1000, false).unwrap();

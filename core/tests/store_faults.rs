@@ -15,7 +15,7 @@ use hamq_core::log::NoFence;
 use hamq_core::queue::manager::{Manager, ManagerOptions, OpenReport, Tuning};
 use hamq_core::queue::message::{Delivery, Message};
 use hamq_core::queue::request::{
-    QueueProperties, Reply, Request, RequestId, Select, Transaction, TransactionId,
+    QueueProperties, Reply, Request, RequestId, Select, Take, Transaction, TransactionId,
 };
 use hamq_core::sys::clock::FakeClock;
 use hamq_core::sys::disk::Disk;
@@ -55,7 +55,7 @@ fn create(queue: &str, transactional: bool) -> Request {
         queue: queue.into(),
         properties: QueueProperties {
             transactional,
-            label: String::new(),
+            ..QueueProperties::default()
         },
     }
 }
@@ -63,7 +63,8 @@ fn create(queue: &str, transactional: bool) -> Request {
 fn send(queue: &str, body: &str, transaction: Transaction) -> Request {
     Request::Send {
         queue: queue.into(),
-        message: Message::new(body),
+        message: Message::new(body).encode(),
+        body: None,
         transaction,
     }
 }
@@ -72,7 +73,7 @@ fn receive(queue: &str, transaction: Transaction) -> Request {
     Request::Receive {
         queue: queue.into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms: 0,
         transaction,
     }
@@ -80,7 +81,7 @@ fn receive(queue: &str, transaction: Transaction) -> Request {
 
 fn body(reply: Reply) -> String {
     match reply {
-        Reply::Message(received) => String::from_utf8(received.message.body).unwrap(),
+        Reply::Message(received) => String::from_utf8(received.body().to_vec()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -158,9 +159,8 @@ impl Story {
     /// Moves the first message of `a` to `b` in a transaction, from its beginning again if it was lost.
     fn transfer(&mut self) -> String {
         loop {
-            let Reply::Began(id) = self.ask(Request::Begin).unwrap() else {
-                panic!("not begun")
-            };
+            let id = TransactionId(self.sequence + 1);
+            self.ask(Request::Begin { transaction: id }).unwrap();
             match self.try_transfer(id) {
                 Ok(text) => return text,
                 Err(error) => assert_eq!(error.kind, ErrorKind::TransactionAborted, "{error}"),
@@ -331,10 +331,25 @@ fn a_lower_epoch_is_refused_and_the_same_one_restarts_in_place() {
     assert_eq!(open(&disk, Some(4)).err().unwrap().kind, ErrorKind::Fenced);
     let (second, _) = open(&disk, Some(5)).unwrap();
     assert_eq!(
-        first.call(Request::ListQueues).unwrap_err().kind,
+        first
+            .call(Request::ListQueues {
+                after: String::new(),
+                count_max: 1000,
+                all: false
+            })
+            .unwrap_err()
+            .kind,
         ErrorKind::Fenced
     );
-    assert!(second.call(Request::ListQueues).is_ok());
+    assert!(
+        second
+            .call(Request::ListQueues {
+                after: String::new(),
+                count_max: 1000,
+                all: false
+            })
+            .is_ok()
+    );
 }
 
 #[test]
@@ -511,7 +526,8 @@ fn express_messages_end_with_the_process_and_their_ids_are_not_given_again() {
         message.delivery = Delivery::Express;
         Request::Send {
             queue: "q".into(),
-            message,
+            message: message.encode(),
+            body: None,
             transaction: Transaction::None,
         }
     };

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use hamq_core::queue::manager::{Manager, ManagerOptions};
 use hamq_core::queue::message::Message;
-use hamq_core::queue::request::{QueueProperties, Reply, Request, RequestId, Select, Transaction};
+use hamq_core::queue::request::TransactionId;
+use hamq_core::queue::request::{
+    QueueProperties, Reply, Request, RequestId, Select, Take, Transaction,
+};
 use hamq_core::sys::clock::{FakeClock, SystemClock};
 use hamq_core::sys::disk::Disk;
 use hamq_core::sys::disk_fake::FakeDisk;
@@ -32,7 +35,7 @@ fn options(epoch: u64, on_failure: Box<dyn FnOnce(Error) + Send>) -> ManagerOpti
 fn create(manager: &Manager, transactional: bool) {
     let properties = QueueProperties {
         transactional,
-        label: String::new(),
+        ..QueueProperties::default()
     };
     let queue = "q".to_owned();
     manager
@@ -43,7 +46,8 @@ fn create(manager: &Manager, transactional: bool) {
 fn send(body: &str, transaction: Transaction) -> Request {
     Request::Send {
         queue: "Q".into(),
-        message: Message::new(body),
+        message: Message::new(body).encode(),
+        body: None,
         transaction,
     }
 }
@@ -52,7 +56,7 @@ fn receive(timeout_ms: u64, transaction: Transaction) -> Request {
     Request::Receive {
         queue: "q".into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms,
         transaction,
     }
@@ -76,7 +80,7 @@ fn start(
 
 fn body(result: &Result<Reply>) -> String {
     match result {
-        Ok(Reply::Message(received)) => String::from_utf8(received.message.body.clone()).unwrap(),
+        Ok(Reply::Message(received)) => String::from_utf8(received.body().to_vec()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -112,9 +116,21 @@ fn a_wait_ends_with_its_time_its_session_or_its_queue() {
     let late = start(&manager, 1, 1, receive(5_000, Transaction::None));
     let ended = start(&manager, 2, 1, receive(u64::MAX, Transaction::None));
     let deleted = start(&manager, 3, 1, receive(u64::MAX, Transaction::None));
-    manager.call(Request::ListQueues).unwrap(); // by now all three wait
+    manager
+        .call(Request::ListQueues {
+            after: String::new(),
+            count_max: 1000,
+            all: false,
+        })
+        .unwrap(); // by now all three wait
     clock.advance(Duration::from_secs(6));
-    manager.call(Request::ListQueues).unwrap(); // anything makes it look at the clock
+    manager
+        .call(Request::ListQueues {
+            after: String::new(),
+            count_max: 1000,
+            all: false,
+        })
+        .unwrap(); // anything makes it look at the clock
     assert_eq!(
         late.recv().unwrap().unwrap_err().kind,
         ErrorKind::ReceiveTimeout
@@ -138,9 +154,9 @@ fn what_an_ended_session_held_goes_to_the_next_who_waits() {
     let (manager, _) = fake();
     create(&manager, true);
     manager.call(send("held", Transaction::Single)).unwrap();
-    let Ok(Reply::Began(id)) = start(&manager, 1, 1, Request::Begin).recv().unwrap() else {
-        panic!()
-    };
+    let id = TransactionId(1);
+    let begin = Request::Begin { transaction: id };
+    start(&manager, 1, 1, begin).recv().unwrap().unwrap();
     let held = start(&manager, 1, 2, receive(0, Transaction::In(id)));
     assert_eq!(body(&held.recv().unwrap()), "held");
     let next = start(&manager, 2, 1, receive(u64::MAX, Transaction::Single));

@@ -6,6 +6,10 @@ use super::request::{Request, Settle};
 use super::transaction::{OpenTransaction, Operation};
 use crate::error::{Error, ErrorKind, Result};
 
+/// The record that gives a client its number.
+const NAME_BYTES: usize = 48;
+/// What a round may add beside its requests.
+const ROUND_BYTES: usize = 128;
 /// What an acknowledgement message and its copies may add.
 const ASIDE_BYTES: usize = 512;
 
@@ -13,8 +17,11 @@ impl Engine {
     /// Upper bound of the bytes a request adds to the log.
     pub(super) fn bytes_of(&self, request: &Request) -> usize {
         let own = match request {
-            // An acknowledgement has the label, and a negative one the body.
-            Request::Send { message, .. } => message.len() + 2 * ASIDE_BYTES,
+            Request::Send { message, .. } if message.is_acknowledged() => {
+                // An acknowledgement has the label, and its queue may acknowledge as well.
+                message.len() + 2 * ASIDE_BYTES
+            }
+            Request::Send { message, .. } => message.len(),
             Request::WriteBody { bytes, .. } => bytes.len(),
             Request::CreateQueue { queue, properties }
             | Request::SetQueue { queue, properties } => {
@@ -46,7 +53,7 @@ impl Engine {
             Request::Receive { .. } | Request::Move { .. } | Request::Abort { .. } => ASIDE_BYTES,
             _ => 0,
         };
-        own + CHANGE_BYTES + EFFECT_BYTES
+        own + NAME_BYTES + CHANGE_BYTES + EFFECT_BYTES
     }
 
     fn transaction_bytes(&self, _: &Request, transaction: super::request::TransactionId) -> usize {
@@ -66,10 +73,10 @@ impl Engine {
     /// Makes room in the log for the round: for all of it, or on a full disk for what removes.
     pub(super) fn admit(&mut self, round: &[Asked]) -> Result<()> {
         (self.full, self.stuck) = (None, None);
-        // Waiting receives may be served, an express send may need a reservation, a client a name.
-        let extra = self.waiting.len() + 16;
-        let extra_bytes = extra * (CHANGE_BYTES + ASIDE_BYTES);
-        let records = 2 * round.len() + extra;
+        // Waiting receives may be served, an express send may need a reservation, each client a name.
+        let waiting = self.waiting.len();
+        let extra_bytes = waiting * (CHANGE_BYTES + EFFECT_BYTES + ASIDE_BYTES) + ROUND_BYTES;
+        let records = 2 * round.len() + waiting + 2;
         let bytes: usize = round
             .iter()
             .map(|asked| self.bytes_of(&asked.request))

@@ -126,6 +126,12 @@ impl Encoded {
         self.0.len()
     }
 
+    /// Whether acknowledgements are asked for.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.0.get(FIXED_BYTES - 1).is_some_and(|flags| flags & 0xf != 0)
+    }
+
     /// Never: a message has a header.
     #[must_use]
     pub fn is_empty(&self) -> bool {

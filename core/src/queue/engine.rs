@@ -119,6 +119,8 @@ pub struct Engine {
     pub(super) true_now: Replies,
     /// Called once.
     pub(super) on_failure: Option<Box<dyn FnOnce(Error) + Send>>,
+    /// What time it is in this round.
+    now: Now,
     /// Time had more to do than one round allows.
     pub(super) more_time: bool,
     /// The disk had no room for what time brings: not before this time of the boot clock again.
@@ -167,6 +169,7 @@ impl Engine {
             flight: None,
             true_now: Vec::new(),
             on_failure: Some(on_failure),
+            now: Now::default(),
             more_time: false,
             time_waits_until_ms: 0,
             sessions: (0, 0),
@@ -232,12 +235,17 @@ impl Engine {
         closed
     }
 
-    pub(super) fn now(&self) -> Now {
+    /// What time it is in this round.
+    pub(super) const fn now(&self) -> Now {
+        self.now
+    }
+
+    fn look_at_the_clock(&mut self) {
         let boot = self.clock.boot().as_millis();
-        Now {
+        self.now = Now {
             wall_ms: self.clock.wall_ms(),
             boot_ms: u64::try_from(boot).unwrap_or(u64::MAX),
-        }
+        };
     }
 
     /// The outcome of a request of this round.
@@ -420,13 +428,14 @@ impl Serve for Engine {
     }
 
     fn step(&mut self, out: &mut Replies) {
+        self.look_at_the_clock();
         self.look_for_landing();
         if self.may_go_on() || self.failure.is_some() {
             let round = self.next_round();
-            if !round.is_empty() {
+            self.play(round);
+            if self.log.has_records() {
                 self.is_active();
             }
-            self.play(round);
         }
         self.settle(out);
         self.maybe_checkpoint();
@@ -440,10 +449,10 @@ impl Serve for Engine {
             return Some(Duration::ZERO);
         }
         let (wall, boot) = self.state.next_event();
-        let now = self.now();
+        let wall_now = self.clock.wall_ms();
         let boot_now = self.clock.boot();
         let not_before = Duration::from_millis(self.time_waits_until_ms);
-        let wall = wall.map(|at| boot_now + Duration::from_millis(at.saturating_sub(now.wall_ms)));
+        let wall = wall.map(|at| boot_now + Duration::from_millis(at.saturating_sub(wall_now)));
         let boot = boot.map(Duration::from_millis);
         let waits = self.waiting.next_deadline();
         let [wall, boot] = [wall, boot].map(|at| at.map(|at| at.max(not_before)));
@@ -469,6 +478,7 @@ impl Serve for Engine {
 
 impl Engine {
     fn end_transactions(&mut self, client: Uuid) {
+        self.look_at_the_clock();
         let now = self.now();
         let contents = Contents {
             log: RefCell::new(&mut self.log),

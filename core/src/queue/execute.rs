@@ -179,7 +179,7 @@ impl Engine {
             .iter()
             .map(|c| content_of(&contents, &c.entry));
         let read: Vec<Encoded> = read.collect::<Result<_>>()?;
-        let now = self.clock_now();
+        let now = self.now();
         let contents = Contents {
             log: RefCell::new(&mut self.log),
             cache: &self.cache,
@@ -201,10 +201,6 @@ impl Engine {
                 Reply::Messages(messages)
             }
         })
-    }
-
-    fn clock_now(&self) -> super::state::Now {
-        self.now()
     }
 
     fn received(&self, delivered: &Delivered, content: Encoded) -> Received {

@@ -13,8 +13,9 @@ use super::serve::Replies;
 use crate::error::Result;
 use crate::log::Flushed;
 
-/// A batch below this is written at once: waking another thread takes longer.
+/// A batch below these is written at once: waking another thread takes longer.
 const FLIGHT_BYTES_MIN: usize = 128 * 1024;
+const FLIGHT_OUTCOMES_MIN: usize = 64;
 /// Outcomes that wait for a flight at most, before no more requests are taken.
 const WAITING_OUTCOMES_MAX: usize = 16 * 1024;
 /// Bytes of the next batch at most, before no more requests are taken.
@@ -85,7 +86,8 @@ impl Engine {
         if self.flight.is_some() {
             return Ok(());
         }
-        let large = self.log.pending_bytes() >= FLIGHT_BYTES_MIN;
+        let large = self.log.pending_bytes() >= FLIGHT_BYTES_MIN
+            || self.answers.len() >= FLIGHT_OUTCOMES_MIN;
         if let (true, Some(background)) = (large, &self.background)
             && let Some(flush) = self.log.seal()
         {

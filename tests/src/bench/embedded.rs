@@ -30,7 +30,7 @@ pub struct Embedded {
 }
 
 /// Messages that are handed over together.
-const LOT: usize = 500;
+const LOT: usize = 1000;
 
 impl Embedded {
     /// Opens a new store in `folder`.

@@ -18,7 +18,7 @@ use crate::queue::engine::{Engine, ManagerOptions, OpenReport, Tuning};
 use crate::queue::request::{Reply, Request};
 use crate::queue::serve::Replies;
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::network::{Listener, allow_many_connections};
+use crate::sys::network::{Endpoint, Listener, allow_many_connections};
 use crate::sys::{disk, event_log, folder, process};
 
 /// How often a supervised queue manager says that it lives.
@@ -92,10 +92,15 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
     let internal = |e: tokio::task::JoinError| Error::new(ErrorKind::Internal, e.to_string());
     let (engine, report) = opened.map_err(internal)??;
     let listeners = bound.map_err(internal)??;
-    let places: Vec<String> = listeners
+    let places: Vec<Endpoint> = listeners
         .iter()
-        .map(|listener| listener.endpoint().map(|endpoint| endpoint.to_string()))
+        .map(Listener::endpoint)
         .collect::<Result<_>>()?;
+    // With port 0 the system has chosen one.
+    let address = match places.first() {
+        Some(Endpoint::Tcp(address)) => *address,
+        _ => options.listen,
+    };
     let served = ServedManager {
         name: options.name.clone(),
         epoch: report.epoch,
@@ -109,12 +114,12 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
     }
     match orders {
         Some(orders) => {
-            control::say(&control::ready(options.listen, &report))?;
+            control::say(&control::ready(address, &report))?;
             prove_life(control.clone())?;
             obey(&control, orders).await;
         }
         None => {
-            announce(options, &places.join(" and "), &report)?;
+            announce(options, &places, &report)?;
             wait_for_signal().await?;
         }
     }
@@ -239,7 +244,9 @@ fn prove_life(control: Control<Engine>) -> Result<()> {
         .map_err(|e| Error::system("start the thread that proves life", &e))
 }
 
-fn announce(options: &QueueManagerOptions, places: &str, report: &OpenReport) -> Result<()> {
+fn announce(options: &QueueManagerOptions, places: &[Endpoint], report: &OpenReport) -> Result<()> {
+    let places: Vec<String> = places.iter().map(Endpoint::to_string).collect();
+    let places = places.join(" and ");
     let at = SystemClock.wall_ms();
     let time = crate::api::value::Time(at);
     control::say(&format!(

@@ -2,7 +2,7 @@
 //! it sleeps: on the way of a lone request there is no other thread to be woken.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::api::wire::FrameBuffer;
@@ -54,8 +54,9 @@ impl Line {
     }
 }
 
-/// Only one thread of the process spins at a time: the others would take the processor from whom they wait for.
-static SPINNING: AtomicBool = AtomicBool::new(false);
+/// Threads of this process that wait for a reply. A lone one spins: several would take the processor from each
+/// other, and from whom they wait for.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// The right to look again and again for a short time.
 #[derive(Debug)]
@@ -64,34 +65,34 @@ pub(super) struct Spin {
 }
 
 impl Spin {
-    /// Begins, unless another thread spins or there is one processor only.
+    /// Begins, unless another thread waits as well or there is one processor only.
     pub(super) fn begin() -> Self {
-        let mine = several_processors() && !SPINNING.swap(true, Ordering::Acquire);
+        let alone = WAITING.fetch_add(1, Ordering::AcqRel) == 0;
         Self {
-            until: mine.then(|| Instant::now() + SPIN),
+            until: (alone && several_processors()).then(|| Instant::now() + SPIN),
         }
+    }
+
+    /// Whether it looks again and again.
+    pub(super) const fn is_on(&self) -> bool {
+        self.until.is_some()
     }
 
     /// Gives way to whoever wants to run; whether to look again.
     pub(super) fn again(&mut self) -> bool {
-        let again = self.until.is_some_and(|until| Instant::now() < until);
+        let alone = WAITING.load(Ordering::Acquire) <= 1;
+        let again = alone && self.until.is_some_and(|until| Instant::now() < until);
         match again {
             true => rustix::thread::sched_yield(),
-            false => self.end(),
+            false => self.until = None,
         }
         again
-    }
-
-    fn end(&mut self) {
-        if self.until.take().is_some() {
-            SPINNING.store(false, Ordering::Release);
-        }
     }
 }
 
 impl Drop for Spin {
     fn drop(&mut self) {
-        self.end();
+        WAITING.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -25,13 +25,15 @@ use crate::api::wire::Kind;
 use crate::api::wire::frame::append;
 use crate::api::wire::payload::{Replies, read_postcard, read_replies};
 use crate::error::{Error, Result};
-use crate::queue::request::{Reply, Request};
+use crate::queue::request::{Reply, Request, Transaction};
 use crate::sys::network::{Endpoint, Filled, Stream};
 
 /// Bytes of one write.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
 /// Unsent bytes that are written without waiting for more.
 const ENOUGH_BYTES: usize = 64 * 1024;
+/// What is submitted is written at once, unless something was written this short a time ago.
+const WRITE_EVERY: Duration = Duration::from_micros(50);
 /// How long a submitter that finds no room waits before it looks again.
 const ROOM_WAIT: Duration = Duration::from_millis(20);
 
@@ -69,12 +71,27 @@ pub(super) struct State {
     pub(super) attentive: bool,
     /// When something was last heard.
     pub(super) heard: Moment,
+    /// When something was last written.
+    wrote: Moment,
+}
+
+/// Whether a request has time until another one follows: nothing is waited for before its transaction's end.
+const fn is_patient(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Begin { .. }
+            | Request::Send {
+                transaction: Transaction::In(_),
+                ..
+            }
+    )
 }
 
 impl State {
     /// Writes what is unsent, as much as fits now.
     pub(super) fn flush(&mut self, now: Moment) -> Result<Vec<Finished>> {
         let mut finished = Vec::new();
+        self.wrote = now;
         let Some(line) = self.line.clone() else {
             return Ok(finished);
         };
@@ -140,7 +157,7 @@ impl Link {
             slot.fill(Err(closed()));
             return;
         }
-        let begins = matches!(request, Request::Begin { .. });
+        let patient = is_patient(&request);
         let now = self.now();
         if let Some((slot, outcome)) = state.window.push(request, Arc::clone(slot), now) {
             drop(state);
@@ -151,11 +168,13 @@ impl Link {
             drop(state);
             self.keeper.notify_one();
         } else if state.window.unsent_bytes() >= ENOUGH_BYTES
-            || state.window.outstanding() == 1 && !begins
+            || !patient
+                && (state.window.outstanding() == 1
+                    || now.saturating_sub(state.wrote) >= WRITE_EVERY)
         {
             drop(self.flush(state));
-        } else if !begins {
-            // More may follow at once. A transaction's beginning waits for what will happen in it.
+        } else if !patient {
+            // More may follow at once.
             self.make_attentive(state);
         }
     }
@@ -226,10 +245,13 @@ impl Link {
     fn read(&self, line: &Line, done: &impl Fn() -> bool) -> Result<()> {
         let mut inbox = lock(&line.inbox);
         let mut spin = Spin::begin();
+        // Who does not spin sleeps first: the reply to what was just written cannot be there yet.
+        let mut look = spin.is_on() || self.lock().window.outstanding() != 1;
         while !done() {
-            if self.read_once(line, &mut inbox)? {
+            if look && self.read_once(line, &mut inbox)? {
                 continue;
             }
+            look = true;
             if done() || spin.again() {
                 continue;
             }

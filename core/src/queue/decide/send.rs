@@ -39,6 +39,10 @@ impl State {
             self.attach(from, body, &mut arrival)?;
         }
         arrival.express &= !transactional && body.is_none();
+        if arrival.express {
+            // A copy of its own: the message may be a slice of much more that came in with it.
+            arrival.content = Content::New(Encoded::trusted(message.as_bytes().to_vec()));
+        }
         self.check_quota(number, arrival.body_bytes)?;
         if head.has_admin_queue {
             self.check_admin_queue(message)?;

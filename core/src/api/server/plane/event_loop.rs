@@ -41,6 +41,9 @@ pub struct ServedManager {
     pub epoch: u64,
 }
 
+/// Clients that were ready at once, at most, for the loop to look again and again.
+const SPIN_CLIENTS_MAX: usize = 2;
+
 /// See the module.
 pub struct Plane<E> {
     engine: E,
@@ -170,7 +173,8 @@ impl<E: Serve> Plane<E> {
             if self.now.saturating_sub(self.swept) >= SWEEP_EVERY {
                 self.sweep();
             }
-            if self.spin && !idle {
+            // Many clients at once need the processors themselves, and the next of them comes soon anyway.
+            if self.spin && !idle && ready.len() <= SPIN_CLIENTS_MAX {
                 spin_until = self.clock.boot() + SPIN;
             }
         }
