@@ -22,7 +22,7 @@ hamq -c 'TEXT'                     one command or script text
 hamq run FILE [--NAME VALUE | VALUE]…   a runbook; it reads $ARGS.NAME and $args[0]
 options: --cluster NAME, --json (rows as JSON lines), --version, --help
 roles:   hamq node | queue-manager | triggers | dtc
-stores:  hamq store check FOLDER | dump FOLDER | salvage FOLDER TARGET   (read only; 0 sound, 2 damaged)
+stores:  hamq store check FOLDER | dump FOLDER | trace FOLDER MESSAGE-ID | salvage FOLDER TARGET   (reads only; 0 sound, 2 damaged)
 ";
 
 /// The script's thread needs room for deep recursion: rhai fails with an error before it is used up.

@@ -77,8 +77,7 @@ fn store(parser: Parser) -> ExitCode {
 }
 
 fn read_store(mut parser: Parser) -> Result<StoreCommand> {
-    const HINT: &str =
-        "hamq store check FOLDER [--json] | dump FOLDER [--bodies] | salvage FOLDER TARGET";
+    const HINT: &str = "hamq store check FOLDER [--json] | dump FOLDER [--bodies] | trace FOLDER MESSAGE-ID | salvage FOLDER TARGET";
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("store: {text}")).hint(HINT);
     let (mut words, mut json, mut bodies) = (Vec::new(), false, false);
     while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
@@ -104,11 +103,15 @@ fn read_store(mut parser: Parser) -> Result<StoreCommand> {
             folder: folder("FOLDER")?,
             bodies,
         },
+        Some("trace") if !json && !bodies => StoreCommand::Trace {
+            folder: folder("FOLDER")?,
+            message: folder("MESSAGE-ID")?.to_string_lossy().into_owned(),
+        },
         Some("salvage") if !json && !bodies => StoreCommand::Salvage {
             folder: folder("FOLDER")?,
             target: folder("TARGET")?,
         },
-        Some("check" | "dump" | "salvage") => {
+        Some("check" | "dump" | "trace" | "salvage") => {
             return Err(usage("--json is for check, --bodies for dump".to_owned()));
         }
         _ => return Err(usage(format!("{} is no verb", verb.to_string_lossy()))),

@@ -26,7 +26,9 @@ impl QueueManager {
             .arg(store)
             .args(["--listen", &format!("{host}:7801")])
             .args(["--metrics", &format!("{host}:7809")])
+            .env("HAMQ_LOG", "info,json")
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -34,6 +36,17 @@ impl QueueManager {
         out.read_line(&mut line).unwrap();
         assert!(line.contains("listens at"), "{line}");
         Self(child)
+    }
+}
+
+impl QueueManager {
+    /// Kills it; gives what it wrote to standard error.
+    fn end(mut self) -> String {
+        self.0.kill().unwrap();
+        let mut events = String::new();
+        let mut stderr = self.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut events).unwrap();
+        events
     }
 }
 
@@ -69,7 +82,12 @@ fn a_scraper_and_an_operator_look_at_a_queue_manager_and_its_store() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(get(host, "/").starts_with("HTTP/1.1 404"));
-    drop(manager);
+    let events = manager.end();
+    assert!(
+        events.contains("\"event\":\"message store opened\""),
+        "{events}"
+    );
+    assert!(events.contains("\"epoch\":1,"), "{events}");
 
     let check = store(&["check"], &path);
     let report = String::from_utf8(check.stdout).unwrap();

@@ -20,6 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 use crate::sys::disk::DiskFile;
 
+/// A sync that takes longer is told.
+const SLOW: Duration = Duration::from_millis(100);
+
 /// A sealed batch on its way to the disk.
 #[must_use = "what is not run and settled is lost, and the log with it"]
 pub struct Flush {
@@ -135,6 +138,10 @@ impl Log {
         let result = result.and_then(|()| self.check_owner());
         result.map_err(|error| self.poison(error))?;
         self.meter.synced(flushed.took, bytes, records);
+        if flushed.took > SLOW {
+            let ms = flushed.took.as_secs_f64() * 1000.0;
+            tracing::warn!(ms, bytes, segment = flushed.segment, "slow sync");
+        }
         self.settled = (flushed.segment, flushed.end);
         self.check_invariants_in_debug();
         Ok(bytes)

@@ -301,6 +301,7 @@ impl Log {
         self.reading.keep(id.number, before.file);
         self.end = HEADER_BYTES;
         self.pool.rolled(self.current.id.number);
+        tracing::debug!(segment = self.current.id.number, "segment begun");
         Ok(())
     }
 

@@ -28,6 +28,7 @@ struct Applying<'a> {
     sent: Option<u64>,
     shown: Option<Outcome>,
     deleted: Vec<u32>,
+    cause: super::trace::Cause,
 }
 
 impl Applying<'_> {
@@ -84,6 +85,7 @@ impl State {
             sent: None,
             shown: None,
             deleted: Vec::new(),
+            cause: super::trace::Cause::of(change),
         };
         self.time_ms = self.time_ms.max(change.stamp.time_ms);
         for effect in &change.effects {
@@ -136,6 +138,9 @@ impl State {
         on: &mut Applying<'_>,
         tell: super::change::Tell,
     ) -> Result<()> {
+        if !matches!(effect, Effect::Leave { .. }) {
+            self.trail.note(&mut on.cause, effect, false);
+        }
         match effect {
             Effect::Arrive(arrival) => self.arrive(pages, arrival, on),
             Effect::Leave { queue, lookup_id } => self.leave(pages, *queue, *lookup_id, on, tell),
@@ -444,6 +449,12 @@ impl State {
     ) -> Result<()> {
         use super::change::Tell;
         let entry = self.take_out(pages, number, lookup_id)?;
+        let expired = entry.expires_ms().is_some_and(|at| at <= on.time_ms);
+        let effect = Effect::Leave {
+            queue: number,
+            lookup_id,
+        };
+        self.trail.note(&mut on.cause, &effect, expired);
         self.release(&entry);
         if matches!(tell, Tell::Message | Tell::Messages) {
             on.left.push(Delivered {

@@ -199,6 +199,7 @@ impl Engine {
             Done::Snapshot(written) => {
                 self.checkpoint.under_way = false;
                 self.log.finish_snapshot(written).map(|bytes| {
+                    tracing::info!(bytes, segments = self.log.segments().len(), "checkpoint");
                     self.checkpoint.last = bytes;
                     if std::mem::take(&mut self.checkpoint.at_rest) {
                         self.log.rest();

@@ -73,7 +73,10 @@ impl Engine {
             return;
         };
         match background.chore(Chore::Records(number, job)) {
-            Ok(()) => self.checkpoint.cleaning.segment = Some(number),
+            Ok(()) => {
+                tracing::info!(segment = number, "cleaning a segment");
+                self.checkpoint.cleaning.segment = Some(number);
+            }
             Err(error) => self.failure = Some(error),
         }
     }
@@ -155,7 +158,9 @@ impl Engine {
         if let Err(error) = self.state.move_pages(&contents, number) {
             self.failure = Some(error);
         }
-        if self.state.in_use().contains_key(&number) {
+        let stuck = self.state.in_use().contains_key(&number);
+        tracing::info!(segment = number, stuck, "segment cleaned");
+        if stuck {
             self.checkpoint.cleaning.stuck.insert(number);
         }
         self.checkpoint.cleaning.cleaned += 1;

@@ -127,6 +127,7 @@ pub struct Engine {
     pub(super) time_waits_until_ms: u64,
     /// Clients that are connected, and those of them over IP.
     pub(super) sessions: (u64, u64),
+    pub(super) notices: super::notices::Notices,
 }
 
 /// Reads what is in memory from there, and the rest from the log.
@@ -172,6 +173,7 @@ impl Engine {
             more_time: false,
             time_waits_until_ms: 0,
             sessions: (0, 0),
+            notices: super::notices::Notices::default(),
         }
     }
 
@@ -197,6 +199,8 @@ impl Engine {
         if let Some(error) = &self.failure
             && let Some(on_failure) = self.on_failure.take()
         {
+            let kind = error.kind.name();
+            tracing::error!(kind, reason = %error.message, "the message store has failed");
             on_failure(error.clone());
         }
     }
@@ -288,7 +292,10 @@ impl Engine {
         };
         match result {
             Ok(Some(reply)) => self.tell(asked.answer, Ok(reply)),
-            Err(error) => self.tell(asked.answer, Err(error)),
+            Err(error) => {
+                self.notice_refusal(&asked.request, &error);
+                self.tell(asked.answer, Err(error));
+            }
             Ok(None) => self.wait(asked),
         }
         self.serve_woken();

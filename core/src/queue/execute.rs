@@ -87,6 +87,7 @@ impl Engine {
         };
         let applied = self.state.apply(&contents, change, &places, logged)?;
         self.remember_contents(change, &places);
+        self.notice_dead_letters(change);
         for queue in applied.deleted {
             self.cancel(queue);
         }

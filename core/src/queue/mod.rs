@@ -40,6 +40,7 @@ mod cleaning;
 pub mod engine;
 mod execute;
 mod flight;
+mod notices;
 mod opening;
 pub mod serve;
 mod serving;

@@ -86,6 +86,16 @@ impl Engine {
                 ("get ready".to_owned(), milliseconds(ready)),
             ],
         };
+        tracing::info!(
+            manager = %options.name,
+            epoch = report.epoch,
+            queues,
+            messages,
+            records = report.records_replayed,
+            bytes_cut = report.bytes_cut,
+            steps = ?report.steps,
+            "message store opened"
+        );
         let checkpoint = Checkpoint::new(tuning.snapshot_bytes);
         let engine = Self::new(state, log, clock, checkpoint, options.on_failure);
         Ok((engine, report))

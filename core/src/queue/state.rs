@@ -108,6 +108,8 @@ pub struct State {
     pub(super) has_express: bool,
     /// Places in use by segment.
     pub(super) in_use: BTreeMap<u32, u64>,
+    /// What happened to messages of late.
+    pub(super) trail: super::trace::Trail,
     /// The computer name it answers to.
     pub(super) computer: String,
 }
@@ -137,6 +139,7 @@ impl Default for State {
             woken: Vec::new(),
             has_express: false,
             in_use: BTreeMap::new(),
+            trail: super::trace::Trail::default(),
             computer: String::new(),
         };
         for (number, name, kind) in SYSTEM_QUEUES {

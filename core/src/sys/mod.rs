@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod disk;
 pub mod disk_fake;
+pub mod event_log;
 pub mod file;
 pub mod folder;
 pub mod local_node;

@@ -19,7 +19,7 @@ use crate::queue::request::{Reply, Request};
 use crate::queue::serve::Replies;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::network::{Endpoint, Listener, allow_many_connections};
-use crate::sys::{disk, folder, process};
+use crate::sys::{disk, event_log, folder, process};
 
 /// How often a supervised queue manager says that it lives.
 const ALIVE_EVERY: Duration = Duration::from_millis(200);
@@ -65,6 +65,7 @@ pub fn run_queue_manager(options: &QueueManagerOptions) -> Result<()> {
 }
 
 fn start(options: &QueueManagerOptions) -> Result<()> {
+    event_log::install();
     if options.supervised {
         process::die_with_parent()?;
     }

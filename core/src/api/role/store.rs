@@ -1,10 +1,11 @@
-//! `hamq store check|dump|salvage`: a message store that nobody serves, looked at without taking it over.
+//! `hamq store check|dump|trace|salvage`: a message store that nobody serves, looked at without taking it over.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::queue::message::MessageId;
 use crate::queue::offline;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::disk::{self, Disk};
@@ -26,6 +27,13 @@ pub enum StoreCommand {
         folder: PathBuf,
         /// The bodies too.
         bodies: bool,
+    },
+    /// What its log says of one message.
+    Trace {
+        /// The store; a queue manager may be working on it.
+        folder: PathBuf,
+        /// The message: `GUID\number`.
+        message: String,
     },
     /// Writes a new store with everything that is intact.
     Salvage {
@@ -54,6 +62,15 @@ pub fn run_store(command: &StoreCommand, out: &mut dyn Write) -> Result<bool> {
         StoreCommand::Dump { folder, bodies } => {
             let mut out = std::io::BufWriter::new(out);
             offline::dump(&source(folder)?, *bodies, &mut out)?;
+            Ok(true)
+        }
+        StoreCommand::Trace { folder, message } => {
+            let id = MessageId::parse(message)?;
+            for step in offline::trace(&source(folder)?, id)? {
+                let time = crate::api::value::Time(step.time_ms);
+                let line = format!("{time} {} {} {}", step.queue, step.what, step.detail);
+                writeln!(out, "{}", line.trim_end()).map_err(written)?;
+            }
             Ok(true)
         }
         StoreCommand::Salvage { folder, target } => {

@@ -40,6 +40,8 @@ impl State {
                 self.leases
                     .insert((until_ms, hand.queue, candidate.lookup_id));
             }
+            self.trail
+                .delivered(now.wall_ms, hand.queue, candidate.lookup_id, delivery);
             numbers.push(delivery);
         }
         Ok(numbers)

@@ -92,7 +92,15 @@ impl State {
                 });
                 effects.push(Effect::Fault { queue, lookup_id });
             }
-            PoisonTarget::Drop => effects.push(Effect::Leave { queue, lookup_id }),
+            PoisonTarget::Drop => {
+                // The count before it says why it leaves.
+                effects.push(Effect::Count {
+                    queue,
+                    lookup_id,
+                    counts,
+                });
+                effects.push(Effect::Leave { queue, lookup_id });
+            }
             PoisonTarget::Reject => {
                 if let Some(of) = self.queues.get(&queue) {
                     let message = (lookup_id, entry);

@@ -12,10 +12,12 @@
 mod check;
 mod dump;
 mod fold;
+mod history;
 mod picture;
 mod survey;
 mod target;
 
 pub use check::{QueueCount, StoreReport, check};
 pub use dump::dump;
+pub use history::trace;
 pub use target::{Rescued, salvage};

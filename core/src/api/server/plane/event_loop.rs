@@ -317,7 +317,10 @@ impl<E: Serve> Plane<E> {
                     .user_of(connection.stream(), connection.began(), now);
                 connection.welcome(hello, user, name, epoch)
             }
-            Err(error) => connection.refuse(&error),
+            Err(error) => {
+                tracing::warn!(client = %hello.client, reason = %error.message, "client refused");
+                connection.refuse(&error)
+            }
         };
         if connection.mark_dirty() {
             self.dirty.push(key);
@@ -434,6 +437,7 @@ impl<E: Serve> Plane<E> {
         if let Some(caller) = self.drop_connection(key)
             && self.seats.leave(caller.client, key)
         {
+            tracing::debug!(client = %caller.client, "session ended");
             self.engine.end_session(caller.client);
         }
     }
@@ -442,12 +446,12 @@ impl<E: Serve> Plane<E> {
         self.connections.remove(key)?.end(&mut self.flow)
     }
 
-    /// Drops clients that have used up their time, and memory that nobody needs.
     fn count_sessions(&mut self) {
         let (sessions, over_ip) = self.connections.sessions();
         self.engine.set_sessions(sessions, over_ip);
     }
 
+    /// Drops clients that have used up their time, and memory that nobody needs.
     fn sweep(&mut self) {
         self.swept = self.now;
         self.count_sessions();
