@@ -48,9 +48,9 @@ pub(super) fn counters(on: &dyn Sessions, command: &GetMsmqCounter) -> Result<Ve
         .filter(|c| fits(instance, &c.instance) && fits(name, &c.counter));
     Ok(wanted
         .map(|counter| CounterInfo {
-            object: counter.object,
+            object: counter.object.into_owned(),
             instance: counter.instance,
-            counter: counter.counter,
+            counter: counter.counter.into_owned(),
             value: counter.value,
             total: counter.total,
         })
