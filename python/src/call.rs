@@ -5,11 +5,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hamq_core::Result;
-use hamq_core::api::client::{Client, Session, Ticket};
+use hamq_core::api::client::{Client, Held, Session, Ticket};
 use hamq_core::queue::request::{Reply, Request, TransactionId};
 use pyo3::prelude::*;
 
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, HeldRequest};
 use crate::error::internal;
 use crate::lane::{self, Lanes};
 
@@ -56,6 +56,32 @@ impl Link {
         }
     }
 
+    /// As [`Link::call`], and the outcome is kept until the [`Holding`] is dropped.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn call_held(
+        &self,
+        py: Python<'_>,
+        patience: u32,
+        request: Request,
+    ) -> PyResult<Result<(Reply, Holding)>> {
+        match self {
+            Self::Remote(remote) => {
+                let session = remote.session.clone();
+                let outcome = remote.run(py, patience, move || session.submit_held(request).wait());
+                Ok(outcome?.map(|(reply, held)| (reply, Holding::Remote(held))))
+            }
+            Self::Embedded(embedded) => {
+                let (done, outcome) = channel();
+                let held = py
+                    .detach(|| embedded.submit_held(request, move |reply| drop(done.send(reply))));
+                let reply = lane::wait(py, outcome, patience, || ())?;
+                Ok(reply.map(|reply| (reply, Holding::Embedded(held))))
+            }
+        }
+    }
+
     /// Asks for all of them before it waits for the first; the answers are in the order of the requests.
     ///
     /// # Errors
@@ -95,6 +121,24 @@ impl Link {
         match self {
             Self::Remote(remote) => drop(remote.session.submit(request)),
             Self::Embedded(embedded) => embedded.submit(request, |_| ()),
+        }
+    }
+}
+
+/// An outcome that the queue manager keeps.
+pub(crate) enum Holding {
+    /// Of a session.
+    Remote(Held),
+    /// Of this process.
+    Embedded(HeldRequest),
+}
+
+impl Holding {
+    /// The number of the request, by which its body is read.
+    pub(crate) fn sequence(&self) -> u64 {
+        match self {
+            Self::Remote(held) => held.sequence(),
+            Self::Embedded(held) => held.sequence(),
         }
     }
 }

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hamq_core::api::message::SentInfo;
-use hamq_core::api::queue::QueueInfo;
+use hamq_core::api::message::{SentInfo, lease_id};
+use hamq_core::api::queue::{QueueInfo, unexpected as not_asked_for};
 use hamq_core::api::value::to_value;
 use hamq_core::name::{LocalName, QueuePath};
-use hamq_core::queue::message::MessageId;
+use hamq_core::queue::message::{MessageId, Received};
 use hamq_core::queue::request::{
-    QueueProperties, QueueStatus, Reply, Request, Transaction, TransactionId,
+    BodySource, QueueProperties, QueueStatus, Reply, Request, Settle, Take, Transaction,
+    TransactionId,
 };
 use hamq_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
-use crate::call::Link;
+use crate::call::{Holding, Link};
 use crate::choice::Choice;
 use crate::embedded::Embedded;
 use crate::error::{exception, internal, raise};
@@ -27,6 +29,8 @@ use crate::value::to_python;
 /// Longest wait of one receive request. A longer wait is several requests: between two of them no
 /// message is under way, so that Ctrl-C takes none with it.
 const RECEIVE_SLICE_MS: u64 = 200;
+/// Bytes of one part of a large body.
+const PART_BYTES: u32 = 4 * 1024 * 1024;
 /// Queues that are asked for at a time.
 const LIST_COUNT: u32 = 5_000;
 /// How many slices of a lane a receive request has to come back before Ctrl-C cuts it off: it does
@@ -85,6 +89,66 @@ impl Door {
             ..QueueProperties::default()
         };
         self.queue_record(py, Request::CreateQueue { queue, properties })
+    }
+
+    /// Moves a message between the queue and its subqueues.
+    fn move_message(
+        &self,
+        py: Python<'_>,
+        queue: String,
+        lookup_id: u64,
+        to: String,
+        transaction: Option<u64>,
+    ) -> PyResult<()> {
+        let transaction = transaction.map_or(Transaction::None, within);
+        let request = Request::Move {
+            queue,
+            lookup_id,
+            to,
+            transaction,
+        };
+        self.ask(py, request).map(drop)
+    }
+
+    /// Marks a message that the transaction has received as rejected.
+    fn reject(
+        &self,
+        py: Python<'_>,
+        transaction: u64,
+        queue: String,
+        lookup_id: u64,
+    ) -> PyResult<()> {
+        let transaction = TransactionId(transaction);
+        let request = Request::Reject {
+            transaction,
+            queue,
+            lookup_id,
+        };
+        self.ask(py, request).map(drop)
+    }
+
+    /// Ends or extends the lease `LOOKUPID.DELIVERY`.
+    fn settle(
+        &self,
+        py: Python<'_>,
+        queue: String,
+        lease: &str,
+        how: &str,
+        extend_ms: u32,
+    ) -> PyResult<()> {
+        let how = match how {
+            "complete" => Settle::Complete,
+            "release" => Settle::Release,
+            "reject" => Settle::Reject,
+            _ => Settle::Extend(extend_ms),
+        };
+        let lease = lease_id(lease).map_err(|error| raise(py, &error))?;
+        let request = Request::Settle {
+            queue,
+            leases: vec![lease],
+            how,
+        };
+        self.ask(py, request).map(drop)
     }
 
     fn delete_queue<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -155,7 +219,7 @@ impl Door {
         &self,
         py: Python<'_>,
         queue: &str,
-        choice: &Choice,
+        choice: Choice,
         timeout_ms: Option<u64>,
         transaction: Option<u64>,
     ) -> PyResult<Message> {
@@ -172,9 +236,13 @@ impl Door {
                 timeout_ms: slice,
                 transaction: transaction.map_or(Transaction::None, within),
             };
-            match self.link.get(py)?.call(py, RECEIVE_PATIENCE, request)? {
-                Ok(Reply::Message(received)) => return Message::new(py, path, &received),
-                Ok(other) => return Err(unexpected(py, &other)),
+            let link = self.link.get(py)?;
+            match link.call_held(py, RECEIVE_PATIENCE, request)? {
+                Ok((Reply::Message(received), held)) => {
+                    let body = self.large_body(py, queue, &choice, &received, &held)?;
+                    return Message::new(py, path, &received, body);
+                }
+                Ok((other, _)) => return Err(unexpected(py, &other)),
                 Err(error) if error.kind != ErrorKind::ReceiveTimeout => {
                     return Err(raise(py, &error));
                 }
@@ -229,6 +297,41 @@ impl Door {
             link: Live::new(link),
             natures: Mutex::default(),
         }
+    }
+
+    /// The body of a large message, which does not come with it.
+    fn large_body(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+        choice: &Choice,
+        received: &Received,
+        held: &Holding,
+    ) -> PyResult<Option<Py<PyBytes>>> {
+        if received.body_bytes == received.body().len() as u64 {
+            return Ok(None);
+        }
+        let source = match choice.take() {
+            Take::Peek => BodySource::Message {
+                queue: queue.to_owned(),
+                lookup_id: received.lookup_id,
+            },
+            _ => BodySource::Received(held.sequence()),
+        };
+        let mut body: Vec<u8> = Vec::new();
+        while (body.len() as u64) < received.body_bytes {
+            let request = Request::ReadBody {
+                source: source.clone(),
+                offset: body.len() as u64,
+                length: PART_BYTES,
+            };
+            match self.ask(py, request)? {
+                Reply::Bytes(part) if !part.is_empty() => body.extend(part),
+                Reply::Bytes(_) => return Err(raise(py, &body_ended(&body, received))),
+                other => return Err(unexpected(py, &other)),
+            }
+        }
+        Ok(Some(PyBytes::new(py, &body).unbind()))
     }
 
     fn ask(&self, py: Python<'_>, request: Request) -> PyResult<Reply> {
@@ -352,6 +455,16 @@ impl Door {
     }
 }
 
+fn body_ended(body: &[u8], received: &Received) -> Error {
+    let text = format!(
+        "the body of message {} ended after {} of {} bytes",
+        received.id,
+        body.len(),
+        received.body_bytes
+    );
+    Error::new(ErrorKind::StoreDamaged, text).hint("hamq store check looks closer")
+}
+
 fn within(id: u64) -> Transaction {
     Transaction::In(TransactionId(id))
 }
@@ -394,7 +507,7 @@ fn sent_record<'py>(
 }
 
 fn unexpected(py: Python<'_>, reply: &Reply) -> PyErr {
-    raise(py, &reply.unexpected())
+    raise(py, &not_asked_for(reply))
 }
 
 fn nothing_arrived(path: &str, timeout_ms: Option<u64>) -> Error {

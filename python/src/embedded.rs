@@ -50,6 +50,26 @@ impl Window {
     }
 }
 
+/// A request whose outcome the store keeps until this is dropped.
+pub(crate) struct HeldRequest {
+    sequence: u64,
+    done: Sender<u64>,
+}
+
+impl HeldRequest {
+    /// Its number.
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+impl Drop for HeldRequest {
+    fn drop(&mut self) {
+        // As at the end of every other request.
+        let _ = self.done.send(self.sequence);
+    }
+}
+
 impl Embedded {
     /// Opens the store in the folder `path`, which must exist.
     ///
@@ -89,16 +109,40 @@ impl Embedded {
         request: Request,
         respond: impl FnOnce(Result<Reply>) + Send + 'static,
     ) {
+        self.submit_as(request, true, respond);
+    }
+
+    /// As [`Embedded::submit`]; the store keeps the outcome until the result is dropped.
+    pub(crate) fn submit_held(
+        &self,
+        request: Request,
+        respond: impl FnOnce(Result<Reply>) + Send + 'static,
+    ) -> HeldRequest {
+        HeldRequest {
+            sequence: self.submit_as(request, false, respond),
+            done: self.done.clone(),
+        }
+    }
+
+    fn submit_as(
+        &self,
+        request: Request,
+        ends: bool,
+        respond: impl FnOnce(Result<Reply>) + Send + 'static,
+    ) -> u64 {
         // The sequence is drawn and handed in under one lock, so that it rises in the store as well.
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let id = window.next(self.client);
         let done = self.done.clone();
         let respond: Respond = Box::new(move |outcome| {
             respond(outcome);
-            // Nobody listens any more only when the store is being closed.
-            let _ = done.send(id.sequence);
+            if ends {
+                // Nobody listens any more only when the store is being closed.
+                let _ = done.send(id.sequence);
+            }
         });
         self.manager.submit(id, request, respond);
+        id.sequence
     }
 
     /// Begins a transaction and does not wait for it: requests are executed in their order.

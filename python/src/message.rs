@@ -1,17 +1,48 @@
 //! Messages: what Python hands in, and the immutable object it gets back.
 
-use hamq_core::Result;
-use hamq_core::queue::message::{Delivery, Message as Sent, MessageId, Received};
+use hamq_core::api::message::{MessageInfo, acknowledge_text};
+use hamq_core::queue::message::{
+    Acknowledge, Delivery, Journal, Lifetime, Message as Sent, MessageId, Received,
+};
+use hamq_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use crate::error::raise;
+
 /// How many bytes of a body its `repr` shows.
 const REPR_BYTES_MAX: usize = 32;
 
-/// What a sender sets, in the order in which `hamq.queue` passes it.
+/// What a sender sets, in the order in which `hamq.queue` passes it; rare properties by name.
 #[derive(FromPyObject)]
-pub(crate) struct Outgoing(PyBackedBytes, String, u8, bool, String, u32);
+pub(crate) struct Outgoing(
+    PyBackedBytes,
+    String,
+    u8,
+    bool,
+    String,
+    u32,
+    Option<Properties>,
+);
+
+/// Properties that most messages do not have, as `hamq.queue` passes them.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Properties {
+    body_type: u32,
+    acknowledge: u8,
+    admin_queue: String,
+    response_queue: String,
+    dead_letter_queue: String,
+    journal: u8,
+    time_to_reach_queue: u32,
+    time_to_be_received: u32,
+    delay_ms: u64,
+    idempotency_key: PyBackedBytes,
+    extension: PyBackedBytes,
+    trace: bool,
+}
 
 impl Outgoing {
     /// As the queue manager takes it.
@@ -19,7 +50,7 @@ impl Outgoing {
     /// # Errors
     /// `IllegalPropertyValue` for a correlation id that is none.
     pub(crate) fn message(&self) -> Result<Sent> {
-        let Self(body, label, priority, express, correlation_id, app_specific) = self;
+        let Self(body, label, priority, express, correlation_id, app_specific, rare) = self;
         let mut message = Sent::new(&body[..]);
         message.label.clone_from(label);
         message.priority = *priority;
@@ -28,93 +59,238 @@ impl Outgoing {
         }
         message.correlation_id = MessageId::parse(correlation_id)?;
         message.app_specific = *app_specific;
+        if let Some(rare) = rare {
+            rare.set(&mut message)?;
+        }
         Ok(message)
     }
 }
 
+impl Properties {
+    fn set(&self, message: &mut Sent) -> Result<()> {
+        message.body_type = self.body_type;
+        message.acknowledge = Acknowledge(self.acknowledge);
+        message.admin_queue.clone_from(&self.admin_queue);
+        message.response_queue.clone_from(&self.response_queue);
+        message
+            .dead_letter_queue
+            .clone_from(&self.dead_letter_queue);
+        message.journal = Journal(self.journal);
+        message.time_to_reach_queue = Lifetime(self.time_to_reach_queue);
+        message.time_to_be_received = Lifetime(self.time_to_be_received);
+        message.delay_ms = self.delay_ms;
+        message.idempotency_key = self.idempotency_key.to_vec();
+        message.extension = self.extension.to_vec();
+        message.trace = self.trace;
+        if message.acknowledge != Acknowledge::NONE && message.admin_queue.is_empty() {
+            let text = format!(
+                "acknowledge is {}, but no queue is given that it goes to",
+                acknowledge_text(message.acknowledge)
+            );
+            return Err(Error::new(ErrorKind::IllegalPropertyValue, text)
+                .hint("admin_queue names one that is not transactional"));
+        }
+        Ok(())
+    }
+}
+
 /// A message as it was received or peeked. It never changes.
-#[pyclass(frozen, get_all, module = "hamq")]
+#[pyclass(frozen, module = "hamq")]
 pub(crate) struct Message {
-    /// The path name of the queue it is or was in.
-    queue: String,
     /// The content.
     body: Py<PyBytes>,
-    /// A free text.
-    label: String,
-    /// 0 to 7; always 0 in a transactional queue.
-    priority: u8,
-    /// Whether it survives a restart.
-    recoverable: bool,
-    /// GUID of the queue manager and a number: unique for ever.
-    id: String,
-    /// The id of the message this one answers; empty for none.
-    correlation_id: String,
-    /// Its place in the queue.
-    lookup_id: u64,
-    /// A number for the application.
-    app_specific: u32,
-    /// When it was sent, in milliseconds since 1970.
-    sent_ms: u64,
-    /// When it arrived, in milliseconds since 1970.
-    arrived_ms: u64,
+    /// Everything else; its body is empty.
+    info: MessageInfo,
 }
 
 impl Message {
-    /// The Python object of `received`.
-    pub(crate) fn new(py: Python<'_>, queue: String, received: &Received) -> Self {
-        let message = &received.message;
-        Self {
-            queue,
-            body: PyBytes::new(py, &message.body).unbind(),
-            label: message.label.clone(),
-            priority: message.priority,
-            recoverable: message.delivery == Delivery::Recoverable,
-            id: received.id.to_string(),
-            correlation_id: message.correlation_id.to_string(),
-            lookup_id: received.lookup_id,
-            app_specific: message.app_specific,
-            sent_ms: received.sent_ms,
-            arrived_ms: received.arrived_ms,
-        }
+    /// The Python object of `received`; a large body is given as `body`.
+    pub(crate) fn new(
+        py: Python<'_>,
+        queue: String,
+        received: &Received,
+        body: Option<Py<PyBytes>>,
+    ) -> PyResult<Self> {
+        let info = MessageInfo::new(queue, received);
+        let mut info = info.map_err(|error| raise(py, &error))?;
+        let own = std::mem::take(&mut info.body);
+        let body = body.unwrap_or_else(|| PyBytes::new(py, &own.0).unbind());
+        Ok(Self { body, info })
     }
 }
 
 #[pymethods]
 impl Message {
-    /// A message with these properties, as `copy` and `pickle` make one.
-    #[new]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a message has that many properties"
-    )]
-    #[pyo3(signature = (queue, body, label, priority, recoverable, id, correlation_id, lookup_id,
-        app_specific, sent_ms, arrived_ms))]
-    fn make(
-        queue: String,
-        body: Py<PyBytes>,
-        label: String,
-        priority: u8,
-        recoverable: bool,
-        id: String,
-        correlation_id: String,
-        lookup_id: u64,
-        app_specific: u32,
-        sent_ms: u64,
-        arrived_ms: u64,
-    ) -> Self {
-        Self {
-            queue,
-            body,
-            label,
-            priority,
-            recoverable,
-            id,
-            correlation_id,
-            lookup_id,
-            app_specific,
-            sent_ms,
-            arrived_ms,
-        }
+    /// The message that `__reduce__` has taken apart.
+    #[staticmethod]
+    fn _restore(py: Python<'_>, body: Py<PyBytes>, record: &[u8]) -> PyResult<Self> {
+        let info = ciborium::from_reader(record).map_err(|error| {
+            let text = format!("the pickled bytes are no message: {error}");
+            raise(py, &Error::new(ErrorKind::InvalidParameter, text))
+        })?;
+        Ok(Self { body, info })
+    }
+
+    /// The path name of the queue it is or was in.
+    #[getter]
+    fn queue(&self) -> String {
+        self.info.queue.clone()
+    }
+
+    /// A free text.
+    #[getter]
+    fn label(&self) -> String {
+        self.info.label.clone()
+    }
+
+    /// How many bytes its body has.
+    #[getter]
+    const fn body_size(&self) -> u64 {
+        self.info.body_size
+    }
+
+    /// The VARTYPE of the body, as the sender set it; 0 for none.
+    #[getter]
+    const fn body_type(&self) -> u64 {
+        self.info.body_type
+    }
+
+    /// 0 to 7; always 0 in a transactional queue.
+    #[getter]
+    const fn priority(&self) -> u64 {
+        self.info.priority
+    }
+
+    /// Whether it survives a restart.
+    #[getter]
+    const fn recoverable(&self) -> bool {
+        self.info.recoverable
+    }
+
+    /// GUID of the queue manager and a number: unique for ever.
+    #[getter]
+    fn id(&self) -> String {
+        self.info.id.clone()
+    }
+
+    /// The id of the message this one answers; empty for none.
+    #[getter]
+    fn correlation_id(&self) -> String {
+        self.info.correlation_id.clone()
+    }
+
+    /// Its place in the queue.
+    #[getter]
+    const fn lookup_id(&self) -> u64 {
+        self.info.lookup_id
+    }
+
+    /// A number for the application.
+    #[getter]
+    const fn app_specific(&self) -> u64 {
+        self.info.app_specific
+    }
+
+    /// 0, or what an acknowledgement or a dead letter says.
+    #[getter]
+    const fn message_class(&self) -> u64 {
+        self.info.class
+    }
+
+    /// Which acknowledgements were asked for.
+    #[getter]
+    fn acknowledge(&self) -> String {
+        self.info.acknowledge_type.clone()
+    }
+
+    /// Where acknowledgements go; empty: nowhere.
+    #[getter]
+    fn admin_queue(&self) -> String {
+        self.info.admin_queue.clone()
+    }
+
+    /// Where answers go; empty: the sender wants none.
+    #[getter]
+    fn response_queue(&self) -> String {
+        self.info.response_queue.clone()
+    }
+
+    /// Where a copy in a journal or a dead-letter queue was going; else empty.
+    #[getter]
+    fn destination_queue(&self) -> String {
+        self.info.destination_queue.clone()
+    }
+
+    /// The sender's own dead-letter queue; empty: the system's.
+    #[getter]
+    fn dead_letter_queue(&self) -> String {
+        self.info.dead_letter_queue.clone()
+    }
+
+    /// Whether a copy is kept in the journal of the sender's computer.
+    #[getter]
+    const fn journal(&self) -> bool {
+        self.info.journaling
+    }
+
+    /// Whether it becomes a dead letter when it cannot be delivered.
+    #[getter]
+    const fn dead_letter(&self) -> bool {
+        self.info.dead_letter
+    }
+
+    /// Whether reports on its route are sent.
+    #[getter]
+    const fn trace(&self) -> bool {
+        self.info.trace
+    }
+
+    /// Who sent it, as the queue manager saw it; empty: unknown.
+    #[getter]
+    fn sender(&self) -> String {
+        self.info.sender.clone()
+    }
+
+    /// Aborted receives since it entered this queue.
+    #[getter]
+    const fn abort_count(&self) -> u64 {
+        self.info.abort_count
+    }
+
+    /// How often it was moved.
+    #[getter]
+    const fn move_count(&self) -> u64 {
+        self.info.move_count
+    }
+
+    /// The transaction that sent it, or None.
+    #[getter]
+    const fn transaction_id(&self) -> Option<u64> {
+        self.info.transaction
+    }
+
+    /// Whether it is the first of its transaction.
+    #[getter]
+    const fn first_in_transaction(&self) -> bool {
+        self.info.first_in_transaction
+    }
+
+    /// Whether it is the last of its transaction.
+    #[getter]
+    const fn last_in_transaction(&self) -> bool {
+        self.info.last_in_transaction
+    }
+
+    /// The lease that must be settled, or None.
+    #[getter]
+    fn lease_id(&self) -> Option<String> {
+        self.info.lease_id.clone()
+    }
+
+    /// The content.
+    #[getter]
+    fn body(&self, py: Python<'_>) -> Py<PyBytes> {
+        self.body.clone_ref(py)
     }
 
     /// The body as text (UTF-8).
@@ -128,16 +304,52 @@ impl Message {
         py.import("json")?.call_method1("loads", (&self.body,))
     }
 
+    /// More bytes of the application.
+    #[getter]
+    fn extension<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.info.extension.0)
+    }
+
+    /// A second message with this key is the same message; empty for none.
+    #[getter]
+    fn idempotency_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.info.idempotency_key.0)
+    }
+
+    /// Seconds it may take to reach its queue; None: for ever.
+    #[getter]
+    fn time_to_reach_queue(&self) -> Option<u64> {
+        self.info.time_to_reach_queue.map(|time| time.0 / 1000)
+    }
+
+    /// Seconds after its sending in which it may be received; None: for ever.
+    #[getter]
+    fn time_to_be_received(&self) -> Option<u64> {
+        self.info.time_to_be_received.map(|time| time.0 / 1000)
+    }
+
+    /// When it was sent, in milliseconds since 1970.
+    #[getter]
+    const fn sent_ms(&self) -> u64 {
+        self.info.sent.0
+    }
+
+    /// When it arrived, in milliseconds since 1970.
+    #[getter]
+    const fn arrived_ms(&self) -> u64 {
+        self.info.arrived.0
+    }
+
     /// When it was sent, in UTC.
     #[getter]
     fn sent_time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        moment(py, self.sent_ms)
+        moment(py, self.sent_ms())
     }
 
     /// When it arrived, in UTC.
     #[getter]
     fn arrived_time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        moment(py, self.arrived_ms)
+        moment(py, self.arrived_ms())
     }
 
     /// The four facts one debugs by: where, which, what about, what.
@@ -149,8 +361,8 @@ impl Message {
             0..=REPR_BYTES_MAX => String::new(),
             length => format!("... {length} bytes"),
         };
-        let label = PyString::new(py, &self.label).repr()?;
-        let (queue, id) = (&self.queue, &self.id);
+        let label = PyString::new(py, &self.info.label).repr()?;
+        let (queue, id) = (&self.info.queue, &self.info.id);
         Ok(format!(
             "<Message {queue} id={id} label={label} body={shown}{rest}>"
         ))
@@ -160,37 +372,26 @@ impl Message {
         let Ok(other) = other.cast::<Self>() else {
             return Ok(false);
         };
-        self.properties(py)?.eq(other.get().properties(py)?)
+        let other = other.get();
+        Ok(self.info == other.info && self.body.as_bytes(py) == other.body.as_bytes(py))
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
-        self.properties(py)?.hash()
+        let key = (self.info.queue.as_str(), self.info.id.as_str());
+        key.into_pyobject(py)?.hash()
     }
 
     fn __reduce__<'py>(
         slf: &Bound<'py, Self>,
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        Ok((slf.get_type().into_any(), slf.get().properties(py)?))
-    }
-}
-
-impl Message {
-    fn properties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (
-            self.queue.as_str(),
-            &self.body,
-            self.label.as_str(),
-            self.priority,
-            self.recoverable,
-            self.id.as_str(),
-            self.correlation_id.as_str(),
-            self.lookup_id,
-            self.app_specific,
-            self.sent_ms,
-            self.arrived_ms,
-        )
-            .into_pyobject(py)
+        let message = slf.get();
+        let mut record = Vec::new();
+        ciborium::into_writer(&message.info, &mut record)
+            .map_err(|error| raise(py, &Error::new(ErrorKind::Internal, error.to_string())))?;
+        let parts = (&message.body, PyBytes::new(py, &record));
+        let restore = slf.get_type().getattr("_restore")?;
+        Ok((restore, parts.into_pyobject(py)?))
     }
 }
 

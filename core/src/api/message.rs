@@ -2,8 +2,8 @@
 
 use super::spec::{command, record};
 use super::value::{Body, Millis, Time};
-use crate::error::Result;
-use crate::queue::message::{Acknowledge, Delivery, Journal, Lifetime, Received};
+use crate::error::{Error, ErrorKind, Result};
+use crate::queue::message::{Acknowledge, Delivery, Journal, LeaseId, Lifetime, Received};
 
 /// Words of -AcknowledgeType, with their bits.
 pub(super) const ACKNOWLEDGE: [(&str, Acknowledge); 8] = [
@@ -393,4 +393,39 @@ fn lifetime(lifetime: Lifetime) -> Option<Millis> {
     lifetime
         .seconds()
         .map(|seconds| Millis(u64::from(seconds) * 1000))
+}
+
+/// Reads a lease as [`MessageInfo::lease_id`] shows it: `LOOKUPID.DELIVERY`.
+///
+/// # Errors
+/// `InvalidParameter`.
+pub fn lease_id(text: &str) -> Result<LeaseId> {
+    let parts = text.split_once('.');
+    let lease = parts.and_then(|(lookup_id, delivery)| {
+        Some(LeaseId {
+            lookup_id: lookup_id.parse().ok()?,
+            delivery: delivery.parse().ok()?,
+        })
+    });
+    lease.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidParameter, format!("{text:?} is no lease"))
+            .hint("Receive-MsmqQueue -Lease 30s shows it as LeaseId")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_a_place_and_a_delivery() {
+        let lease = lease_id("216172782113783810.2").unwrap();
+        assert_eq!(
+            (lease.lookup_id, lease.delivery),
+            (216_172_782_113_783_810, 2)
+        );
+        for bad in ["", "7", "7.", ".1", "7.x", "7.1.2"] {
+            assert!(lease_id(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -29,15 +29,17 @@ from .cluster import Cluster, connect
 from .errors import *
 from .errors import __all__ as _errors
 from .manager import QueueManager
-from .queue import Queue, Transaction
+from .queue import Acknowledge, Properties, Queue, Transaction
 
 __version__ = _native.__version__
 
 _os.register_at_fork(after_in_child=_native._after_fork_in_child)
 
 __all__ = [
+    "Acknowledge",
     "Cluster",
     "Message",
+    "Properties",
     "Queue",
     "QueueManager",
     "Transaction",

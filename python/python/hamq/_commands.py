@@ -72,7 +72,7 @@ class ClusterNodeInfo:
 
     name: str
     """The node's name."""
-    i_d: int
+    id: int
     """Its number, given when it joined."""
     state: str
     """`Up`, `Down`, `Paused` or `Joining` (MS-CMRP 3.1.4.2.69)."""
@@ -87,7 +87,7 @@ class ClusterNodeInfo:
     def _of(cls, record: Mapping[str, Any]) -> Self:
         return cls(
             name=record["Name"],
-            i_d=record["ID"],
+            id=record["ID"],
             state=record["State"],
             address=record["Address"],
             process_id=record["ProcessId"],
@@ -329,29 +329,192 @@ class MsmqQueueInfo:
 
     name: str
     """Its path name: `VS1\\private$\\orders`."""
+    queue_type: str
+    """Private, Journal, Subqueue, SystemJournal, SystemDeadLetter, SystemTransactionalDeadLetter,
+    Internal or Outgoing.
+    """
     transactional: bool
     """Whether it takes only messages that are sent in a transaction."""
     label: str
     """A free text, up to 124 characters."""
     message_count: int
-    """Messages that can be received now or are held by a transaction."""
+    """Messages in it: available, held by transactions and leases, and delayed ones."""
     bytes_in_queue: int
     """Their bodies together."""
     locked_count: int
-    """Messages held by transactions that are not finished."""
+    """Messages held by transactions and leases that are not finished."""
+    delayed_count: int
+    """Messages that are not due yet."""
+    journal_message_count: int
+    """Messages in its journal."""
+    bytes_in_journal: int
+    """Their bodies together."""
+    journaling: bool
+    """Whether copies of received messages are kept in its journal."""
+    queue_quota: int | None
+    """Bytes of messages at most; nothing: no limit."""
+    journal_quota: int | None
+    """Bytes of its journal at most; nothing: no limit."""
+    authenticate: bool
+    """Whether it takes only signed messages."""
+    privacy_level: str
+    """None, Optional or Body: whether its messages must be encrypted."""
+    multicast_address: str
+    """Where it listens for multicast messages; empty: nowhere."""
+    service_type: str
+    """What the application takes it for: a GUID."""
+    base_priority: int
+    """Which queues go first between queue managers."""
+    receive_retry_count: int
+    """Aborted receives in a row before a message is sent round; 0: no poison policy."""
+    max_retry_cycles: int
+    """How often it goes to the subqueue retry and back."""
+    retry_cycle_delay: float
+    """How long it stays there."""
+    receive_error_handling: str
+    """What becomes of it then."""
+    duplicate_window: float
+    """How long an idempotency key is remembered."""
+    faulted_lookup_id: int | None
+    """The place of a poisonous message that stops all receivers; nothing: there is none."""
+    number: int
+    """Its number on its queue manager."""
     create_time: str
     """When it was created."""
+    last_modify_time: str
+    """When its properties were set last."""
 
     @classmethod
     def _of(cls, record: Mapping[str, Any]) -> Self:
         return cls(
             name=record["Name"],
+            queue_type=record["QueueType"],
             transactional=record["Transactional"],
             label=record["Label"],
             message_count=record["MessageCount"],
             bytes_in_queue=record["BytesInQueue"],
             locked_count=record["LockedCount"],
+            delayed_count=record["DelayedCount"],
+            journal_message_count=record["JournalMessageCount"],
+            bytes_in_journal=record["BytesInJournal"],
+            journaling=record["Journaling"],
+            queue_quota=record["QueueQuota"],
+            journal_quota=record["JournalQuota"],
+            authenticate=record["Authenticate"],
+            privacy_level=record["PrivacyLevel"],
+            multicast_address=record["MulticastAddress"],
+            service_type=record["ServiceType"],
+            base_priority=record["BasePriority"],
+            receive_retry_count=record["ReceiveRetryCount"],
+            max_retry_cycles=record["MaxRetryCycles"],
+            retry_cycle_delay=record["RetryCycleDelay"] / 1000,
+            receive_error_handling=record["ReceiveErrorHandling"],
+            duplicate_window=record["DuplicateWindow"] / 1000,
+            faulted_lookup_id=record["FaultedLookupId"],
+            number=record["Number"],
             create_time=record["CreateTime"],
+            last_modify_time=record["LastModifyTime"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqAccessInfo:
+    """What one user or group may, or may not, do."""
+
+    name: str
+    """The queue's path name, or the computer."""
+    user_name: str
+    """A user, a group, Everyone, ANONYMOUS LOGON or Administrators."""
+    access_type: str
+    """Owner, Allow or Deny. A denial counts more than any permission."""
+    rights: list[str]
+    """Which rights; the owner's are to see and to change the list."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            user_name=record["UserName"],
+            access_type=record["AccessType"],
+            rights=record["Rights"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqQueueManagerInfo:
+    """A queue manager."""
+
+    name: str
+    """The virtual server or node."""
+    id: str
+    """Its GUID, with which its message ids begin."""
+    message_count: int
+    """Messages in all of its queues."""
+    bytes_in_queues: int
+    """Their bodies together."""
+    bytes_in_journals: int
+    """Bytes in journals and dead-letter queues."""
+    message_quota: int | None
+    """Bytes of all messages at most; nothing: no limit."""
+    journal_quota: int | None
+    """Bytes of all journals and dead-letter queues at most; nothing: no limit."""
+    long_live_time: float
+    """The longest time to reach a queue."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            id=record["Id"],
+            message_count=record["MessageCount"],
+            bytes_in_queues=record["BytesInQueues"],
+            bytes_in_journals=record["BytesInJournals"],
+            message_quota=record["MessageQuota"],
+            journal_quota=record["JournalQuota"],
+            long_live_time=record["LongLiveTime"] / 1000,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqCounterInfo:
+    """A performance counter."""
+
+    object: str
+    """`MSMQ Queue`, `MSMQ Service` or `HAMQ Store`."""
+    instance: str
+    """The queue, or `Computer Queues`; empty for the service."""
+    counter: str
+    """`Messages in Queue` and its like."""
+    value: int
+    """The value."""
+    total: bool
+    """Whether it only rises, from 0 at the start of the queue manager."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            object=record["Object"],
+            instance=record["Instance"],
+            counter=record["Counter"],
+            value=record["Value"],
+            total=record["Total"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqPreparedTransactionInfo:
+    """A transaction that is prepared and waits for its coordinator."""
+
+    computer_name: str
+    """The virtual server or node."""
+    id: str
+    """The coordinator's name for it, in hexadecimal digits."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            computer_name=record["ComputerName"],
+            id=record["Id"],
         )
 
 
@@ -384,7 +547,11 @@ class MsmqMessageInfo:
     label: str
     """A free text, up to 249 characters."""
     body: bytes
-    """The content: text where it is text, bytes otherwise."""
+    """The content: text where it is text, bytes otherwise. Above 4 MiB it stays empty for -Peek."""
+    body_size: int
+    """How many bytes the content has."""
+    body_type: int
+    """The VARTYPE of the content, as the sender set it; 0 for none."""
     priority: int
     """0 to 7; always 0 in a transactional queue."""
     recoverable: bool
@@ -395,12 +562,58 @@ class MsmqMessageInfo:
     """The id of the message this one answers; empty for none."""
     lookup_id: int
     """Its place in the queue: rises in order of priority and arrival."""
+    lease_id: str | None
+    """What must be settled with Complete-, Undo- or Deny-MsmqMessage; nothing: no lease."""
     sent_time: str
     """When it was sent."""
     arrived_time: str
     """When it arrived."""
     app_specific: int
     """A number for the application."""
+    class_: int
+    """0 for what applications send; else what an acknowledgement or a dead letter says
+    (MQMSG_CLASS_*).
+    """
+    acknowledge_type: str
+    """Which acknowledgements were asked for."""
+    admin_queue_path: str
+    """Where acknowledgements go; empty: nowhere."""
+    response_queue_path: str
+    """Where answers go; empty: the sender wants none."""
+    destination_queue: str
+    """Where it was going, if it is a copy in a journal or a dead-letter queue; else empty."""
+    dead_letter_queue: str
+    """The sender's own dead-letter queue; empty: the system's."""
+    journaling: bool
+    """Whether a copy is kept in the journal of the sender's computer."""
+    dead_letter: bool
+    """Whether it becomes a dead letter when it cannot be delivered."""
+    time_to_reach_queue: float | None
+    """How long it may take to reach its queue; nothing: for ever."""
+    time_to_be_received: float | None
+    """How long after its sending it may be received; nothing: for ever."""
+    extension: bytes
+    """More bytes of the application."""
+    idempotency_key: bytes
+    """A second message with this key is the same message; empty for none."""
+    trace: bool
+    """Whether reports on its route are sent."""
+    sender_id: str
+    """Who sent it, as the queue manager saw it; empty: unknown."""
+    abort_count: int
+    """Aborted receives since it entered this queue."""
+    move_count: int
+    """How often it was moved."""
+    last_move_time: str | None
+    """When it was moved last; nothing: never."""
+    transaction_id: int | None
+    """The transaction that sent it; nothing: none."""
+    is_first_in_transaction: bool
+    """Whether it is the first of its transaction."""
+    is_last_in_transaction: bool
+    """Whether it is the last of its transaction."""
+    out_file: str | None
+    """The file that the content was written to; nothing: none."""
 
     @classmethod
     def _of(cls, record: Mapping[str, Any]) -> Self:
@@ -408,14 +621,81 @@ class MsmqMessageInfo:
             queue=record["Queue"],
             label=record["Label"],
             body=content(record["Body"]),
+            body_size=record["BodySize"],
+            body_type=record["BodyType"],
             priority=record["Priority"],
             recoverable=record["Recoverable"],
             id=record["Id"],
             correlation_id=record["CorrelationId"],
             lookup_id=record["LookupId"],
+            lease_id=record["LeaseId"],
             sent_time=record["SentTime"],
             arrived_time=record["ArrivedTime"],
             app_specific=record["AppSpecific"],
+            class_=record["Class"],
+            acknowledge_type=record["AcknowledgeType"],
+            admin_queue_path=record["AdminQueuePath"],
+            response_queue_path=record["ResponseQueuePath"],
+            destination_queue=record["DestinationQueue"],
+            dead_letter_queue=record["DeadLetterQueue"],
+            journaling=record["Journaling"],
+            dead_letter=record["DeadLetter"],
+            time_to_reach_queue=None if record["TimeToReachQueue"] is None else record["TimeToReachQueue"] / 1000,
+            time_to_be_received=None if record["TimeToBeReceived"] is None else record["TimeToBeReceived"] / 1000,
+            extension=content(record["Extension"]),
+            idempotency_key=content(record["IdempotencyKey"]),
+            trace=record["Trace"],
+            sender_id=record["SenderId"],
+            abort_count=record["AbortCount"],
+            move_count=record["MoveCount"],
+            last_move_time=record["LastMoveTime"],
+            transaction_id=record["TransactionId"],
+            is_first_in_transaction=record["IsFirstInTransaction"],
+            is_last_in_transaction=record["IsLastInTransaction"],
+            out_file=record["OutFile"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqMessageTraceInfo:
+    """One step of a message's life."""
+
+    time: str
+    """When."""
+    queue: str
+    """The queue."""
+    what: str
+    """What happened, or where it is."""
+    detail: str
+    """Who did it or why; empty: nothing to say."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            time=record["Time"],
+            queue=record["Queue"],
+            what=record["What"],
+            detail=record["Detail"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqSettledMessageInfo:
+    """A message that was settled or moved."""
+
+    queue: str
+    """The queue it is or was in."""
+    lookup_id: int
+    """Its place there."""
+    outcome: str
+    """Completed, Released, Rejected, Extended or Moved."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            queue=record["Queue"],
+            lookup_id=record["LookupId"],
+            outcome=record["Outcome"],
         )
 
 
@@ -1349,6 +1629,19 @@ class Commands(ABC):
         *,
         transactional: bool = False,
         label: str | None = None,
+        journaling: bool = False,
+        queue_quota: str | None = None,
+        journal_quota: str | None = None,
+        authenticate: bool = False,
+        privacy_level: str | None = None,
+        multicast_address: str | None = None,
+        service_type: str | None = None,
+        base_priority: str | None = None,
+        receive_retry_count: int | None = None,
+        max_retry_cycles: int | None = None,
+        retry_cycle_delay: Duration | None = None,
+        receive_error_handling: str | None = None,
+        duplicate_window: Duration | None = None,
     ) -> MsmqQueueInfo:
         """Creates a private queue on a virtual server.
 
@@ -1359,6 +1652,22 @@ class Commands(ABC):
             transactional: Take only messages that are sent in a transaction, each exactly once
                 and in order.
             label: A free text, up to 124 characters.
+            journaling: Keep copies of received messages in the queue's journal.
+            queue_quota: Bytes of messages at most, as 5000000, 5MB or None; by default none.
+            journal_quota: Bytes of the journal at most, in the same way.
+            authenticate: Take only signed messages.
+            privacy_level: Whether messages must be encrypted.
+            multicast_address: An address to listen at for multicast messages, as 234.1.1.1:8001;
+                empty for none.
+            service_type: A GUID by which the application knows what the queue is for.
+            base_priority: -32768 to 32767: which queues go first between queue managers.
+            receive_retry_count: Aborted receives in a row before a message is sent round; 0: no
+                poison policy.
+            max_retry_cycles: How often it goes to the subqueue retry and back (default 2).
+            retry_cycle_delay: How long it stays there (default 30m).
+            receive_error_handling: What becomes of it then: Fault stops its receivers, Move puts
+                it into the subqueue poison.
+            duplicate_window: How long an idempotency key is remembered (default 30m).
         """
         records = self._call(
             "New-MsmqQueue",
@@ -1366,6 +1675,19 @@ class Commands(ABC):
                 "Name": name,
                 "Transactional": transactional,
                 "Label": label,
+                "Journaling": journaling,
+                "QueueQuota": queue_quota,
+                "JournalQuota": journal_quota,
+                "Authenticate": authenticate,
+                "PrivacyLevel": privacy_level,
+                "MulticastAddress": multicast_address,
+                "ServiceType": service_type,
+                "BasePriority": base_priority,
+                "ReceiveRetryCount": receive_retry_count,
+                "MaxRetryCycles": max_retry_cycles,
+                "RetryCycleDelay": milliseconds(retry_cycle_delay),
+                "ReceiveErrorHandling": receive_error_handling,
+                "DuplicateWindow": milliseconds(duplicate_window),
             },
         )
         return MsmqQueueInfo._of(records[0])
@@ -1373,6 +1695,10 @@ class Commands(ABC):
     def get_msmq_queue(
         self,
         name: str,
+        *,
+        queue_type: str | None = None,
+        journal: bool = False,
+        sub_queue: str | None = None,
     ) -> list[MsmqQueueInfo]:
         """Shows queues.
 
@@ -1381,14 +1707,88 @@ class Commands(ABC):
         Args:
             name: A path name, whose last part may be a pattern with * and ?; VS1 alone means all
                 queues of VS1.
+            queue_type: Which kind (default Private); All shows journals, subqueues and the
+                system's own as well.
+            journal: Show the journals of the queues, not the queues.
+            sub_queue: Show this subqueue of the queues, or with * every one.
         """
         records = self._call(
             "Get-MsmqQueue",
             {
                 "Name": name,
+                "QueueType": queue_type,
+                "Journal": journal,
+                "SubQueue": sub_queue,
             },
         )
         return [MsmqQueueInfo._of(record) for record in records]
+
+    def set_msmq_queue(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        journaling: bool = False,
+        queue_quota: str | None = None,
+        journal_quota: str | None = None,
+        authenticate: bool = False,
+        privacy_level: str | None = None,
+        multicast_address: str | None = None,
+        service_type: str | None = None,
+        base_priority: str | None = None,
+        receive_retry_count: int | None = None,
+        max_retry_cycles: int | None = None,
+        retry_cycle_delay: Duration | None = None,
+        receive_error_handling: str | None = None,
+        duplicate_window: Duration | None = None,
+    ) -> MsmqQueueInfo:
+        """Changes properties of a queue; what is not given stays.
+
+        Whether a queue is transactional cannot be changed.
+
+        The shell's ``Set-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            label: A free text, up to 124 characters.
+            journaling: Keep copies of received messages in the queue's journal.
+            queue_quota: Bytes of messages at most, as 5000000, 5MB or None.
+            journal_quota: Bytes of the journal at most, in the same way.
+            authenticate: Take only signed messages.
+            privacy_level: Whether messages must be encrypted.
+            multicast_address: An address to listen at for multicast messages, as 234.1.1.1:8001;
+                empty for none.
+            service_type: A GUID by which the application knows what the queue is for.
+            base_priority: -32768 to 32767: which queues go first between queue managers.
+            receive_retry_count: Aborted receives in a row before a message is sent round; 0: no
+                poison policy.
+            max_retry_cycles: How often it goes to the subqueue retry and back.
+            retry_cycle_delay: How long it stays there.
+            receive_error_handling: What becomes of it then: Fault stops its receivers, Move puts
+                it into the subqueue poison.
+            duplicate_window: How long an idempotency key is remembered.
+        """
+        records = self._call(
+            "Set-MsmqQueue",
+            {
+                "Name": name,
+                "Label": label,
+                "Journaling": journaling,
+                "QueueQuota": queue_quota,
+                "JournalQuota": journal_quota,
+                "Authenticate": authenticate,
+                "PrivacyLevel": privacy_level,
+                "MulticastAddress": multicast_address,
+                "ServiceType": service_type,
+                "BasePriority": base_priority,
+                "ReceiveRetryCount": receive_retry_count,
+                "MaxRetryCycles": max_retry_cycles,
+                "RetryCycleDelay": milliseconds(retry_cycle_delay),
+                "ReceiveErrorHandling": receive_error_handling,
+                "DuplicateWindow": milliseconds(duplicate_window),
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
 
     def remove_msmq_queue(
         self,
@@ -1396,7 +1796,7 @@ class Commands(ABC):
         *,
         force: bool = False,
     ) -> MsmqQueueInfo:
-        """Deletes a queue and the messages in it.
+        """Deletes a queue and the messages in it, or a subqueue.
 
         It destroys configuration or messages. The shell's ``Remove-MsmqQueue``.
 
@@ -1419,7 +1819,9 @@ class Commands(ABC):
         *,
         force: bool = False,
     ) -> MsmqQueueInfo:
-        """Deletes all messages of a queue.
+        """Deletes all messages of a queue, a subqueue, a journal or a system queue.
+
+        Those that transactions hold are deleted when they come back.
 
         It destroys configuration or messages. The shell's ``Clear-MsmqQueue``.
 
@@ -1436,16 +1838,289 @@ class Commands(ABC):
         )
         return MsmqQueueInfo._of(records[0])
 
+    def get_msmq_outgoing_queue(
+        self,
+        computer_name: str,
+        name: str | None = None,
+    ) -> list[MsmqQueueInfo]:
+        """Shows the queues in which messages wait for other queue managers.
+
+        The shell's ``Get-MsmqOutgoingQueue``.
+
+        Args:
+            computer_name: The virtual server or node.
+            name: A pattern that their names fit.
+        """
+        records = self._call(
+            "Get-MsmqOutgoingQueue",
+            {
+                "ComputerName": computer_name,
+                "Name": name,
+            },
+        )
+        return [MsmqQueueInfo._of(record) for record in records]
+
+    def get_msmq_queue_acl(
+        self,
+        name: str,
+    ) -> list[MsmqAccessInfo]:
+        """Shows who may do what with a queue.
+
+        The shell's ``Get-MsmqQueueACL``.
+
+        Args:
+            name: The queue's path name.
+        """
+        records = self._call(
+            "Get-MsmqQueueACL",
+            {
+                "Name": name,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def set_msmq_queue_acl(
+        self,
+        name: str,
+        user_name: str | Iterable[str] = (),
+        *,
+        allow: str | Iterable[str] = (),
+        deny: str | Iterable[str] = (),
+        remove: str | Iterable[str] = (),
+        owner: str | None = None,
+    ) -> list[MsmqAccessInfo]:
+        """Changes who may do what with a queue.
+
+        Rights that are allowed are no longer denied, and the other way round; what is not named
+        stays.
+
+        It interrupts service. The shell's ``Set-MsmqQueueACL``.
+
+        Args:
+            name: The queue's path name.
+            user_name: Users and groups, Everyone, ANONYMOUS LOGON or Administrators.
+            allow: Rights to allow, for example ReceiveMessage,WriteMessage or FullControl.
+            deny: Rights to deny.
+            remove: Rights that are neither allowed nor denied any more.
+            owner: A new owner of the queue.
+        """
+        records = self._call(
+            "Set-MsmqQueueACL",
+            {
+                "Name": name,
+                "UserName": texts(user_name),
+                "Allow": texts(allow),
+                "Deny": texts(deny),
+                "Remove": texts(remove),
+                "Owner": owner,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def get_msmq_queue_manager_acl(
+        self,
+        computer_name: str,
+    ) -> list[MsmqAccessInfo]:
+        """Shows who may do what with a queue manager.
+
+        The shell's ``Get-MsmqQueueManagerACL``.
+
+        Args:
+            computer_name: The virtual server or node.
+        """
+        records = self._call(
+            "Get-MsmqQueueManagerACL",
+            {
+                "ComputerName": computer_name,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def set_msmq_queue_manager_acl(
+        self,
+        computer_name: str,
+        user_name: str | Iterable[str] = (),
+        *,
+        allow: str | Iterable[str] = (),
+        deny: str | Iterable[str] = (),
+        remove: str | Iterable[str] = (),
+        owner: str | None = None,
+    ) -> list[MsmqAccessInfo]:
+        """Changes who may do what with a queue manager; WriteMessage is the right to create queues
+        there.
+
+        It interrupts service. The shell's ``Set-MsmqQueueManagerACL``.
+
+        Args:
+            computer_name: The virtual server or node.
+            user_name: Users and groups, Everyone, ANONYMOUS LOGON or Administrators.
+            allow: Rights to allow.
+            deny: Rights to deny.
+            remove: Rights that are neither allowed nor denied any more.
+            owner: A new owner.
+        """
+        records = self._call(
+            "Set-MsmqQueueManagerACL",
+            {
+                "ComputerName": computer_name,
+                "UserName": texts(user_name),
+                "Allow": texts(allow),
+                "Deny": texts(deny),
+                "Remove": texts(remove),
+                "Owner": owner,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def get_msmq_queue_manager(
+        self,
+        computer_name: str,
+    ) -> MsmqQueueManagerInfo:
+        """Shows a queue manager.
+
+        The shell's ``Get-MsmqQueueManager``.
+
+        Args:
+            computer_name: The virtual server or node.
+        """
+        records = self._call(
+            "Get-MsmqQueueManager",
+            {
+                "ComputerName": computer_name,
+            },
+        )
+        return MsmqQueueManagerInfo._of(records[0])
+
+    def set_msmq_queue_manager(
+        self,
+        computer_name: str,
+        *,
+        message_quota: str | None = None,
+        journal_quota: str | None = None,
+        long_live_time: Duration | None = None,
+    ) -> MsmqQueueManagerInfo:
+        """Changes properties of a queue manager; what is not given stays.
+
+        The shell's ``Set-MsmqQueueManager``.
+
+        Args:
+            computer_name: The virtual server or node.
+            message_quota: Bytes of all messages at most, as 5000000, 5GB or None.
+            journal_quota: Bytes of all journals and dead-letter queues at most, in the same way.
+            long_live_time: The longest time to reach a queue, in whole seconds.
+        """
+        records = self._call(
+            "Set-MsmqQueueManager",
+            {
+                "ComputerName": computer_name,
+                "MessageQuota": message_quota,
+                "JournalQuota": journal_quota,
+                "LongLiveTime": milliseconds(long_live_time),
+            },
+        )
+        return MsmqQueueManagerInfo._of(records[0])
+
+    def get_msmq_counter(
+        self,
+        computer_name: str,
+        instance: str | None = None,
+        *,
+        counter: str | None = None,
+    ) -> list[MsmqCounterInfo]:
+        """Shows performance counters of queues, idle ones included, and of the service.
+
+        The shell's ``Get-MsmqCounter``.
+
+        Args:
+            computer_name: The virtual server or node.
+            instance: A pattern for the queue.
+            counter: A pattern for the counter, for example 'Messages*'.
+        """
+        records = self._call(
+            "Get-MsmqCounter",
+            {
+                "ComputerName": computer_name,
+                "Instance": instance,
+                "Counter": counter,
+            },
+        )
+        return [MsmqCounterInfo._of(record) for record in records]
+
+    def get_msmq_prepared_transaction(
+        self,
+        computer_name: str,
+    ) -> list[MsmqPreparedTransactionInfo]:
+        """Shows transactions that are prepared and wait for the decision of their coordinator.
+
+        The shell's ``Get-MsmqPreparedTransaction``.
+
+        Args:
+            computer_name: The virtual server or node.
+        """
+        records = self._call(
+            "Get-MsmqPreparedTransaction",
+            {
+                "ComputerName": computer_name,
+            },
+        )
+        return [MsmqPreparedTransactionInfo._of(record) for record in records]
+
+    def resolve_msmq_prepared_transaction(
+        self,
+        computer_name: str,
+        id: str,
+        decision: str,
+        *,
+        force: bool = False,
+    ) -> MsmqPreparedTransactionInfo:
+        """Decides a prepared transaction in place of its coordinator.
+
+        Only when the coordinator will never come back: it may have decided otherwise elsewhere.
+
+        It destroys configuration or messages. The shell's ``Resolve-MsmqPreparedTransaction``.
+
+        Args:
+            computer_name: The virtual server or node.
+            id: Its id, as Get-MsmqPreparedTransaction shows it.
+            decision: Commit, or Abort.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Resolve-MsmqPreparedTransaction",
+            {
+                "ComputerName": computer_name,
+                "Id": id,
+                "Decision": decision,
+                "Force": force,
+            },
+        )
+        return MsmqPreparedTransactionInfo._of(records[0])
+
     def send_msmq_queue(
         self,
         name: str,
-        body: bytes | str,
+        body: bytes | str | None = None,
         *,
+        body_file: str | None = None,
         label: str | None = None,
         priority: int | None = None,
         express: bool = False,
+        recoverable: bool = False,
         correlation_id: str | None = None,
         app_specific: int | None = None,
+        body_type: int | None = None,
+        acknowledge_type: str | None = None,
+        admin_queue_path: str | None = None,
+        response_queue_path: str | None = None,
+        dead_letter_queue: str | None = None,
+        journaling: bool = False,
+        dead_letter: bool = False,
+        time_to_reach_queue: Duration | None = None,
+        time_to_be_received: Duration | None = None,
+        delay: Duration | None = None,
+        idempotency_key: bytes | str | None = None,
+        extension: bytes | str | None = None,
+        trace: bool = False,
     ) -> MsmqSentMessageInfo:
         """Sends a message; it is on disk when the command returns, unless -Express is given.
 
@@ -1454,24 +2129,58 @@ class Commands(ABC):
         The shell's ``Send-MsmqQueue``.
 
         Args:
-            name: The queue's path name.
+            name: The queue's path name or direct format name.
             body: The content.
+            body_file: A file with the content, up to 1 GiB.
             label: A free text, up to 249 characters.
             priority: 0 to 7 (default 3).
             express: Keep it in memory only: it is lost at a restart or failover.
+            recoverable: Keep it on disk: the default.
             correlation_id: The id of the message this one answers.
             app_specific: A number for the application.
+            body_type: The VARTYPE of the content: 8 for text in UTF-16, 8209 for bytes.
+            acknowledge_type: Which acknowledgements -AdminQueuePath gets.
+            admin_queue_path: The queue for acknowledgements; it must not be transactional.
+            response_queue_path: The queue for answers.
+            dead_letter_queue: The sender's own queue for what cannot be delivered (default: the
+                system's dead-letter queue).
+            journaling: Keep a copy in the journal of the sender's computer.
+            dead_letter: Keep it as a dead letter when it cannot be delivered (default true).
+            time_to_reach_queue: How long it may take to reach its queue, in whole seconds
+                (default: for ever).
+            time_to_be_received: How long from now it may be received, in whole seconds (default:
+                for ever).
+            delay: Not to be received before so much time has passed.
+            idempotency_key: A second message with the same key in the queue's window is the same
+                message.
+            extension: More bytes of the application.
+            trace: Send reports on its route.
         """
         records = self._call(
             "Send-MsmqQueue",
             {
                 "Name": name,
                 "Body": body,
+                "BodyFile": body_file,
                 "Label": label,
                 "Priority": priority,
                 "Express": express,
+                "Recoverable": recoverable,
                 "CorrelationId": correlation_id,
                 "AppSpecific": app_specific,
+                "BodyType": body_type,
+                "AcknowledgeType": acknowledge_type,
+                "AdminQueuePath": admin_queue_path,
+                "ResponseQueuePath": response_queue_path,
+                "DeadLetterQueue": dead_letter_queue,
+                "Journaling": journaling,
+                "DeadLetter": dead_letter,
+                "TimeToReachQueue": milliseconds(time_to_reach_queue),
+                "TimeToBeReceived": milliseconds(time_to_be_received),
+                "Delay": milliseconds(delay),
+                "IdempotencyKey": idempotency_key,
+                "Extension": extension,
+                "Trace": trace,
             },
         )
         return MsmqSentMessageInfo._of(records[0])
@@ -1483,16 +2192,39 @@ class Commands(ABC):
         timeout: Duration | None = None,
         peek: bool = False,
         count: int | None = None,
+        lookup_id: int | None = None,
+        next: bool = False,
+        previous: bool = False,
+        first: bool = False,
+        last: bool = False,
+        correlation_id: str | None = None,
+        id: str | None = None,
+        lease: Duration | None = None,
+        out_file: str | None = None,
     ) -> list[MsmqMessageInfo]:
         """Receives a message, or looks at it with -Peek.
+
+        With -Lease the message is only hidden: Complete-MsmqMessage deletes it, Undo-MsmqMessage
+        gives it back, and when neither comes in time it is back by itself.
 
         The shell's ``Receive-MsmqQueue``.
 
         Args:
-            name: The queue's path name.
+            name: The queue's path name, also of a subqueue, a journal or a system queue.
             timeout: How long to wait for one (default 0: fail at once when there is none).
             peek: Leave it in the queue.
             count: How many at most (default 1); the wait is for the first.
+            lookup_id: The message at this place; with -Next or -Previous the one behind or
+                before it.
+            next: The one behind -LookupId.
+            previous: The one before -LookupId.
+            first: The first one: the default.
+            last: The last one.
+            correlation_id: The first one with this correlation id.
+            id: The one with this id.
+            lease: Hide it for so long instead of deleting it.
+            out_file: Write the content to this file; the message leaves the queue when the file
+                is on disk.
         """
         records = self._call(
             "Receive-MsmqQueue",
@@ -1501,9 +2233,184 @@ class Commands(ABC):
                 "Timeout": milliseconds(timeout),
                 "Peek": peek,
                 "Count": count,
+                "LookupId": lookup_id,
+                "Next": next,
+                "Previous": previous,
+                "First": first,
+                "Last": last,
+                "CorrelationId": correlation_id,
+                "Id": id,
+                "Lease": milliseconds(lease),
+                "OutFile": out_file,
             },
         )
         return [MsmqMessageInfo._of(record) for record in records]
+
+    def get_msmq_message(
+        self,
+        name: str,
+        *,
+        count: int | None = None,
+        after: int | None = None,
+    ) -> list[MsmqMessageInfo]:
+        """Looks at messages without disturbing them; no messages are no error.
+
+        The shell's ``Get-MsmqMessage``.
+
+        Args:
+            name: The queue's path name.
+            count: How many at most (default 100).
+            after: Only those behind this place.
+        """
+        records = self._call(
+            "Get-MsmqMessage",
+            {
+                "Name": name,
+                "Count": count,
+                "After": after,
+            },
+        )
+        return [MsmqMessageInfo._of(record) for record in records]
+
+    def trace_msmq_message(
+        self,
+        computer_name: str,
+        id: str,
+    ) -> list[MsmqMessageTraceInfo]:
+        """Tells where a message is and what happened to it, oldest step first.
+
+        The shell's ``Trace-MsmqMessage``.
+
+        Args:
+            computer_name: The virtual server or node.
+            id: The message's id.
+        """
+        records = self._call(
+            "Trace-MsmqMessage",
+            {
+                "ComputerName": computer_name,
+                "Id": id,
+            },
+        )
+        return [MsmqMessageTraceInfo._of(record) for record in records]
+
+    def move_msmq_message(
+        self,
+        queue: str,
+        lookup_id: int,
+        destination_queue: str,
+    ) -> MsmqSettledMessageInfo:
+        """Moves a message between a queue and its subqueues; it keeps its id.
+
+        The shell's ``Move-MsmqMessage``.
+
+        Args:
+            queue: The path name of the queue it is in.
+            lookup_id: Its place there.
+            destination_queue: The path name of the subqueue, or of the queue it is to go back
+                to.
+        """
+        records = self._call(
+            "Move-MsmqMessage",
+            {
+                "Queue": queue,
+                "LookupId": lookup_id,
+                "DestinationQueue": destination_queue,
+            },
+        )
+        return MsmqSettledMessageInfo._of(records[0])
+
+    def complete_msmq_message(
+        self,
+        queue: str,
+        lease_id: str,
+    ) -> MsmqSettledMessageInfo:
+        """Deletes a message that was received with a lease: it was dealt with.
+
+        The shell's ``Complete-MsmqMessage``.
+
+        Args:
+            queue: The queue's path name.
+            lease_id: The lease, as Receive-MsmqQueue shows it.
+        """
+        records = self._call(
+            "Complete-MsmqMessage",
+            {
+                "Queue": queue,
+                "LeaseId": lease_id,
+            },
+        )
+        return MsmqSettledMessageInfo._of(records[0])
+
+    def undo_msmq_message(
+        self,
+        queue: str,
+        lease_id: str,
+    ) -> MsmqSettledMessageInfo:
+        """Gives a message that was received with a lease back to its queue; that counts as an
+        aborted receive.
+
+        The shell's ``Undo-MsmqMessage``.
+
+        Args:
+            queue: The queue's path name.
+            lease_id: The lease, as Receive-MsmqQueue shows it.
+        """
+        records = self._call(
+            "Undo-MsmqMessage",
+            {
+                "Queue": queue,
+                "LeaseId": lease_id,
+            },
+        )
+        return MsmqSettledMessageInfo._of(records[0])
+
+    def deny_msmq_message(
+        self,
+        queue: str,
+        lease_id: str,
+    ) -> MsmqSettledMessageInfo:
+        """Makes a message that was received with a lease a dead letter.
+
+        The shell's ``Deny-MsmqMessage``.
+
+        Args:
+            queue: The queue's path name.
+            lease_id: The lease, as Receive-MsmqQueue shows it.
+        """
+        records = self._call(
+            "Deny-MsmqMessage",
+            {
+                "Queue": queue,
+                "LeaseId": lease_id,
+            },
+        )
+        return MsmqSettledMessageInfo._of(records[0])
+
+    def update_msmq_message(
+        self,
+        queue: str,
+        lease_id: str,
+        lease: Duration,
+    ) -> MsmqSettledMessageInfo:
+        """Extends the lease of a message, from now on.
+
+        The shell's ``Update-MsmqMessage``.
+
+        Args:
+            queue: The queue's path name.
+            lease_id: The lease, as Receive-MsmqQueue shows it.
+            lease: How long it lasts from now on.
+        """
+        records = self._call(
+            "Update-MsmqMessage",
+            {
+                "Queue": queue,
+                "LeaseId": lease_id,
+                "Lease": milliseconds(lease),
+            },
+        )
+        return MsmqSettledMessageInfo._of(records[0])
 
     def start_drill_workload(
         self,
@@ -1669,8 +2576,14 @@ __all__ = [
     "DrillPhaseInfo",
     "DrillVerdictInfo",
     "DrillWorkloadInfo",
+    "MsmqAccessInfo",
+    "MsmqCounterInfo",
     "MsmqFeatureInfo",
     "MsmqMessageInfo",
+    "MsmqMessageTraceInfo",
+    "MsmqPreparedTransactionInfo",
     "MsmqQueueInfo",
+    "MsmqQueueManagerInfo",
     "MsmqSentMessageInfo",
+    "MsmqSettledMessageInfo",
 ]

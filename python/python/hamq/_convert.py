@@ -6,8 +6,13 @@ from datetime import timedelta
 Duration = float | timedelta
 """A length of time: seconds, or a timedelta."""
 
-Outgoing = tuple[bytes, str, int, bool, str, int]
-"""A message to send: body, label, priority, express, correlation id, number for the application."""
+Outgoing = tuple[bytes, str, int, bool, str, int, dict[str, object] | None]
+"""A message to send: body, label, priority, express, correlation id, number for the application, and
+its rarer properties by their names."""
+
+Choice = tuple[str, int, str, int | None]
+"""Which message to receive (a word, with a place or an id), and what becomes of it: None takes it, 0
+leaves it, a number of milliseconds leases it."""
 
 
 def milliseconds(value: Duration | None) -> int | None:

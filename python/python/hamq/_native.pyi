@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
-from ._convert import Outgoing
+from ._convert import Choice, Outgoing
 
 __version__: str
 
@@ -33,17 +33,23 @@ class Door:
     @property
     def computer(self) -> str: ...
     def path(self, queue: str) -> str: ...
+    def queue(self, queue: str) -> dict[str, Any]: ...
     def create_queue(self, queue: str, transactional: bool, label: str) -> dict[str, Any]: ...
     def delete_queue(self, queue: str) -> dict[str, Any]: ...
     def purge(self, queue: str) -> dict[str, Any]: ...
-    def queues(self) -> list[dict[str, Any]]: ...
+    def queues(self, all: bool) -> list[dict[str, Any]]: ...
     def send(self, queue: str, outgoing: Outgoing, transaction: int | None) -> dict[str, Any]: ...
     def send_many(
         self, queue: str, outgoing: list[Outgoing], transaction: int | None
     ) -> list[tuple[Any, bool]]: ...
     def receive(
-        self, queue: str, peek: bool, timeout_ms: int | None, transaction: int | None
+        self, queue: str, choice: Choice, timeout_ms: int | None, transaction: int | None
     ) -> Message: ...
+    def move_message(
+        self, queue: str, lookup_id: int, to: str, transaction: int | None
+    ) -> None: ...
+    def reject(self, transaction: int, queue: str, lookup_id: int) -> None: ...
+    def settle(self, queue: str, lease: str, how: str, extend_ms: int) -> None: ...
     def begin(self) -> int: ...
     def commit(self, transaction: int) -> None: ...
     def abort(self, transaction: int) -> None: ...
@@ -54,23 +60,6 @@ class Door:
 class Message:
     """A message as it was received or peeked. It never changes."""
 
-    def __new__(
-        cls,
-        queue: str,
-        body: bytes,
-        label: str,
-        priority: int,
-        recoverable: bool,
-        id: str,
-        correlation_id: str,
-        lookup_id: int,
-        app_specific: int,
-        sent_ms: int,
-        arrived_ms: int,
-    ) -> Message: ...
-    @property
-    def queue(self) -> str:
-        """The path name of the queue it is or was in."""
     @property
     def body(self) -> bytes:
         """The content."""
@@ -80,8 +69,29 @@ class Message:
     def json(self) -> Any:
         """The body as what its JSON says."""
     @property
+    def extension(self) -> bytes:
+        """More bytes of the application."""
+    @property
+    def idempotency_key(self) -> bytes:
+        """A second message with this key is the same message; empty for none."""
+    @property
+    def time_to_reach_queue(self) -> int | None:
+        """Seconds it may take to reach its queue; None: for ever."""
+    @property
+    def time_to_be_received(self) -> int | None:
+        """Seconds after its sending in which it may be received; None: for ever."""
+    @property
+    def queue(self) -> str:
+        """The path name of the queue it is or was in."""
+    @property
     def label(self) -> str:
         """A free text."""
+    @property
+    def body_size(self) -> int:
+        """How many bytes its body has."""
+    @property
+    def body_type(self) -> int:
+        """The VARTYPE of the body, as the sender set it; 0 for none."""
     @property
     def priority(self) -> int:
         """0 to 7; always 0 in a transactional queue."""
@@ -100,6 +110,54 @@ class Message:
     @property
     def app_specific(self) -> int:
         """A number for the application."""
+    @property
+    def message_class(self) -> int:
+        """0, or what an acknowledgement or a dead letter says."""
+    @property
+    def acknowledge(self) -> str:
+        """Which acknowledgements were asked for."""
+    @property
+    def admin_queue(self) -> str:
+        """Where acknowledgements go; empty: nowhere."""
+    @property
+    def response_queue(self) -> str:
+        """Where answers go; empty: the sender wants none."""
+    @property
+    def destination_queue(self) -> str:
+        """Where a copy in a journal or a dead-letter queue was going; else empty."""
+    @property
+    def dead_letter_queue(self) -> str:
+        """The sender's own dead-letter queue; empty: the system's."""
+    @property
+    def journal(self) -> bool:
+        """Whether a copy is kept in the journal of the sender's computer."""
+    @property
+    def dead_letter(self) -> bool:
+        """Whether it becomes a dead letter when it cannot be delivered."""
+    @property
+    def trace(self) -> bool:
+        """Whether reports on its route are sent."""
+    @property
+    def sender(self) -> str:
+        """Who sent it, as the queue manager saw it; empty: unknown."""
+    @property
+    def abort_count(self) -> int:
+        """Aborted receives since it entered this queue."""
+    @property
+    def move_count(self) -> int:
+        """How often it was moved."""
+    @property
+    def transaction_id(self) -> int | None:
+        """The transaction that sent it, or None."""
+    @property
+    def first_in_transaction(self) -> bool:
+        """Whether it is the first of its transaction."""
+    @property
+    def last_in_transaction(self) -> bool:
+        """Whether it is the last of its transaction."""
+    @property
+    def lease_id(self) -> str | None:
+        """The lease that must be settled, or None."""
     @property
     def sent_ms(self) -> int:
         """When it was sent, in milliseconds since 1970."""

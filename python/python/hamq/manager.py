@@ -39,7 +39,7 @@ class QueueManager:
 
     def queues(self) -> list[MsmqQueueInfo]:
         """All queues, in order of their names."""
-        return [MsmqQueueInfo._of(record) for record in self._door.queues()]
+        return [MsmqQueueInfo._of(record) for record in self._door.queues(False)]
 
     def queue(self, name: str) -> Queue:
         """The queue of this name."""

@@ -3,17 +3,17 @@
 import json as _json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import IntFlag
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from . import _native
 from ._commands import MsmqQueueInfo, MsmqSentMessageInfo
-from ._convert import Duration, Outgoing, content, milliseconds
+from ._convert import Choice, Duration, Outgoing, content, milliseconds
 from .errors import (
     BatchError,
     MqError,
-    QueueNotFound,
     ReceiveTimeout,
     TransactionAborted,
     TransactionUsage,
@@ -22,11 +22,58 @@ from .errors import (
 Body = bytes | bytearray | memoryview | str
 """What is sent as it is; text in UTF-8."""
 
+_TAKE_FIRST: Choice = ("first", 0, "", None)
+_PEEK_FIRST: Choice = ("first", 0, "", 0)
+
 _BATCH = 1024
 """How many messages of :meth:`Queue.send_many` are under way at a time."""
 
 _ATTEMPTS = 3
 """How often :meth:`Queue.process` begins: once, and once more for each failover in its wait."""
+
+
+class Acknowledge(IntFlag):
+    """Which acknowledgements the administration queue gets."""
+
+    NONE = 0
+    POSITIVE_ARRIVAL = 1
+    POSITIVE_RECEIVE = 2
+    NEGATIVE_ARRIVAL = 4
+    NEGATIVE_RECEIVE = 8
+    FULL_REACH_QUEUE = 5
+    NACK_RECEIVE = 12
+    FULL_RECEIVE = 14
+
+
+class Properties(TypedDict, total=False):
+    """Properties of a sent message that most messages do not have."""
+
+    body_type: int
+    """The VARTYPE of the body."""
+    acknowledge: Acknowledge | int
+    """Which acknowledgements ``admin_queue`` gets."""
+    admin_queue: "Queue | str"
+    """Where they go: a queue that is not transactional."""
+    response_queue: "Queue | str"
+    """Where answers go."""
+    dead_letter_queue: "Queue | str"
+    """Where it goes when it cannot be delivered; by default the system's queue for that."""
+    dead_letter: bool
+    """False loses it silently when it cannot be delivered."""
+    journal: bool
+    """Keep a copy in the journal of the sender's computer."""
+    ttrq: Duration | None
+    """How long it may take to reach its queue."""
+    ttbr: Duration | None
+    """How long it may be received, from its sending."""
+    delay: Duration | None
+    """Not to be received before so much time has passed."""
+    idempotency_key: bytes | str
+    """A second message with the same key in the queue's window is the same message."""
+    extension: bytes
+    """More bytes of the application."""
+    trace: bool
+    """Send reports on its route."""
 
 
 class Transaction:
@@ -120,13 +167,16 @@ class Queue:
         correlation_id: str = "",
         app_specific: int = 0,
         transaction: Transaction | None = None,
+        **properties: Unpack[Properties],
     ) -> MsmqSentMessageInfo:
         """Sends a message: a body of bytes or text, or an object as JSON.
 
         It is on disk when this returns, unless ``express`` is set. In a transaction it is sent when
-        that commits, and has no id before.
+        that commits, and has no id before. For the rarer ``properties`` see :class:`Properties`.
         """
-        outgoing = _outgoing(body, json, label, priority, express, correlation_id, app_specific)
+        outgoing = _outgoing(
+            body, json, label, priority, express, correlation_id, app_specific, **properties
+        )
         sent = self._door.send(self._name, outgoing, self._number(transaction))
         return MsmqSentMessageInfo._of(sent)
 
@@ -162,16 +212,127 @@ class Queue:
 
         Raises :class:`hamq.ReceiveTimeout` (a ``TimeoutError``) when none came.
         """
-        return self._receive(False, milliseconds(timeout), transaction)
+        return self._receive(_TAKE_FIRST, timeout, transaction)
 
     def peek(self, timeout: Duration | None = 0) -> _native.Message:
         """The next message, left in the queue."""
-        return self._receive(True, milliseconds(timeout), None)
+        return self._receive(_PEEK_FIRST, timeout, None)
+
+    def receive_by_id(
+        self,
+        id: str,
+        timeout: Duration | None = 0,
+        *,
+        transaction: Transaction | None = None,
+    ) -> _native.Message:
+        """Takes the message with this id."""
+        return self._receive(("id", 0, id, None), timeout, transaction)
+
+    def receive_by_correlation_id(
+        self,
+        correlation_id: str,
+        timeout: Duration | None = None,
+        *,
+        transaction: Transaction | None = None,
+    ) -> _native.Message:
+        """Takes the first message that answers the one with this id; waits for it as :meth:`receive`."""
+        choice = ("correlation_id", 0, correlation_id, None)
+        return self._receive(choice, timeout, transaction)
+
+    def receive_by_lookup_id(
+        self, lookup_id: int, *, transaction: Transaction | None = None
+    ) -> _native.Message:
+        """Takes the message at this place."""
+        return self._receive(("lookup_id", lookup_id, "", None), 0, transaction)
+
+    def peek_by_lookup_id(self, lookup_id: int) -> _native.Message:
+        """The message at this place, left in the queue."""
+        return self._receive(("lookup_id", lookup_id, "", 0), 0, None)
+
+    def browse(self) -> Iterator[_native.Message]:
+        """The messages that are in the queue, in their order; each is left there."""
+        choice = _PEEK_FIRST
+        while True:
+            try:
+                message = self._receive(choice, 0, None)
+            except ReceiveTimeout:
+                return
+            yield message
+            choice = ("after", message.lookup_id, "", 0)
+
+    @contextmanager
+    def lease(
+        self, length: Duration = 30, timeout: Duration | None = None
+    ) -> Iterator[_native.Message]:
+        """Hides the next message from others for the length of a ``with`` block, at most ``length``.
+
+        It leaves the queue when the block ends, and is back at once when an exception leaves it.
+        Unlike :meth:`process` it survives this process's connection; when the block takes longer
+        than ``length``, somebody else may get the message and the end of the block raises
+        :class:`hamq.MessageAlreadyReceived`. :meth:`extend` gives it more time.
+        """
+        message = self.receive_leased(length, timeout)
+        try:
+            yield message
+        except BaseException as error:
+            try:
+                self.release(message)
+            except MqError as failed:
+                # What went wrong first is what the caller must see; the lease runs out by itself.
+                error.add_note(f"giving the message back failed as well: {failed}")
+            raise
+        self.complete(message)
+
+    def receive_leased(self, length: Duration, timeout: Duration | None = None) -> _native.Message:
+        """Hides the next message for ``length``; it is back then, unless it is settled before."""
+        return self._receive(("first", 0, "", _length(length)), timeout, None)
+
+    def complete(self, message: _native.Message) -> None:
+        """Deletes a leased message: it was dealt with."""
+        self._door.settle(self._name, _lease(message), "complete", 0)
+
+    def release(self, message: _native.Message) -> None:
+        """Gives a leased message back; that counts as an aborted receive."""
+        self._door.settle(self._name, _lease(message), "release", 0)
+
+    def extend(self, message: _native.Message, length: Duration) -> None:
+        """Lets a lease last for ``length`` from now on."""
+        self._door.settle(self._name, _lease(message), "extend", _length(length))
+
+    def reject(self, message: _native.Message, *, transaction: Transaction | None = None) -> None:
+        """Makes a message a dead letter: a leased one at once, a received one at the commit."""
+        if transaction is None:
+            self._door.settle(self._name, _lease(message), "reject", 0)
+        else:
+            number = transaction._within(self._door)
+            self._door.reject(number, self._name, message.lookup_id)
+
+    def move(
+        self,
+        message: _native.Message | int,
+        subqueue: str,
+        *,
+        transaction: Transaction | None = None,
+    ) -> None:
+        """Moves a message (or the one at a place) to a subqueue of the queue; "" is the queue itself."""
+        place = message if isinstance(message, int) else message.lookup_id
+        main = self._name.partition(";")[0]
+        target = f"{main};{subqueue}" if subqueue else main
+        self._door.move_message(self._name, place, target, self._number(transaction))
+
+    def subqueue(self, name: str) -> "Queue":
+        """A subqueue of the queue, as ``queue.subqueue("retry")``."""
+        return Queue(self._door, f"{self._name};{name}")
+
+    @property
+    def journal(self) -> "Queue":
+        """Copies of what was received from the queue, if it keeps them."""
+        return Queue(self._door, f"{self._name};JOURNAL")
 
     def poll(self, *, transaction: Transaction | None = None) -> _native.Message | None:
         """Takes the next message if there is one, or None; never waits for one to come."""
         try:
-            return self._receive(False, 0, transaction)
+            return self._receive(_TAKE_FIRST, 0, transaction)
         except ReceiveTimeout:
             return None
 
@@ -205,11 +366,7 @@ class Queue:
 
     def info(self) -> MsmqQueueInfo:
         """The queue's properties and counters."""
-        wanted = self.path.lower()
-        for record in self._door.queues():
-            if record["Name"].lower() == wanted:
-                return MsmqQueueInfo._of(record)
-        raise QueueNotFound(f"there is no queue {self.path}", "create it, or look for its name")
+        return MsmqQueueInfo._of(self._door.queue(self._name))
 
     def __len__(self) -> int:
         return self.info().message_count
@@ -233,9 +390,10 @@ class Queue:
         raise AssertionError("the last attempt returns or raises")
 
     def _receive(
-        self, peek: bool, timeout_ms: int | None, transaction: Transaction | None
+        self, choice: Choice, timeout: Duration | None, transaction: Transaction | None
     ) -> _native.Message:
-        return self._door.receive(self._name, peek, timeout_ms, self._number(transaction))
+        number = self._number(transaction)
+        return self._door.receive(self._name, choice, milliseconds(timeout), number)
 
     def _number(self, transaction: Transaction | None) -> int | None:
         return None if transaction is None else transaction._within(self._door)
@@ -249,12 +407,61 @@ def _outgoing(
     express: bool = False,
     correlation_id: str = "",
     app_specific: int = 0,
+    **properties: Unpack[Properties],
 ) -> Outgoing:
     """A message in the order in which the native half takes it apart."""
     if (body is None) == (json is None):
         raise TypeError("a message has either a body or json=...")
     data = content(body) if body is not None else _json.dumps(json).encode()
-    return (data, label, priority, express, correlation_id, app_specific)
+    rare = _rare(properties) if properties else None
+    return (data, label, priority, express, correlation_id, app_specific, rare)
+
+
+def _rare(given: Properties) -> dict[str, object]:
+    """The rarer properties as the native half takes them."""
+    dead_letter = 1 if given.get("dead_letter", True) else 0
+    return {
+        "body_type": given.get("body_type", 0),
+        "acknowledge": int(given.get("acknowledge", Acknowledge.NONE)),
+        "admin_queue": _path(given.get("admin_queue", "")),
+        "response_queue": _path(given.get("response_queue", "")),
+        "dead_letter_queue": _path(given.get("dead_letter_queue", "")),
+        "journal": dead_letter | (2 if given.get("journal", False) else 0),
+        "time_to_reach_queue": _lifetime(given.get("ttrq")),
+        "time_to_be_received": _lifetime(given.get("ttbr")),
+        "delay_ms": milliseconds(given.get("delay")) or 0,
+        "idempotency_key": content(given.get("idempotency_key", b"")),
+        "extension": content(given.get("extension", b"")),
+        "trace": given.get("trace", False),
+    }
+
+
+def _path(queue: "Queue | str") -> str:
+    return queue.path if isinstance(queue, Queue) else queue
+
+
+def _lifetime(value: Duration | None) -> int:
+    """Whole seconds, rounded up; None is for ever."""
+    ms = milliseconds(value)
+    if ms is None:
+        return 0xFFFFFFFF
+    seconds = -(-ms // 1000)
+    if seconds >= 0xFFFFFFFE:
+        raise ValueError(f"{value!r} is too long; None is for ever")
+    return seconds
+
+
+def _length(value: Duration) -> int:
+    ms = milliseconds(value)
+    if not ms or ms > 0xFFFFFFFF:
+        raise ValueError(f"{value!r} is no length of a lease; give seconds, more than 0")
+    return ms
+
+
+def _lease(message: _native.Message) -> str:
+    if message.lease_id is None:
+        raise ValueError(f"{message!r} was not received with a lease")
+    return message.lease_id
 
 
 def _item(message: Body | Mapping[str, Any]) -> Outgoing:

@@ -4,12 +4,11 @@ use super::queue::{beside, local};
 use super::{Sessions, number_32};
 use crate::api::message::{
     CompleteMsmqMessage, DenyMsmqMessage, MoveMsmqMessage, SettledInfo, UndoMsmqMessage,
-    UpdateMsmqMessage,
+    UpdateMsmqMessage, lease_id,
 };
 use crate::api::queue::unexpected;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::name::QueuePath;
-use crate::queue::message::LeaseId;
 use crate::queue::request::{Reply, Request, Settle, Transaction};
 
 pub(super) fn complete(on: &dyn Sessions, command: &CompleteMsmqMessage) -> Result<SettledInfo> {
@@ -71,37 +70,5 @@ fn settle(on: &dyn Sessions, queue: &str, lease: &str, how: Settle) -> Result<Se
             outcome: outcome.to_owned(),
         }),
         other => Err(unexpected(&other)),
-    }
-}
-
-/// Reads `LOOKUPID.DELIVERY`.
-fn lease_id(text: &str) -> Result<LeaseId> {
-    let parts = text.split_once('.');
-    let lease = parts.and_then(|(lookup_id, delivery)| {
-        Some(LeaseId {
-            lookup_id: lookup_id.parse().ok()?,
-            delivery: delivery.parse().ok()?,
-        })
-    });
-    lease.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidParameter, format!("{text:?} is no lease"))
-            .hint("Receive-MsmqQueue -Lease 30s shows it as LeaseId")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_a_place_and_a_delivery() {
-        let lease = lease_id("216172782113783810.2").unwrap();
-        assert_eq!(
-            (lease.lookup_id, lease.delivery),
-            (216_172_782_113_783_810, 2)
-        );
-        for bad in ["", "7", "7.", ".1", "7.x", "7.1.2"] {
-            assert!(lease_id(bad).is_err(), "{bad}");
-        }
     }
 }
