@@ -1,0 +1,19 @@
+//! What a queue promises its readers, told as stories: an engine without threads on a fake disk and a fake clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    unreachable_pub,
+    reason = "a test fails where it stands"
+)]
+
+mod store;
+
+mod leases;
+mod moving;
+mod poison;
+mod prepared;
+mod purging;
+mod reading;
+mod transactions;
+mod waiting;
