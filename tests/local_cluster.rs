@@ -255,7 +255,8 @@ fn a_queue_survives_the_death_of_its_node() {
         .map(|number: u32| {
             session.submit(Request::Send {
                 queue: "orders".into(),
-                message: hamq_core::queue::message::Message::new(number.to_string()),
+                message: hamq_core::queue::message::Message::new(number.to_string()).encode(),
+                body: None,
                 transaction: Transaction::Single,
             })
         })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hamq_core::Result;
 use hamq_core::api::client::{Client, Session, Ticket};
-use hamq_core::queue::request::{Reply, Request};
+use hamq_core::queue::request::{Reply, Request, TransactionId};
 use pyo3::prelude::*;
 
 use crate::embedded::Embedded;
@@ -79,6 +79,14 @@ impl Link {
                 })
             }
             Self::Embedded(embedded) => submit_all(py, embedded, requests),
+        }
+    }
+
+    /// Begins a transaction without waiting for it.
+    pub(crate) fn begin(&self) -> TransactionId {
+        match self {
+            Self::Remote(remote) => remote.session.begin(),
+            Self::Embedded(embedded) => embedded.begin(),
         }
     }
 

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use hamq_core::api::message::SentInfo;
 use hamq_core::api::queue::QueueInfo;
-use hamq_core::api::value::{Time, to_value};
-use hamq_core::name::{QueueName, QueuePath};
+use hamq_core::api::value::to_value;
+use hamq_core::name::{LocalName, QueuePath};
 use hamq_core::queue::message::MessageId;
 use hamq_core::queue::request::{
-    QueueProperties, QueueStatus, Reply, Request, Select, Transaction, TransactionId,
+    QueueProperties, QueueStatus, Reply, Request, Transaction, TransactionId,
 };
 use hamq_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 
 use crate::call::Link;
+use crate::choice::Choice;
 use crate::embedded::Embedded;
 use crate::error::{exception, internal, raise};
 use crate::fork::Live;
@@ -26,6 +27,8 @@ use crate::value::to_python;
 /// Longest wait of one receive request. A longer wait is several requests: between two of them no
 /// message is under way, so that Ctrl-C takes none with it.
 const RECEIVE_SLICE_MS: u64 = 200;
+/// Queues that are asked for at a time.
+const LIST_COUNT: u32 = 5_000;
 /// How many slices of a lane a receive request has to come back before Ctrl-C cuts it off: it does
 /// within its own slice unless the queue manager is failing over.
 const RECEIVE_PATIENCE: u32 = 20;
@@ -65,7 +68,7 @@ impl Door {
 
     /// The path name of a queue behind this door.
     fn path(&self, py: Python<'_>, queue: &str) -> PyResult<String> {
-        let name = QueueName::parse(queue).map_err(|error| raise(py, &error))?;
+        let name = LocalName::parse(queue).map_err(|error| raise(py, &error))?;
         Ok(QueuePath::new(self.computer.as_str(), name).to_string())
     }
 
@@ -79,6 +82,7 @@ impl Door {
         let properties = QueueProperties {
             transactional,
             label,
+            ..QueueProperties::default()
         };
         self.queue_record(py, Request::CreateQueue { queue, properties })
     }
@@ -98,9 +102,14 @@ impl Door {
         self.queue_record(py, Request::PurgeQueue { queue })
     }
 
-    /// All queues, in order of their names.
-    fn queues<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let queues = self.list(py)?;
+    /// One queue.
+    fn queue<'py>(&self, py: Python<'py>, queue: String) -> PyResult<Bound<'py, PyAny>> {
+        self.queue_record(py, Request::GetQueue { queue })
+    }
+
+    /// All queues, in order of their names; with `all` also journals, subqueues and the system's own.
+    fn queues<'py>(&self, py: Python<'py>, all: bool) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let queues = self.list(py, all)?;
         let record = |status: &QueueStatus| self.status_record(py, status);
         queues.iter().map(record).collect()
     }
@@ -146,24 +155,25 @@ impl Door {
         &self,
         py: Python<'_>,
         queue: &str,
-        peek: bool,
+        choice: &Choice,
         timeout_ms: Option<u64>,
         transaction: Option<u64>,
     ) -> PyResult<Message> {
         let path = self.path(py, queue)?;
+        let select = choice.select().map_err(|error| raise(py, &error))?;
         let started = Instant::now();
         loop {
             let left = timeout_ms.map(|timeout| timeout.saturating_sub(elapsed_ms(started)));
             let slice = left.unwrap_or(u64::MAX).min(RECEIVE_SLICE_MS);
             let request = Request::Receive {
                 queue: queue.to_owned(),
-                select: Select::First,
-                peek,
+                select,
+                take: choice.take(),
                 timeout_ms: slice,
                 transaction: transaction.map_or(Transaction::None, within),
             };
             match self.link.get(py)?.call(py, RECEIVE_PATIENCE, request)? {
-                Ok(Reply::Message(received)) => return Ok(Message::new(py, path, &received)),
+                Ok(Reply::Message(received)) => return Message::new(py, path, &received),
                 Ok(other) => return Err(unexpected(py, &other)),
                 Err(error) if error.kind != ErrorKind::ReceiveTimeout => {
                     return Err(raise(py, &error));
@@ -179,10 +189,8 @@ impl Door {
 
     /// Starts a transaction.
     fn begin(&self, py: Python<'_>) -> PyResult<u64> {
-        match self.ask(py, Request::Begin)? {
-            Reply::Began(TransactionId(id)) => Ok(id),
-            other => Err(unexpected(py, &other)),
-        }
+        let TransactionId(number) = self.link.get(py)?.begin();
+        Ok(number)
     }
 
     fn commit(&self, py: Python<'_>, transaction: u64) -> PyResult<()> {
@@ -228,10 +236,25 @@ impl Door {
         reply.map_err(|error| raise(py, &error))
     }
 
-    fn list(&self, py: Python<'_>) -> PyResult<Vec<QueueStatus>> {
-        match self.ask(py, Request::ListQueues)? {
-            Reply::Queues(queues) => Ok(queues),
-            other => Err(unexpected(py, &other)),
+    fn list(&self, py: Python<'_>, all: bool) -> PyResult<Vec<QueueStatus>> {
+        let mut queues: Vec<QueueStatus> = Vec::new();
+        loop {
+            let after = queues.last().map_or_else(String::new, |q| q.name.clone());
+            let request = Request::ListQueues {
+                after,
+                count_max: LIST_COUNT,
+                all,
+            };
+            match self.ask(py, request)? {
+                Reply::Queues(some) => {
+                    let last = some.len() < LIST_COUNT as usize;
+                    queues.extend(some);
+                    if last {
+                        return Ok(queues);
+                    }
+                }
+                other => return Err(unexpected(py, &other)),
+            }
         }
     }
 
@@ -247,15 +270,7 @@ impl Door {
         py: Python<'py>,
         status: &QueueStatus,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let info = QueueInfo {
-            name: self.path(py, &status.name)?,
-            transactional: status.properties.transactional,
-            label: status.properties.label.clone(),
-            message_count: status.message_count,
-            bytes_in_queue: status.bytes_in_queue,
-            locked_count: status.locked_count,
-            created: Time(status.created_ms),
-        };
+        let info = QueueInfo::new(&self.computer, status);
         let value = to_value(&info).map_err(|error| raise(py, &error))?;
         to_python(py, &value)
     }
@@ -301,8 +316,9 @@ impl Door {
         let requests = outgoing.iter().map(|outgoing| {
             Ok(Request::Send {
                 queue: queue.to_owned(),
-                message: outgoing.message()?,
+                message: outgoing.message()?.encode(),
                 transaction,
+                body: None,
             })
         });
         let requests: Result<Vec<Request>> = requests.collect();
@@ -315,12 +331,11 @@ impl Door {
         if let Some(known) = self.natures().get(&key) {
             return Ok(*known);
         }
-        let queues = self.list(py)?;
-        let found = queues
-            .iter()
-            .find(|status| status.name.eq_ignore_ascii_case(queue));
+        let request = Request::GetQueue {
+            queue: queue.to_owned(),
+        };
         // An unknown queue is left to the queue manager's own error.
-        let Some(status) = found else {
+        let Ok(Reply::Queue(status)) = self.link.get(py)?.call(py, 0, request)? else {
             return Ok(false);
         };
         let transactional = status.properties.transactional;
@@ -379,16 +394,7 @@ fn sent_record<'py>(
 }
 
 fn unexpected(py: Python<'_>, reply: &Reply) -> PyErr {
-    let name = match reply {
-        Reply::Done => "Done",
-        Reply::Queue(_) => "Queue",
-        Reply::Queues(_) => "Queues",
-        Reply::Sent { .. } => "Sent",
-        Reply::Message(_) => "Message",
-        Reply::Began(_) => "Began",
-    };
-    let message = format!("the queue manager answered {name}, which does not fit the request");
-    raise(py, &internal(&message))
+    raise(py, &reply.unexpected())
 }
 
 fn nothing_arrived(path: &str, timeout_ms: Option<u64>) -> Error {

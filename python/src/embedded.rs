@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hamq_core::queue::manager::{Manager, ManagerOptions, OpenReport};
-use hamq_core::queue::request::{Reply, Request, RequestId, Respond};
+use hamq_core::queue::request::{Reply, Request, RequestId, Respond, TransactionId};
 use hamq_core::sys::clock::SystemClock;
 use hamq_core::sys::disk;
 use hamq_core::{Error, Result};
@@ -19,6 +20,8 @@ pub(crate) struct Embedded {
     client: Uuid,
     window: Mutex<Window>,
     done: Sender<u64>,
+    /// The last number of a transaction.
+    transactions: AtomicU64,
 }
 
 /// Which requests are under way: the store may forget the outcomes of all before the first of them.
@@ -75,6 +78,7 @@ impl Embedded {
             client: Uuid::new_v4(),
             window: Mutex::new(window),
             done,
+            transactions: AtomicU64::new(0),
         };
         Ok((embedded, report))
     }
@@ -95,6 +99,13 @@ impl Embedded {
             let _ = done.send(id.sequence);
         });
         self.manager.submit(id, request, respond);
+    }
+
+    /// Begins a transaction and does not wait for it: requests are executed in their order.
+    pub(crate) fn begin(&self) -> TransactionId {
+        let transaction = TransactionId(self.transactions.fetch_add(1, Ordering::Relaxed) + 1);
+        self.submit(Request::Begin { transaction }, |_| ());
+        transaction
     }
 
     /// Closes the store; waits for it.

@@ -12,6 +12,7 @@
 //! forked child.
 
 mod call;
+mod choice;
 mod client;
 mod door;
 mod embedded;

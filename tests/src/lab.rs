@@ -212,7 +212,7 @@ impl Lab {
         self.client.run(NewMsmqQueue {
             name,
             transactional,
-            label: None,
+            ..NewMsmqQueue::default()
         })?;
         Ok(())
     }
@@ -235,8 +235,8 @@ impl Lab {
         let found: Vec<MessageInfo> = self.client.run(ReceiveMsmqQueue {
             name,
             timeout,
-            peek: false,
             count: Some(1000),
+            ..ReceiveMsmqQueue::default()
         })?;
         Ok(found
             .iter()
@@ -270,11 +270,7 @@ pub fn client(program: &str, home: &Path) -> Result<Client> {
 pub fn send(client: &Client, queue: &str, body: &str) -> Result<SentInfo> {
     client.run(SendMsmqQueue {
         name: queue.into(),
-        body: Body(body.as_bytes().to_vec()),
-        label: None,
-        priority: None,
-        express: false,
-        correlation_id: None,
-        app_specific: None,
+        body: Some(Body(body.as_bytes().to_vec())),
+        ..SendMsmqQueue::default()
     })
 }

@@ -27,7 +27,7 @@ use hamq_core::api::group::{GetClusterGroup, MoveClusterGroup};
 use hamq_core::api::node::GetClusterNode;
 use hamq_core::api::value::Millis;
 use hamq_core::queue::message::Message;
-use hamq_core::queue::request::{Reply, Request, Select, Transaction};
+use hamq_core::queue::request::{Reply, Request, Select, Take, Transaction};
 use hamq_core::sys::network::{AGENT_PORT, PRESENCE_PORT, QUEUE_MANAGER_PORT};
 use hamq_core::sys::process;
 use hamq_tests::lab::Lab;
@@ -210,7 +210,8 @@ fn holds_a_write_lock(pid: u32) -> bool {
 fn send(text: &str) -> Request {
     Request::Send {
         queue: "orders".into(),
-        message: Message::new(text),
+        message: Message::new(text).encode(),
+        body: None,
         transaction: Transaction::None,
     }
 }
@@ -219,7 +220,7 @@ fn receive() -> Request {
     Request::Receive {
         queue: "orders".into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms: 0,
         transaction: Transaction::None,
     }
@@ -227,7 +228,7 @@ fn receive() -> Request {
 
 fn body(reply: Reply) -> String {
     match reply {
-        Reply::Message(received) => String::from_utf8(received.message.body).unwrap(),
+        Reply::Message(received) => String::from_utf8(received.message().unwrap().body).unwrap(),
         other => panic!("{other:?}"),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hamq_core::ErrorKind;
 use hamq_core::api::client::{Client, ClientOptions, Session, Ticket};
 use hamq_core::queue::message::Message;
-use hamq_core::queue::request::{QueueProperties, Reply, Request, Select, Transaction};
+use hamq_core::queue::request::{QueueProperties, Reply, Request, Select, Take, Transaction};
 use hamq_tests::process::{freeze, signal, wait_until};
 use rustix::process::Signal;
 
@@ -93,7 +93,8 @@ fn client(folder: &Path) -> Client {
 fn send(text: &str) -> Request {
     Request::Send {
         queue: "q".into(),
-        message: Message::new(text),
+        message: Message::new(text).encode(),
+        body: None,
         transaction: Transaction::None,
     }
 }
@@ -102,7 +103,7 @@ fn receive() -> Request {
     Request::Receive {
         queue: "q".into(),
         select: Select::First,
-        peek: false,
+        take: Take::Remove,
         timeout_ms: 0,
         transaction: Transaction::None,
     }
@@ -111,7 +112,7 @@ fn receive() -> Request {
 fn drain(session: &Session) -> Vec<String> {
     let mut bodies = Vec::new();
     while let Ok(Reply::Message(received)) = session.call(receive()) {
-        bodies.push(String::from_utf8(received.message.body).unwrap());
+        bodies.push(String::from_utf8(received.message().unwrap().body).unwrap());
     }
     bodies
 }
@@ -207,13 +208,13 @@ fn content(session: &Session) -> Vec<String> {
     let next = |select| Request::Receive {
         queue: "q".into(),
         select,
-        peek: true,
+        take: Take::Peek,
         timeout_ms: 0,
         transaction: Transaction::None,
     };
     while let Ok(Reply::Message(found)) = session.call(next(select)) {
         select = Select::After(found.lookup_id);
-        bodies.push(String::from_utf8(found.message.body).unwrap());
+        bodies.push(String::from_utf8(found.message().unwrap().body).unwrap());
     }
     bodies
 }

@@ -295,7 +295,7 @@ mod tests {
             let given = map(&[("Name", "a".into()), ("Body", body)]);
             let checked = check(SendMsmqQueue::SPEC, given).unwrap();
             let command: SendMsmqQueue = from_value(&checked).unwrap();
-            assert_eq!(command.body.0, bytes);
+            assert_eq!(command.body.unwrap().0, bytes);
         }
     }
 

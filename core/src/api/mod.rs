@@ -36,6 +36,8 @@ pub mod metrics;
 pub mod node;
 pub mod parameter;
 pub mod queue;
+pub mod queue_access;
+pub mod queue_manager;
 pub mod resource;
 
 use spec::{Command, CommandSpec};
@@ -76,10 +78,28 @@ pub const COMMANDS: &[&CommandSpec] = &[
     explain::GetClusterWhy::SPEC,
     queue::NewMsmqQueue::SPEC,
     queue::GetMsmqQueue::SPEC,
+    queue::SetMsmqQueue::SPEC,
     queue::RemoveMsmqQueue::SPEC,
     queue::ClearMsmqQueue::SPEC,
+    queue::GetMsmqOutgoingQueue::SPEC,
+    queue_access::GetMsmqQueueACL::SPEC,
+    queue_access::SetMsmqQueueACL::SPEC,
+    queue_access::GetMsmqQueueManagerACL::SPEC,
+    queue_access::SetMsmqQueueManagerACL::SPEC,
+    queue_manager::GetMsmqQueueManager::SPEC,
+    queue_manager::SetMsmqQueueManager::SPEC,
+    queue_manager::GetMsmqCounter::SPEC,
+    queue_manager::GetMsmqPreparedTransaction::SPEC,
+    queue_manager::ResolveMsmqPreparedTransaction::SPEC,
     message::SendMsmqQueue::SPEC,
     message::ReceiveMsmqQueue::SPEC,
+    message::GetMsmqMessage::SPEC,
+    message::TraceMsmqMessage::SPEC,
+    message::MoveMsmqMessage::SPEC,
+    message::CompleteMsmqMessage::SPEC,
+    message::UndoMsmqMessage::SPEC,
+    message::DenyMsmqMessage::SPEC,
+    message::UpdateMsmqMessage::SPEC,
     drill::StartDrillWorkload::SPEC,
     drill::GetDrillWorkload::SPEC,
     drill::StopDrillWorkload::SPEC,

@@ -71,15 +71,21 @@ impl CommandSpec {
 #[must_use]
 pub fn snake(name: &str) -> String {
     let mut out = String::new();
-    for c in name.chars() {
-        if c == '-' {
+    let mut before = '-';
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        // A run of capitals is one word: Get-MsmqQueueACL is get_msmq_queue_acl.
+        let begins_word = rest.peek().is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && before != '-' && (!before.is_ascii_uppercase() || begins_word)
+        {
             out.push('_');
-        } else {
-            if c.is_ascii_uppercase() && !out.is_empty() && !out.ends_with('_') {
-                out.push('_');
-            }
-            out.push(c.to_ascii_lowercase());
         }
+        out.push(if c == '-' {
+            '_'
+        } else {
+            c.to_ascii_lowercase()
+        });
+        before = c;
     }
     out
 }
@@ -354,6 +360,13 @@ macro_rules! command {
         #[serde(deny_unknown_fields)]
         pub struct $ty {
             $( $( #[doc = $pdoc] )* #[serde(rename = $pname, default = "crate::api::value::absent")] pub $field: $pty ),*
+        }
+
+        /// Every parameter as if it had not been given.
+        impl Default for $ty {
+            fn default() -> Self {
+                Self { $( $field: $crate::api::value::absent() ),* }
+            }
         }
 
         impl $crate::api::spec::Command for $ty {

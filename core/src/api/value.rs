@@ -59,6 +59,19 @@ impl Absent for String {
     }
 }
 
+/// Required numbers are checked like required texts.
+impl Absent for u64 {
+    fn absent() -> Self {
+        0
+    }
+}
+
+impl Absent for Millis {
+    fn absent() -> Self {
+        Self(0)
+    }
+}
+
 impl<T> Absent for Vec<T> {
     fn absent() -> Self {
         Self::new()

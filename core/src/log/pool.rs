@@ -179,6 +179,12 @@ impl Pool {
         self.full = false;
     }
 
+    /// Nothing is going on: one spare is enough.
+    pub(super) fn rest(&mut self) {
+        self.rolls = 0;
+        self.checkpoint(Vec::new());
+    }
+
     /// Gives the reserve away, to write a snapshot in its place on a full disk.
     pub(super) fn lend(&mut self) -> Option<Open> {
         self.ready.pop_back()
@@ -333,6 +339,11 @@ impl Log {
             }
             Err(error) => Err(self.poison(error)),
         }
+    }
+
+    /// Nothing is going on: what was kept for a rush is given back, by the spare jobs that are then to be asked for.
+    pub fn rest(&mut self) {
+        self.pool.rest();
     }
 
     /// Does all that the spares need, here and now; a full disk is no error.

@@ -73,6 +73,9 @@ impl Engine {
     /// Makes room in the log for the round: for all of it, or on a full disk for what removes.
     pub(super) fn admit(&mut self, round: &[Asked]) -> Result<()> {
         (self.full, self.stuck) = (None, None);
+        if !round.iter().any(|asked| logs(&asked.request)) {
+            return Ok(());
+        }
         // Waiting receives may be served, an express send may need a reservation, each client a name.
         let waiting = self.waiting.len();
         let extra_bytes = waiting * (CHANGE_BYTES + EFFECT_BYTES + ASIDE_BYTES) + ROUND_BYTES;
@@ -112,26 +115,7 @@ impl Engine {
             }
             other => adds(other),
         };
-        let logs = !matches!(
-            request,
-            Request::ListQueues { .. }
-                | Request::GetQueue { .. }
-                | Request::GetAccess { .. }
-                | Request::GetMachine
-                | Request::Counters
-                | Request::Trace { .. }
-                | Request::ListPrepared
-                | Request::ReadBody { .. }
-                | Request::Begin { .. }
-                | Request::Receive {
-                    take: super::request::Take::Peek,
-                    ..
-                }
-                | Request::ReceiveMany {
-                    take: super::request::Take::Peek,
-                    ..
-                }
-        );
+        let logs = logs(request);
         let cause = if adding { &self.full } else { &None };
         let cause = cause.as_ref().or(self.stuck.as_ref().filter(|_| logs))?;
         Some(
@@ -150,5 +134,29 @@ fn adds(request: &Request) -> bool {
     matches!(
         request,
         Request::Send { .. } | Request::CreateQueue { .. } | Request::WriteBody { .. }
+    )
+}
+
+/// Whether a request may leave a record.
+fn logs(request: &Request) -> bool {
+    !matches!(
+        request,
+        Request::ListQueues { .. }
+            | Request::GetQueue { .. }
+            | Request::GetAccess { .. }
+            | Request::GetMachine
+            | Request::Counters
+            | Request::Trace { .. }
+            | Request::ListPrepared
+            | Request::ReadBody { .. }
+            | Request::Begin { .. }
+            | Request::Receive {
+                take: super::request::Take::Peek,
+                ..
+            }
+            | Request::ReceiveMany {
+                take: super::request::Take::Peek,
+                ..
+            }
     )
 }

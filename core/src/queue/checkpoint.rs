@@ -38,6 +38,8 @@ pub(super) struct Checkpoint {
     last: u64,
     /// A snapshot is being written.
     under_way: bool,
+    /// It was begun because nothing goes on.
+    at_rest: bool,
     /// When an idle store is tidied up (boot clock).
     pub(super) idle_at: Option<Duration>,
     pub(super) cleaning: Cleaning,
@@ -50,6 +52,7 @@ impl Checkpoint {
             since: 0,
             last: 0,
             under_way: false,
+            at_rest: false,
             idle_at: None,
             cleaning: Cleaning::default(),
         }
@@ -72,6 +75,7 @@ impl Engine {
         let blocked = self.full.is_some() && since > 0;
         let idle = self.is_idle() && self.has_dead_segments();
         if !self.checkpoint.under_way && (since >= due || blocked || idle) {
+            self.checkpoint.at_rest = idle;
             // A full disk is no failure: the log goes on without one.
             drop(self.snapshot(false));
         }
@@ -197,7 +201,10 @@ impl Engine {
                 self.log.finish_snapshot(written).map(|bytes| {
                     tracing::info!(bytes, segments = self.log.segments().len(), "checkpoint");
                     self.checkpoint.last = bytes;
-                    self.choose_victim();
+                    if std::mem::take(&mut self.checkpoint.at_rest) {
+                        self.log.rest();
+                    }
+                    self.begin_cleaning();
                 })
             }
             Done::Records(number, records) => {

@@ -23,6 +23,8 @@ const STEP_RECORDS: usize = 1_000;
 const STEP_BYTES: usize = 256 * 1024;
 /// The log may be this many segments larger than twice what is alive.
 const SLACK_SEGMENTS: u64 = 4;
+/// Segments that are cleaned between two checkpoints at most.
+const CLEANED_MAX: usize = 16;
 /// What an entry's record takes beside its body, about.
 const RECORD_BYTES: u64 = 64;
 
@@ -31,6 +33,8 @@ const RECORD_BYTES: u64 = 64;
 pub(super) struct Cleaning {
     segment: Option<u32>,
     records: VecDeque<(Position, Bytes)>,
+    /// Segments that were cleaned since the last checkpoint.
+    cleaned: usize,
     /// Cleaned, and still something in it is in use: what no queue holds cannot be copied.
     stuck: BTreeSet<u32>,
 }
@@ -53,11 +57,15 @@ impl Cleaning {
 }
 
 impl Engine {
-    /// After a checkpoint: is there a segment that is worth cleaning?
-    pub(super) fn choose_victim(&mut self) {
-        if self.checkpoint.cleaning.segment.is_some() {
-            return;
+    /// A checkpoint is there: is there a segment that is worth cleaning?
+    pub(super) fn begin_cleaning(&mut self) {
+        self.checkpoint.cleaning.cleaned = 0;
+        if self.checkpoint.cleaning.segment.is_none() {
+            self.choose_victim();
         }
+    }
+
+    fn choose_victim(&mut self) {
         let Some(number) = self.sparsest_segment() else {
             return;
         };
@@ -83,13 +91,15 @@ impl Engine {
             return None;
         }
         let average = (alive / count.max(1)).max(RECORD_BYTES);
+        let live = self.state.live_segments();
         let in_use = self.state.in_use();
         let stuck = &mut self.checkpoint.cleaning.stuck;
-        stuck.retain(|number| in_use.contains_key(number));
+        stuck.retain(|number| live.contains(number));
+        // What holds nothing at all goes with the next snapshot by itself.
         let alive_in = |number: u32| in_use.get(&number).copied().unwrap_or_default() * average;
         let sparse = segments
             .iter()
-            .filter(|s| !s.current && !stuck.contains(&s.number))
+            .filter(|s| !s.current && live.contains(&s.number) && !stuck.contains(&s.number))
             .filter(|s| alive_in(s.number) < s.bytes / 2);
         sparse.min_by_key(|s| alive_in(s.number)).map(|s| s.number)
     }
@@ -152,6 +162,10 @@ impl Engine {
         tracing::info!(segment = number, stuck, "segment cleaned");
         if stuck {
             self.checkpoint.cleaning.stuck.insert(number);
+        }
+        self.checkpoint.cleaning.cleaned += 1;
+        if self.checkpoint.cleaning.cleaned < CLEANED_MAX && self.failure.is_none() {
+            self.choose_victim();
         }
     }
 

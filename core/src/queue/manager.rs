@@ -118,6 +118,19 @@ impl Manager {
         Self::open_driver(disk, clock, options, tuning, false)
     }
 
+    /// As [`Manager::open`], with sizes that only tests set, and with the threads that it has.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with_threads(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        options: ManagerOptions,
+        tuning: Tuning,
+    ) -> Result<(Self, OpenReport)> {
+        Self::open_driver(disk, clock, options, tuning, true)
+    }
+
     fn open_driver(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,

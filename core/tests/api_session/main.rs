@@ -620,21 +620,18 @@ fn a_queue_manager_that_accepts_and_freezes_is_left_for_its_successor() {
 fn send_command(name: &str, text: &str) -> SendMsmqQueue {
     SendMsmqQueue {
         name: name.into(),
-        body: Body(text.as_bytes().to_vec()),
+        body: Some(Body(text.as_bytes().to_vec())),
         label: Some("l".into()),
-        priority: None,
-        express: false,
-        correlation_id: None,
-        app_specific: None,
+        ..SendMsmqQueue::default()
     }
 }
 
 fn receive_command(peek: bool, count: Option<u64>) -> ReceiveMsmqQueue {
     ReceiveMsmqQueue {
         name: "vs1/private$/q".into(),
-        timeout: None,
         peek,
         count,
+        ..ReceiveMsmqQueue::default()
     }
 }
 
@@ -642,7 +639,7 @@ fn new_queue(transactional: bool) -> NewMsmqQueue {
     NewMsmqQueue {
         name: "VS1/private$/q".into(),
         transactional,
-        label: None,
+        ..NewMsmqQueue::default()
     }
 }
 
@@ -663,7 +660,10 @@ fn the_queue_commands_work_by_the_virtual_servers_name() {
     }
     let queues = stage
         .client
-        .run(GetMsmqQueue { name: "VS1".into() })
+        .run(GetMsmqQueue {
+            name: "VS1".into(),
+            ..GetMsmqQueue::default()
+        })
         .unwrap();
     assert_eq!((queues.len(), queues[0].message_count), (1, 3));
     let peeked = stage.client.run(receive_command(true, Some(2))).unwrap();
@@ -712,7 +712,10 @@ fn errors_say_which_name_is_off() {
     let get = |name: &str| {
         stage
             .client
-            .run(GetMsmqQueue { name: name.into() })
+            .run(GetMsmqQueue {
+                name: name.into(),
+                ..GetMsmqQueue::default()
+            })
             .unwrap_err()
     };
     let error = get("VS9");

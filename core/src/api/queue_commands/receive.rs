@@ -1,0 +1,231 @@
+//! Receiving, peeking and browsing.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::queue::local;
+use super::{Sessions, exclusive, number_32, selection};
+use crate::api::message::{GetMsmqMessage, MessageInfo, ReceiveMsmqQueue};
+use crate::api::queue::unexpected;
+use crate::api::session::{Held, Session};
+use crate::api::value::Body;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::QueuePath;
+use crate::queue::message::Received;
+use crate::queue::request::{Reply, Request, Select, Take, Transaction, TransactionId};
+use crate::sys::file;
+
+/// Messages of one command.
+const COUNT_MAX: u64 = 10_000;
+/// Messages that Get-MsmqMessage shows unless it is told otherwise.
+const BROWSE_COUNT: u64 = 100;
+/// Bytes of one answer.
+const LOT_BYTES_MAX: u32 = 1024 * 1024;
+
+pub(super) fn receive(on: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<Vec<MessageInfo>> {
+    let path = QueuePath::parse(&command.name)?;
+    let count = checked_count(command.count.unwrap_or(1))?;
+    let reading = Reading {
+        session: on.session(path.computer())?,
+        select: selection::of(command)?,
+        take: take(command)?,
+        timeout_ms: command.timeout.map_or(0, |timeout| timeout.0),
+        path,
+    };
+    match &command.out_file {
+        Some(file) if count == 1 => reading.to_file(file).map(|message| vec![message]),
+        Some(_) => Err(exclusive(
+            "-OutFile takes one message",
+            "leave -Count out, or the file",
+        )),
+        None if count == 1 => reading.one().map(|message| vec![message]),
+        None => reading.many(count),
+    }
+}
+
+pub(super) fn browse(on: &dyn Sessions, command: &GetMsmqMessage) -> Result<Vec<MessageInfo>> {
+    let path = QueuePath::parse(&command.name)?;
+    let count = checked_count(command.count.unwrap_or(BROWSE_COUNT))?;
+    let reading = Reading {
+        session: on.session(path.computer())?,
+        select: command.after.map_or(Select::First, Select::After),
+        take: Take::Peek,
+        timeout_ms: 0,
+        path,
+    };
+    match reading.many(count) {
+        Err(error) if error.kind == ErrorKind::ReceiveTimeout => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+fn checked_count(count: u64) -> Result<u64> {
+    if (1..=COUNT_MAX).contains(&count) {
+        return Ok(count);
+    }
+    let text = format!("-Count {count} is out of range");
+    Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!("use 1 to {COUNT_MAX}")))
+}
+
+fn take(command: &ReceiveMsmqQueue) -> Result<Take> {
+    match (command.peek, command.lease) {
+        (true, Some(_)) => Err(exclusive(
+            "-Peek and -Lease exclude each other",
+            "a peeked message stays where it is",
+        )),
+        (true, None) => Ok(Take::Peek),
+        (false, None) => Ok(Take::Remove),
+        (false, Some(lease)) => number_32("Lease", lease.0).map(Take::Lease),
+    }
+}
+
+/// One command's way to read a queue.
+struct Reading {
+    session: Session,
+    path: QueuePath,
+    select: Select,
+    take: Take,
+    timeout_ms: u64,
+}
+
+impl Reading {
+    fn one(&self) -> Result<MessageInfo> {
+        let (received, held) = self.receive(Transaction::None)?;
+        self.whole(&received, Some(held))
+    }
+
+    /// As many as there are, up to `count`. The queue manager gives them out in lots.
+    fn many(&self, count: u64) -> Result<Vec<MessageInfo>> {
+        let mut after = match self.select {
+            Select::First => 0,
+            Select::After(place) => place,
+            _ => {
+                return Err(exclusive(
+                    "-Count takes messages in their order",
+                    "it goes with -First, or with -LookupId and -Next",
+                ));
+            }
+        };
+        let mut messages = Vec::new();
+        while (messages.len() as u64) < count {
+            let rest = count - messages.len() as u64;
+            let lot = match self.lot(after, rest, messages.is_empty()) {
+                Ok(lot) => lot,
+                // What was taken must reach its caller whatever happens to the next one.
+                Err(_) if !messages.is_empty() => break,
+                Err(error) => return Err(error),
+            };
+            if matches!(self.take, Take::Peek)
+                && let Some(last) = lot.last()
+            {
+                after = last.lookup_id;
+            }
+            messages.extend(lot);
+        }
+        Ok(messages)
+    }
+
+    fn lot(&self, after: u64, count: u64, first: bool) -> Result<Vec<MessageInfo>> {
+        let ticket = self.session.submit_held(Request::ReceiveMany {
+            queue: local(&self.path),
+            after,
+            take: self.take,
+            count_max: u32::try_from(count).unwrap_or(u32::MAX),
+            bytes_max: LOT_BYTES_MAX,
+            timeout_ms: if first { self.timeout_ms } else { 0 },
+            transaction: Transaction::None,
+        });
+        let (reply, held) = ticket.wait()?;
+        let Reply::Messages(received) = reply else {
+            return Err(unexpected(&reply));
+        };
+        // A large one comes alone, so the held outcome is its own.
+        let mut held = Some(held);
+        received
+            .iter()
+            .map(|received| self.whole(received, held.take()))
+            .collect()
+    }
+
+    fn receive(&self, transaction: Transaction) -> Result<(Received, Held)> {
+        let ticket = self.session.submit_held(Request::Receive {
+            queue: local(&self.path),
+            select: self.select,
+            take: self.take,
+            timeout_ms: self.timeout_ms,
+            transaction,
+        });
+        match ticket.wait()? {
+            (Reply::Message(received), held) => Ok((*received, held)),
+            (other, _) => Err(unexpected(&other)),
+        }
+    }
+
+    /// The message, with its body where that is only here to be had: a peeked or leased one is still in its queue.
+    fn whole(&self, received: &Received, held: Option<Held>) -> Result<MessageInfo> {
+        let mut message = MessageInfo::new(self.path.to_string(), received)?;
+        if matches!(self.take, Take::Peek) || !is_large(received) {
+            return Ok(message);
+        }
+        let mut body = self.body(received, held);
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes)
+            .map_err(|e| Error::system("read the body of the message", &e))?;
+        message.body = Body(bytes);
+        Ok(message)
+    }
+
+    fn body(&self, received: &Received, held: Option<Held>) -> Box<dyn Read> {
+        match (is_large(received), held) {
+            (false, _) => Box::new(std::io::Cursor::new(received.body().to_vec())),
+            (true, Some(held)) if !matches!(self.take, Take::Peek) => {
+                Box::new(self.session.read_body(held, received.body_bytes))
+            }
+            (true, _) => {
+                let queue = local(&self.path);
+                let (place, bytes) = (received.lookup_id, received.body_bytes);
+                Box::new(self.session.read_body_of(&queue, place, bytes))
+            }
+        }
+    }
+
+    /// Takes the message in a transaction that commits when its body is on disk: a full disk loses nothing.
+    fn to_file(&self, file: &str) -> Result<MessageInfo> {
+        if !matches!(self.take, Take::Remove) {
+            let (received, held) = self.receive(Transaction::None)?;
+            return self.write(file, &received, held);
+        }
+        let transaction = self.session.begin();
+        let written = self
+            .receive(Transaction::In(transaction))
+            .and_then(|(received, held)| self.write(file, &received, held));
+        self.end(transaction, written)
+    }
+
+    fn end(&self, transaction: TransactionId, written: Result<MessageInfo>) -> Result<MessageInfo> {
+        match written {
+            Ok(message) => {
+                self.session.call(Request::Commit { transaction })?;
+                Ok(message)
+            }
+            Err(error) => {
+                // It aborts with the session as well: what went wrong first is what the caller must see.
+                drop(self.session.call(Request::Abort { transaction }));
+                Err(error)
+            }
+        }
+    }
+
+    fn write(&self, file: &str, received: &Received, held: Held) -> Result<MessageInfo> {
+        let mut body = self.body(received, Some(held));
+        file::write_from(Path::new(file), &mut body)?;
+        let mut message = MessageInfo::new(self.path.to_string(), received)?;
+        message.body = Body::default();
+        message.out_file = Some(file.to_owned());
+        Ok(message)
+    }
+}
+
+fn is_large(received: &Received) -> bool {
+    received.body_bytes > received.body().len() as u64
+}
