@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 const HAMQ: &str = env!("CARGO_BIN_EXE_hamq");
 
@@ -40,13 +41,16 @@ impl QueueManager {
 }
 
 impl QueueManager {
-    /// Kills it; gives what it wrote to standard error.
-    fn end(mut self) -> String {
-        self.0.kill().unwrap();
-        let mut events = String::new();
-        let mut stderr = self.0.stderr.take().unwrap();
-        stderr.read_to_string(&mut events).unwrap();
-        events
+    /// The first line that it writes to standard error.
+    fn first_event(&mut self) -> String {
+        let mut stderr = BufReader::new(self.0.stderr.take().unwrap());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            stderr.read_line(&mut line).unwrap();
+            sender.send(line)
+        });
+        receiver.recv_timeout(Duration::from_secs(20)).unwrap()
     }
 }
 
@@ -69,7 +73,7 @@ fn a_scraper_and_an_operator_look_at_a_queue_manager_and_its_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     let host = "127.83.19.4";
-    let manager = QueueManager::start(&path, host);
+    let mut manager = QueueManager::start(&path, host);
     let text = get(host, "/metrics");
     assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
     for line in [
@@ -82,7 +86,8 @@ fn a_scraper_and_an_operator_look_at_a_queue_manager_and_its_store() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(get(host, "/").starts_with("HTTP/1.1 404"));
-    let events = manager.end();
+    let events = manager.first_event();
+    drop(manager);
     assert!(
         events.contains("\"event\":\"message store opened\""),
         "{events}"

@@ -5,21 +5,29 @@
 //!  HAMQ_LOG=info,json   the same as JSON
 //! ```
 //!
+//! A thread of its own writes: whoever reads standard error may be slow or frozen, and the queue manager must not wait for
+//! it. What does not fit into the queue of lines is left out and counted. An error is written at once, as the process may end.
+//!
 //! An event of a level that is off costs one load of an atomic. Spans are not kept: every event says itself what it is about.
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::clock::{Clock, SystemClock};
 
 /// What is told unless the environment says otherwise.
 const DEFAULT: LevelFilter = LevelFilter::WARN;
+
+/// Lines that wait for their writer at most.
+const LINES_MAX: usize = 1024;
 
 /// How an event becomes a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +41,12 @@ pub fn install() {
     let setting = std::env::var("HAMQ_LOG").unwrap_or_default();
     let (level, form) = parse(&setting);
     if level != LevelFilter::OFF {
-        let sink = EventLog { level, form };
+        let sink = EventLog {
+            level,
+            form,
+            lines: writer(),
+            left_out: AtomicU64::new(0),
+        };
         // Whoever embeds the engine may have a subscriber of its own.
         drop(tracing::subscriber::set_global_default(sink));
     }
@@ -55,6 +68,35 @@ fn parse(setting: &str) -> (LevelFilter, Form) {
 struct EventLog {
     level: LevelFilter,
     form: Form,
+    /// None: there is no thread, every line is written at once.
+    lines: Option<SyncSender<String>>,
+    left_out: AtomicU64,
+}
+
+/// The thread that writes.
+fn writer() -> Option<SyncSender<String>> {
+    let (sender, receiver) = sync_channel::<String>(LINES_MAX);
+    let write = move || receiver.iter().for_each(|line| write_line(&line));
+    let thread = std::thread::Builder::new().name("hamq-events".to_owned());
+    thread.spawn(write).ok().map(|_| sender)
+}
+
+fn write_line(line: &str) {
+    // Nobody is left to tell when standard error is gone.
+    drop(std::io::stderr().lock().write_all(line.as_bytes()));
+}
+
+impl EventLog {
+    fn tell(&self, level: Level, line: String) {
+        match &self.lines {
+            Some(lines) if level != Level::ERROR => {
+                if lines.try_send(line).is_err() {
+                    self.left_out.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            _ => write_line(&line),
+        }
+    }
 }
 
 impl Subscriber for EventLog {
@@ -76,12 +118,16 @@ impl Subscriber for EventLog {
 
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
         event.record(&mut fields);
-        let level = event.metadata().level().as_str();
-        let mut line = line(self.form, SystemClock.wall_ms(), level, fields.0);
+        if left_out > 0 {
+            fields.0.push(("left_out_before", Value::from(left_out)));
+        }
+        let level = *event.metadata().level();
+        let time_ms = SystemClock.wall_ms();
+        let mut line = line(self.form, time_ms, level.as_str(), fields.0);
         line.push('\n');
-        // Nobody is left to tell when standard error is gone.
-        drop(std::io::stderr().lock().write_all(line.as_bytes()));
+        self.tell(level, line);
     }
 
     fn enter(&self, _: &Id) {}

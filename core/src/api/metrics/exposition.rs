@@ -307,7 +307,7 @@ fn histogram(text: &mut String, counters: &[Counter], manager: &str, of: &Bucket
         let same = move |c: &&Counter| c.object == STORE && c.counter == name;
         counters.iter().filter(same)
     };
-    let Some(count) = of_store(of.buckets).last().map(|last| last.value) else {
+    let Some(count) = of_store(of.buckets).map(|bucket| bucket.value).max() else {
         return;
     };
     head(text, of.name, of.help, "histogram");

@@ -167,7 +167,8 @@ fn remarks(survey: &Survey) -> Vec<String> {
     }
     if survey.refilled > 0 {
         remarks.push(format!(
-            "{} messages of lost index pages are known from the records of their arrival",
+            "{} messages of lost index pages are known from the records of their arrival; \
+             some of them may have been received before",
             survey.refilled
         ));
     }

@@ -98,6 +98,23 @@ fn effect(effect: &Effect, bodies: bool) -> Value {
         } => {
             json!({"Relocate": {"queue": queue, "lookup_id": lookup_id, "part": part, "content": content(bytes, bodies)}})
         }
+        Effect::Leave { queue, lookup_id } => {
+            json!({"Leave": {"queue": queue, "lookup_id": lookup_id}})
+        }
+        Effect::Copy {
+            queue,
+            lookup_id,
+            to,
+            class,
+        } => {
+            json!({"Copy": {"queue": queue, "lookup_id": lookup_id, "to": to, "class": class}})
+        }
+        Effect::Move {
+            queue,
+            lookup_id,
+            to,
+            ..
+        } => json!({"Move": {"queue": queue, "lookup_id": lookup_id, "to": to}}),
         // The rest is short and says itself.
         other => Value::String(format!("{other:?}")),
     }

@@ -26,6 +26,9 @@ const FILES_MAX: usize = 64;
 /// Faults that are told one by one at most.
 const FAULTS_MAX: usize = 1000;
 
+/// A snapshot's picture, and where the log goes on behind it.
+type Behind = (Position, Picture);
+
 /// What lies at a place of a segment; whether it is believed is up to its own checksum or to [`Intact`].
 pub(super) struct Contents {
     disk: Arc<dyn Disk>,
@@ -219,7 +222,7 @@ impl Survey {
         }
     }
 
-    fn walk(&mut self, disk: &Arc<dyn Disk>, snapshot: Option<(Position, Picture)>) -> Result<()> {
+    fn walk(&mut self, disk: &Arc<dyn Disk>, snapshot: Option<Behind>) -> Result<()> {
         // What lies before the snapshot is of interest only where the snapshot's index has holes.
         let holes = snapshot.as_ref().is_none_or(|s| !s.1.lost_pages.is_empty());
         let mut snapshot = snapshot;
@@ -243,7 +246,7 @@ impl Survey {
     }
 
     /// The snapshot's picture takes the place of the one of all records before it.
-    fn begin_behind(&mut self, snapshot: Option<(Position, Picture)>) {
+    fn begin_behind(&mut self, snapshot: Option<Behind>) {
         if let Some((_, picture)) = snapshot {
             let earlier = std::mem::replace(&mut self.picture, picture);
             self.refilled = self.picture.fill_from(&earlier);
@@ -287,7 +290,7 @@ fn newest_state(
     disk: &Arc<dyn Disk>,
     inspection: &Inspection,
     contents: &Contents,
-) -> Result<(Option<(Position, Picture)>, Option<String>)> {
+) -> Result<(Option<Behind>, Option<String>)> {
     let invalid = inspection.snapshots.iter().find(|s| !s.valid);
     let mut fault = invalid.map(|s| format!("{} cannot be read", s.file));
     let Some((at, payload)) = inspect::newest_snapshot(disk)? else {
