@@ -167,11 +167,20 @@ impl State {
                     None => return None,
                 }
             }
-            Request::ReceiveMany { count_max, .. } => {
-                let count = self.messages.len().min(*count_max as usize);
-                match count {
-                    0 => fail(ErrorKind::ReceiveTimeout, "nothing there"),
-                    _ => Ok(Reply::Messages(self.messages.drain(..count).collect())),
+            Request::ReceiveMany {
+                after,
+                take,
+                count_max,
+                ..
+            } => {
+                let found = self.messages.iter().filter(|m| m.lookup_id > *after);
+                let found: Vec<_> = found.take(*count_max as usize).cloned().collect();
+                if *take != Take::Peek {
+                    self.messages.retain(|m| !found.contains(m));
+                }
+                match found.is_empty() {
+                    true => fail(ErrorKind::ReceiveTimeout, "nothing there"),
+                    false => Ok(Reply::Messages(found)),
                 }
             }
             Request::WriteBody { body, bytes } => {
