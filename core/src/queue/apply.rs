@@ -511,7 +511,7 @@ impl State {
     ) -> Result<()> {
         let queue = self.queue_mut(number)?;
         let there = queue.change(pages, lookup_id, |entry| {
-            set_counts(entry.extra_mut(), counts)
+            set_counts(entry.extra_mut(), counts);
         })?;
         if there {
             Ok(())
@@ -556,10 +556,10 @@ impl State {
         }
         let mut stored = effects.to_vec();
         for effect in &mut stored {
-            if let Effect::Arrive(arrival) = effect {
-                if let Content::New(_) = arrival.content {
-                    arrival.content = Content::Stored(on.next_place());
-                }
+            if let Effect::Arrive(arrival) = effect
+                && let Content::New(_) = arrival.content
+            {
+                arrival.content = Content::Stored(on.next_place());
             }
         }
         for place in stored.iter().flat_map(stored_places) {

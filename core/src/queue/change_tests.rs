@@ -37,6 +37,7 @@ fn place(offset: u32) -> Position {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one of each")]
 fn effects() -> Vec<Effect> {
     let counts = Counts {
         abort_count: 1,

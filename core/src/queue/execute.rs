@@ -35,7 +35,7 @@ impl Engine {
             }
             Decision::Answer(reply) => Ok(Some(reply)),
             Decision::Wait => Ok(None),
-            Decision::Hand(hand) => self.hand(from, id, hand).map(Some),
+            Decision::Hand(hand) => self.hand(from, id, &hand).map(Some),
             Decision::Read(parts, offset, length) => {
                 let bytes = read_parts(&contents, &parts, offset, length)?;
                 Ok(Some(Reply::Bytes(bytes)))
@@ -167,7 +167,7 @@ impl Engine {
         }
     }
 
-    fn hand(&mut self, from: &Caller, id: &RequestId, hand: Hand) -> Result<Reply> {
+    fn hand(&mut self, from: &Caller, id: &RequestId, hand: &Hand) -> Result<Reply> {
         let many = hand.many;
         let contents = Contents {
             log: RefCell::new(&mut self.log),

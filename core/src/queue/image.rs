@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{Effect, kind_number, kind_of};
+use super::change::Effect;
+use super::change_codec::{kind_number, kind_of};
 use super::codec::{Decoder, Encoder, malformed};
 use super::entry_codec;
 use super::index::Index;
@@ -225,12 +226,12 @@ fn encode_prepared(to: &mut Encoder<'_>, prepared: &PreparedTransaction) {
         effects: prepared.effects.clone(),
     };
     let mut bytes = Vec::new();
-    super::change::encode_one(&mut bytes, &effect);
+    super::change_codec::encode_one(&mut bytes, &effect);
     to.bytes(&bytes);
 }
 
 fn decode_prepared(from: &mut Decoder<'_>) -> Result<PreparedTransaction> {
-    match super::change::decode_one(from.bytes()?)? {
+    match super::change_codec::decode_one(from.bytes()?)? {
         Effect::Prepare {
             branch,
             taken,

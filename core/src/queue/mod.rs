@@ -23,6 +23,7 @@ pub mod stored_queue;
 pub mod transaction;
 
 mod apply;
+mod change_codec;
 pub(crate) mod codec;
 pub mod counters;
 mod entry_codec;

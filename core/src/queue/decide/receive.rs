@@ -229,24 +229,24 @@ impl State {
         pages: &dyn Pages,
         from: &Caller,
         id: &RequestId,
-        hand: Hand,
+        hand: &Hand,
         contents: &[Encoded],
         now: Now,
     ) -> Result<Handed> {
         match hand.how {
             How::Peek => {
-                let delivered = deliver(&hand, |_| 0);
+                let delivered = deliver(hand, |_| 0);
                 Ok(Handed::Done(outcome(delivered, hand.many)))
             }
-            How::Remove => self.take_now(id, &hand, contents, now).map(Handed::Change),
+            How::Remove => self.take_now(id, hand, contents, now).map(Handed::Change),
             How::Lock(transaction) => {
-                self.hold_in(pages, from, &hand, contents, transaction)?;
-                let outcome = outcome(deliver(&hand, |_| 0), hand.many);
+                self.hold_in(pages, from, hand, contents, transaction)?;
+                let outcome = outcome(deliver(hand, |_| 0), hand.many);
                 Ok(Handed::Done(self.pass(id, outcome)))
             }
             How::Lease(milliseconds) => {
-                let leases = self.lease(pages, &hand, milliseconds, now)?;
-                let delivered = deliver(&hand, |at| leases.get(at).copied().unwrap_or_default());
+                let leases = self.lease(pages, hand, milliseconds, now)?;
+                let delivered = deliver(hand, |at| leases.get(at).copied().unwrap_or_default());
                 let outcome = outcome(delivered, hand.many);
                 Ok(Handed::Done(self.pass(id, outcome)))
             }
