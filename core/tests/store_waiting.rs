@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hamq_core::queue::manager::{Manager, ManagerOptions};
 use hamq_core::queue::message::Message;
-use hamq_core::queue::request::TransactionId;
+use hamq_core::queue::request::{BodyId, TransactionId};
 use hamq_core::queue::request::{
     QueueProperties, Reply, Request, RequestId, Select, Take, Transaction,
 };
@@ -165,6 +165,30 @@ fn what_an_ended_session_held_goes_to_the_next_who_waits() {
     let commit = Request::Commit { transaction: id };
     let gone = start(&manager, 1, 3, commit).recv().unwrap().unwrap_err();
     assert_eq!(gone.kind, ErrorKind::TransactionAborted);
+}
+
+#[test]
+fn a_body_that_its_session_did_not_finish_is_dropped_with_it() {
+    let (manager, _) = fake();
+    create(&manager, false);
+    let part = |client| {
+        let (body, bytes) = (BodyId(1), b"part".to_vec());
+        start(&manager, client, 1, Request::WriteBody { body, bytes })
+    };
+    let send = |client| {
+        let mut request = send("", Transaction::None);
+        if let Request::Send { body, .. } = &mut request {
+            *body = Some(BodyId(1));
+        }
+        start(&manager, client, 2, request)
+    };
+    for client in [1, 2] {
+        part(client).recv().unwrap().unwrap();
+    }
+    manager.end_session(Uuid::from_u128(1));
+    let gone = send(1).recv().unwrap().unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::InvalidParameter);
+    send(2).recv().unwrap().unwrap(); // another client's is its own
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::queue::encoded::Encoded;
 use crate::queue::index::Pages;
 use crate::queue::message::{PRIORITY_MAX, SentIn};
 use crate::queue::outcome::Outcome;
-use crate::queue::request::{BranchId, Caller, RequestId, TransactionId};
+use crate::queue::request::{BodyId, BranchId, Caller, RequestId, TransactionId};
 use crate::queue::state::{Now, State};
 use crate::queue::stored_queue::Holder;
 use crate::queue::transaction::{OpenTransaction, Operation};
@@ -289,6 +289,11 @@ impl State {
         for key in keys {
             effects.extend(self.abort(pages, key)?);
         }
+        let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
+        effects.extend(self.uploads.range(bodies).map(|upload| Effect::Parts {
+            client,
+            body: upload.0.1.0,
+        }));
         let gone = self.outcomes.end_session(client);
         self.release_outcomes(&gone);
         Ok((!effects.is_empty()).then(|| Change {
