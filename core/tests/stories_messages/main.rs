@@ -1,0 +1,11 @@
+//! Stories about messages and queues beside plain sending and receiving.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_imports,
+    reason = "a test fails where it stands"
+)]
+
+mod acknowledgments;
+mod endings;
+mod world;
