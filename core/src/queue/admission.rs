@@ -41,22 +41,23 @@ impl Engine {
             }
             Request::Settle { leases, how, .. } => {
                 let each = match how {
-                    Settle::Complete | Settle::Reject => EFFECT_BYTES + ASIDE_BYTES,
-                    Settle::Release | Settle::Extend(_) => EFFECT_BYTES,
+                    Settle::Extend(_) => 0,
+                    // Also a release may bring a dead letter and an acknowledgement.
+                    _ => EFFECT_BYTES + ASIDE_BYTES,
                 };
                 leases.len() * each
             }
-            Request::Commit { transaction } | Request::Prepare { transaction, .. } => {
-                self.transaction_bytes(request, *transaction)
-            }
+            Request::Commit { transaction }
+            | Request::Prepare { transaction, .. }
+            | Request::Abort { transaction } => self.transaction_bytes(*transaction),
             Request::Resolve { branch, .. } => self.state.prepared_bytes(branch),
-            Request::Receive { .. } | Request::Move { .. } | Request::Abort { .. } => ASIDE_BYTES,
+            Request::Receive { .. } | Request::Move { .. } => ASIDE_BYTES,
             _ => 0,
         };
         own + NAME_BYTES + CHANGE_BYTES + EFFECT_BYTES
     }
 
-    fn transaction_bytes(&self, _: &Request, transaction: super::request::TransactionId) -> usize {
+    fn transaction_bytes(&self, transaction: super::request::TransactionId) -> usize {
         let same = |t: &(
             &(uuid::Uuid, super::request::TransactionId),
             &OpenTransaction,

@@ -327,8 +327,10 @@ impl State {
         let queue = self.queue_mut(number)?;
         queue.faulted = None;
         for lookup_id in held {
-            // In replay no transaction holds it: it is available then, and is kept apart until the log is read.
-            queue.lock(pages, *lookup_id, Holder::Nobody)?;
+            if !queue.locked.contains_key(lookup_id) {
+                // In replay no transaction holds it: it is available then, and is kept apart until the log is read.
+                queue.lock(pages, *lookup_id, Holder::Nobody)?;
+            }
             if let Some(locked) = queue.locked.get_mut(lookup_id) {
                 locked.purged = true;
             }

@@ -76,7 +76,7 @@ pub struct Arrival {
 }
 
 /// What becomes of one message's counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// PROPID_M_ABORT_COUNT.
     pub abort_count: u32,

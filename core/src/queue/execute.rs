@@ -35,6 +35,10 @@ impl Engine {
             }
             Decision::Answer(reply) => Ok(Some(reply)),
             Decision::Wait => Ok(None),
+            Decision::Refuse(change, error) => {
+                self.record_own(&change);
+                Err(error)
+            }
             Decision::Hand(hand) => self.hand(from, id, &hand).map(Some),
             Decision::Read(parts, offset, length) => {
                 let bytes = read_parts(&contents, &parts, offset, length)?;

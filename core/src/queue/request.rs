@@ -337,7 +337,7 @@ pub enum Request {
         /// In which transaction.
         transaction: Transaction,
     },
-    /// Ends or extends leases; those that are no longer held are told in the error, the others are settled. -> [`Reply::Done`]
+    /// Ends or extends leases, all or none: an error names those that are no longer held. -> [`Reply::Done`]
     Settle {
         /// The queue.
         queue: String,

@@ -16,6 +16,8 @@ use crate::queue::stored_queue::Holder;
 
 /// Longest lease: 12 hours.
 const LEASE_MS_MAX: u32 = 12 * 60 * 60 * 1000;
+/// Leases that an error names at most.
+const LOST_NAMED_MAX: usize = 16;
 /// Leases of one request at most.
 const LEASES_MAX: usize = 65_536;
 
@@ -64,10 +66,10 @@ impl State {
             return Err(Error::new(ErrorKind::InvalidParameter, text)
                 .hint(format!("settle at most {LEASES_MAX} at a time")));
         }
-        for lease in leases {
-            self.check_lease(number, name, *lease)?;
-        }
+        self.check_leases(number, name, leases)?;
         let mut effects = Vec::new();
+        // One that is named twice is settled once.
+        let leases: std::collections::BTreeSet<LeaseId> = leases.iter().copied().collect();
         for lease in leases {
             self.settle(pages, &mut effects, number, lease.lookup_id, how, now)?;
         }
@@ -81,21 +83,30 @@ impl State {
         }))
     }
 
-    fn check_lease(&self, number: u32, name: &str, lease: LeaseId) -> Result<()> {
+    /// All of them are held, or nothing is settled.
+    fn check_leases(&self, number: u32, name: &str, leases: &[LeaseId]) -> Result<()> {
         let queue = self.queues.get(&number);
-        let locked = queue.and_then(|queue| queue.locked.get(&lease.lookup_id));
-        let held = locked.is_some_and(|locked| {
-            matches!(locked.by, Holder::Lease { delivery, .. } if delivery == lease.delivery)
-        });
-        if held {
+        let held = |lease: &LeaseId| {
+            let locked = queue.and_then(|queue| queue.locked.get(&lease.lookup_id));
+            locked.is_some_and(|locked| {
+                matches!(locked.by, Holder::Lease { delivery, .. } if delivery == lease.delivery)
+            })
+        };
+        let lost: Vec<&LeaseId> = leases.iter().filter(|lease| !held(lease)).collect();
+        if lost.is_empty() {
             return Ok(());
         }
+        let named = lost.iter().take(LOST_NAMED_MAX);
+        let named: Vec<String> = named.map(|lease| lease.lookup_id.to_string()).collect();
         let text = format!(
-            "the lease on message {} of queue {name} has run out",
-            lease.lookup_id
+            "{} of {} leases of queue {name} have run out: message {}{}",
+            lost.len(),
+            leases.len(),
+            named.join(", "),
+            if lost.len() > LOST_NAMED_MAX { ", ..." } else { "" }
         );
         Err(Error::new(ErrorKind::MessageAlreadyReceived, text).hint(
-            "nothing was settled: another consumer may have the message now; undo what was done with it, or take longer leases",
+            "nothing was settled: another consumer may have these messages now; undo what was done with them, settle the rest, take longer leases",
         ))
     }
 
@@ -124,8 +135,7 @@ impl State {
                 effects.push(Effect::Leave { queue, lookup_id });
             }
             Settle::Release => {
-                self.unlock(pages, number, lookup_id)?;
-                self.after_abort(pages, effects, number, lookup_id)?;
+                self.give_back_received(pages, effects, (number, lookup_id), now)?;
             }
             Settle::Extend(milliseconds) => self.extend(number, lookup_id, milliseconds, now)?,
         }

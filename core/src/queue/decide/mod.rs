@@ -43,6 +43,8 @@ pub enum Decision {
     Read(Vec<crate::log::Position>, u64, u32),
     /// There is no message yet.
     Wait,
+    /// It is refused; all the same this is to be logged and applied.
+    Refuse(Change, Error),
 }
 
 impl State {

@@ -47,7 +47,7 @@ impl State {
             self.open_transaction(from, transaction)?
                 .operations
                 .push(operation);
-            return Ok(Decision::Known(self.pass(id, Outcome::Staged)));
+            return Ok(Decision::Known(self.pass(id, Outcome::Done)));
         }
         let mut effects = Vec::new();
         let to = self.subqueue(&mut effects, to)?;
@@ -57,11 +57,7 @@ impl State {
             to,
             due_ms: 0,
             // The abort count is of the queue that it is in now (msmq.md 3.9).
-            counts: Counts {
-                abort_count: 0,
-                delivery_count: 0,
-                retry_cycle: 0,
-            },
+            counts: Counts::default(),
         });
         Ok(Decision::Change(Change {
             stamp: self.stamp(*id, now),
@@ -82,7 +78,10 @@ impl State {
         }
         let family = matches!(source.kind, QueueKind::Private | QueueKind::Subqueue);
         if family && base(&source.name) == base(to) && target.is_none_or(|t| !t.is_journal()) {
-            return Ok(());
+            return match (target, to.split_once(';')) {
+                (None, Some((_, sub))) => check_subqueue_name(sub),
+                _ => Ok(()),
+            };
         }
         let Some(target) = target.filter(|t| t.kind == QueueKind::Private) else {
             let text = format!("a message cannot be moved from {} to {to}", source.name);

@@ -6,13 +6,13 @@
 //! | more | < MaxRetryCycles | to the `retry` subqueue, and back after RetryCycleDelay |
 //! | more | the rest | ReceiveErrorHandling: Fault, Drop, Reject, Move to `poison` |
 
-use super::acknowledgment::RECEIVE_REJECTED;
+use super::acknowledgment::{QUEUE_PURGED, RECEIVE_REJECTED};
 use crate::error::Result;
 use crate::queue::change::{Counts, Effect};
 use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::request::{PoisonTarget, QueueKind};
-use crate::queue::state::State;
+use crate::queue::state::{Now, State};
 
 /// The subqueue where a message waits for its next cycle.
 pub(super) const RETRY: &str = "retry";
@@ -20,6 +20,53 @@ pub(super) const RETRY: &str = "retry";
 const POISON: &str = "poison";
 
 impl State {
+    /// Who held a message does not take it: it is available again, or dies if it was purged meanwhile.
+    ///
+    /// # Errors
+    /// Those of reading a page.
+    pub(super) fn give_back(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        queue: u32,
+        lookup_id: u64,
+    ) -> Result<()> {
+        let Some(of) = self.queues.get(&queue) else {
+            return Ok(());
+        };
+        match of.locked.get(&lookup_id) {
+            Some(held) if held.purged => {
+                let message = (lookup_id, &held.entry);
+                self.after_failure(effects, of, message, QUEUE_PURGED, pages)?;
+                effects.push(Effect::Leave { queue, lookup_id });
+                Ok(())
+            }
+            Some(_) => self.unlock(pages, queue, lookup_id),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for a receive that was aborted: it counts.
+    ///
+    /// # Errors
+    /// Those of reading a page.
+    pub(super) fn give_back_received(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        (queue, lookup_id): (u32, u64),
+        now: Now,
+    ) -> Result<()> {
+        let held = self.queues.get(&queue).map(|of| &of.locked);
+        let held = held.and_then(|locked| locked.get(&lookup_id));
+        let lives = held.is_some_and(|held| !held.purged);
+        self.give_back(pages, effects, queue, lookup_id)?;
+        if lives {
+            self.after_abort(pages, effects, queue, lookup_id, now)?;
+        }
+        Ok(())
+    }
+
     /// The effects of an aborted receive of a message, which is available again or still held.
     ///
     /// # Errors
@@ -30,6 +77,7 @@ impl State {
         effects: &mut Vec<Effect>,
         number: u32,
         lookup_id: u64,
+        now: Now,
     ) -> Result<()> {
         let Some(queue) = self.queues.get_mut(&number) else {
             return Ok(());
@@ -43,6 +91,7 @@ impl State {
         counts.abort_count += 1;
         counts.delivery_count += 1;
         let retries = policy.receive_retry_count;
+        let now_ms = self.time_ms.max(now.wall_ms);
         if retries == 0 || counts.abort_count <= retries || kind != QueueKind::Private {
             effects.push(Effect::Count {
                 queue: number,
@@ -59,7 +108,7 @@ impl State {
                 queue: number,
                 lookup_id,
                 to,
-                due_ms: self.time_ms + policy.retry_cycle_delay_ms,
+                due_ms: now_ms.saturating_add(policy.retry_cycle_delay_ms),
                 counts,
             });
             return Ok(());
@@ -117,7 +166,8 @@ impl State {
                     lookup_id,
                     to,
                     due_ms: 0,
-                    counts,
+                    // They count what happens in the queue that it is in (msmq.md 1.2).
+                    counts: Counts::default(),
                 });
             }
         }

@@ -110,8 +110,7 @@ impl State {
         {
             *left -= 1;
             self.leases.pop_first();
-            self.unlock(pages, number, lookup_id)?;
-            self.after_abort(pages, effects, number, lookup_id)?;
+            self.give_back_received(pages, effects, (number, lookup_id), now)?;
         }
         Ok(())
     }

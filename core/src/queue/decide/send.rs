@@ -14,7 +14,7 @@ use crate::queue::stored_queue::Queue;
 use crate::queue::transaction::Operation;
 
 /// MQMSG_CLASS_ACK_REACH_QUEUE.
-const ACK_REACH_QUEUE: u16 = 0x0002;
+pub(super) const ACK_REACH_QUEUE: u16 = 0x0002;
 
 impl State {
     #[expect(clippy::too_many_arguments, reason = "the fields of one request")]

@@ -2,14 +2,15 @@
 
 use super::Decision;
 use super::acknowledgment::RECEIVE_REJECTED;
+use super::send::ACK_REACH_QUEUE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::change::{Change, Counts, Effect, Tell};
+use crate::queue::change::{Change, Content, Counts, Effect, Tell};
 use crate::queue::encoded::Encoded;
 use crate::queue::index::Pages;
-use crate::queue::message::{PRIORITY_MAX, SentIn};
+use crate::queue::message::{MessageId, PRIORITY_MAX, SentIn};
 use crate::queue::outcome::Outcome;
 use crate::queue::request::{BodyId, BranchId, Caller, RequestId, TransactionId};
-use crate::queue::state::{Now, State};
+use crate::queue::state::{Now, State, TRANSACTIONAL_DEAD_LETTER};
 use crate::queue::stored_queue::Holder;
 use crate::queue::transaction::{OpenTransaction, Operation};
 
@@ -95,8 +96,7 @@ impl State {
         self.open_transaction(from, transaction)?;
         let key = (from.client, transaction);
         if let Err(error) = self.check_commit(key) {
-            self.abort(pages, key)?;
-            return Err(error);
+            return self.refuse_commit(pages, key, error, now);
         }
         let Some(open) = self.transactions.remove(&key) else {
             return Ok(Decision::Known(Outcome::Done));
@@ -110,16 +110,43 @@ impl State {
         }))
     }
 
-    /// A queue of the transaction may have been deleted meanwhile, or a message purged.
+    /// It cannot be committed: it is aborted.
+    fn refuse_commit(
+        &mut self,
+        pages: &dyn Pages,
+        key: (uuid::Uuid, TransactionId),
+        error: Error,
+        now: Now,
+    ) -> Result<Decision> {
+        let mut effects = Vec::new();
+        self.abort(pages, &mut effects, key, now)?;
+        let stamp = self.own_stamp(now);
+        let tell = Tell::Done;
+        Ok(match effects.is_empty() {
+            true => return Err(error),
+            false => Decision::Refuse(
+                Change {
+                    stamp,
+                    tell,
+                    effects,
+                },
+                error,
+            ),
+        })
+    }
+
+    /// A queue of the transaction may have been deleted meanwhile.
     fn check_commit(&self, key: (uuid::Uuid, TransactionId)) -> Result<()> {
         let Some(open) = self.transactions.get(&key) else {
             return Ok(());
         };
         let gone = open.operations.iter().any(|operation| match operation {
             Operation::Send(arrival, _) => !self.queues.contains_key(&arrival.queue),
-            Operation::Receive(queue, id) | Operation::Move(queue, id, _) => {
-                let queue = self.queues.get(queue);
-                !queue.is_some_and(|queue| queue.locked.contains_key(id))
+            Operation::Receive(queue, id) => !self.is_held(*queue, *id),
+            Operation::Move(queue, id, to) => {
+                // A subqueue comes into being with the move.
+                let parent = to.split_once(';').map_or(to.as_str(), |parts| parts.0);
+                !self.is_held(*queue, *id) || self.number_of(parent).is_none()
             }
         });
         if !gone {
@@ -128,6 +155,11 @@ impl State {
         let text = format!("transaction {} used a queue that was deleted", key.1.0);
         Err(Error::new(ErrorKind::TransactionAborted, text)
             .hint("it was aborted: its other messages are back in their queues"))
+    }
+
+    fn is_held(&self, queue: u32, lookup_id: u64) -> bool {
+        let queue = self.queues.get(&queue);
+        queue.is_some_and(|queue| queue.locked.contains_key(&lookup_id))
     }
 
     /// Everything that a transaction does. `leaves`: what it takes included.
@@ -139,6 +171,7 @@ impl State {
         leaves: bool,
     ) -> Result<Vec<Effect>> {
         let mut effects: Vec<Effect> = open.aftermath.into_iter().map(|a| a.2).collect();
+        self.drop_impossible(&mut effects);
         let sends = open
             .operations
             .iter()
@@ -161,11 +194,7 @@ impl State {
                         lookup_id,
                         to,
                         due_ms: 0,
-                        counts: Counts {
-                            abort_count: 0,
-                            delivery_count: 0,
-                            retry_cycle: 0,
-                        },
+                        counts: Counts::default(),
                     });
                 }
                 Operation::Send(mut arrival, priority) => {
@@ -178,10 +207,10 @@ impl State {
                         });
                     }
                     effects.extend(self.name_sender(from, &mut arrival));
-                    arrival.lookup_id = self.place(priority, 0);
+                    arrival.lookup_id = self.place(priority, arrivals_of(&effects));
                     let message = match &arrival.content {
-                        crate::queue::change::Content::New(message) => message.clone(),
-                        crate::queue::change::Content::Stored(_) => Encoded::trusted(Vec::new()),
+                        Content::New(message) => message.clone(),
+                        Content::Stored(_) => Encoded::trusted(Vec::new()),
                     };
                     self.arrives(&mut effects, *arrival, &message, true)?;
                 }
@@ -196,8 +225,9 @@ impl State {
         Ok(effects)
     }
 
-    /// Gives all arrivals their places, in order.
+    /// Gives all arrivals their places, in order, and their transaction its number.
     fn place_arrivals(&self, effects: &mut [Effect]) {
+        let number = self.counter + 1;
         let arrivals = effects.iter_mut().filter_map(|effect| match effect {
             Effect::Arrive(arrival) => Some(arrival),
             _ => None,
@@ -205,6 +235,9 @@ impl State {
         for (arrival, taken) in arrivals.zip(0..) {
             let high = u8::try_from(arrival.lookup_id >> 56).unwrap_or_default();
             arrival.lookup_id = self.place(PRIORITY_MAX.saturating_sub(high), taken);
+            if let Some(sent) = &mut arrival.transaction {
+                sent.transaction = number;
+            }
         }
     }
 
@@ -234,7 +267,8 @@ impl State {
         now: Now,
     ) -> Result<Decision> {
         self.open_transaction(from, transaction)?;
-        let effects = self.abort(pages, (from.client, transaction))?;
+        let mut effects = Vec::new();
+        self.abort(pages, &mut effects, (from.client, transaction), now)?;
         if effects.is_empty() {
             return Ok(Decision::Known(self.pass(id, Outcome::Done)));
         }
@@ -245,31 +279,30 @@ impl State {
         }))
     }
 
-    /// Ends a transaction without a commit: its messages are back. Gives what must be remembered of that.
+    /// Ends a transaction without a commit: its messages are back. Adds what must be remembered of that.
     ///
     /// # Errors
     /// Those of reading a page.
     pub(super) fn abort(
         &mut self,
         pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
         key: (uuid::Uuid, TransactionId),
-    ) -> Result<Vec<Effect>> {
+        now: Now,
+    ) -> Result<()> {
         let Some(open) = self.transactions.remove(&key) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
-        let mut effects = Vec::new();
         for operation in &open.operations {
-            let (number, lookup_id, received) = match operation {
-                Operation::Receive(queue, id) => (*queue, *id, true),
-                Operation::Move(queue, id, _) => (*queue, *id, false),
-                Operation::Send(..) => continue,
-            };
-            self.unlock(pages, number, lookup_id)?;
-            if received {
-                self.after_abort(pages, &mut effects, number, lookup_id)?;
+            match operation {
+                Operation::Receive(queue, id) => {
+                    self.give_back_received(pages, effects, (*queue, *id), now)?;
+                }
+                Operation::Move(queue, id, _) => self.give_back(pages, effects, *queue, *id)?,
+                Operation::Send(..) => {}
             }
         }
-        Ok(effects)
+        Ok(())
     }
 
     /// Aborts a client's transactions, and forgets what it was told and the bodies it was writing: its
@@ -287,7 +320,7 @@ impl State {
         let keys: Vec<_> = self.transactions.range(range).map(|t| *t.0).collect();
         let mut effects = Vec::new();
         for key in keys {
-            effects.extend(self.abort(pages, key)?);
+            self.abort(pages, &mut effects, key, now)?;
         }
         let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
         effects.extend(self.uploads.range(bodies).map(|upload| Effect::Parts {
@@ -316,8 +349,7 @@ impl State {
         self.check_branch(branch)?;
         let key = (from.client, transaction);
         if let Err(error) = self.check_commit(key) {
-            self.abort(pages, key)?;
-            return Err(error);
+            return self.refuse_commit(pages, key, error, now);
         }
         let Some(open) = self.transactions.remove(&key) else {
             return Ok(Decision::Known(Outcome::Done));
@@ -384,7 +416,6 @@ impl State {
         let mut effects = Vec::new();
         if commit {
             effects = prepared.effects;
-            self.place_arrivals(&mut effects);
             let is_move = |q: u32, m: u64, effects: &[Effect]| {
                 let moves = |e: &Effect| matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m));
                 effects.iter().any(moves)
@@ -395,18 +426,20 @@ impl State {
                     effects.push(Effect::Leave { queue, lookup_id });
                 }
             }
-            let queues = &self.queues;
-            effects.retain(|effect| match effect {
-                Effect::Arrive(arrival) => queues.contains_key(&arrival.queue),
-                Effect::Copy { queue, .. } | Effect::Move { queue, .. } => {
-                    queues.contains_key(queue)
-                }
-                _ => true,
-            });
+            self.drop_impossible(&mut effects);
+            self.place_prepared(pages, &mut effects)?;
         } else {
-            for (queue, lookup_id) in prepared.taken {
-                if self.is_held_by(queue, lookup_id, branch) {
-                    self.after_abort(pages, &mut effects, queue, lookup_id)?;
+            let moved = |message: (u32, u64)| {
+                let moves = |e: &Effect| matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == message);
+                prepared.effects.iter().any(moves)
+            };
+            for message in prepared.taken {
+                if !self.is_held_by(message.0, message.1, branch) {
+                    continue;
+                }
+                match moved(message) {
+                    true => self.give_back(pages, &mut effects, message.0, message.1)?,
+                    false => self.give_back_received(pages, &mut effects, message, now)?,
                 }
             }
         }
@@ -420,11 +453,64 @@ impl State {
         }))
     }
 
+    /// Leaves out what concerns queues that were deleted since.
+    fn drop_impossible(&self, effects: &mut Vec<Effect>) {
+        let there = |queue: &u32| self.queues.contains_key(queue);
+        effects.retain_mut(|effect| match effect {
+            Effect::Arrive(arrival) => there(&arrival.queue),
+            Effect::Move { queue, to, .. } => there(queue) && there(to),
+            Effect::Copy { queue, to, .. } => {
+                if !there(to) {
+                    // The application's own dead-letter queue: the system's is there for ever.
+                    *to = TRANSACTIONAL_DEAD_LETTER;
+                }
+                there(queue)
+            }
+            _ => true,
+        });
+    }
+
+    /// Gives the arrivals of a prepared transaction their places; acknowledgements name the places.
+    fn place_prepared(&self, pages: &dyn Pages, effects: &mut [Effect]) -> Result<()> {
+        let ids = |effects: &[Effect]| -> Vec<MessageId> {
+            let arrivals = effects.iter().filter_map(|effect| match effect {
+                Effect::Arrive(arrival) => Some(self.message_id(arrival.lookup_id)),
+                _ => None,
+            });
+            arrivals.collect()
+        };
+        let before = ids(effects);
+        self.place_arrivals(effects);
+        let after = ids(effects);
+        for effect in effects {
+            let Effect::Arrive(arrival) = effect else {
+                continue;
+            };
+            let of = before.iter().position(|id| Some(*id) == arrival.correlation_id);
+            let of = of.filter(|_| arrival.class == ACK_REACH_QUEUE);
+            let (Some(id), Content::Stored(place)) =
+                (of.and_then(|of| after.get(of)), &arrival.content)
+            else {
+                continue;
+            };
+            let mut message = Encoded::trusted(pages.read(*place)?).decode()?;
+            message.correlation_id = *id;
+            arrival.correlation_id = Some(*id);
+            arrival.content = Content::New(message.encode());
+        }
+        Ok(())
+    }
+
     fn is_held_by(&self, queue: u32, lookup_id: u64, branch: &BranchId) -> bool {
         let queue = self.queues.get(&queue);
         let locked = queue.and_then(|queue| queue.locked.get(&lookup_id));
         locked.is_some_and(|locked| matches!(&locked.by, Holder::Branch(by) if by == branch))
     }
+}
+
+fn arrivals_of(effects: &[Effect]) -> u64 {
+    let arrivals = effects.iter().filter(|e| matches!(e, Effect::Arrive(_)));
+    arrivals.count() as u64
 }
 
 /// A sender that is new is named once.
