@@ -49,9 +49,7 @@ def test_every_property_arrives_and_survives_pickling(
     assert (again.extension, again.time_to_be_received) == (b"\x00e", 3601)
 
 
-def test_a_received_message_is_acknowledged(
-    manager: hamq.QueueManager, queue: hamq.Queue
-) -> None:
+def test_a_received_message_is_acknowledged(manager: hamq.QueueManager, queue: hamq.Queue) -> None:
     manager.create_queue("acks")
     acks = manager.queue("acks")
     sent = queue.send("x", acknowledge=hamq.Acknowledge.FULL_RECEIVE, admin_queue=acks)

@@ -84,7 +84,7 @@ class ReceiveTimeout(MqError, TimeoutError):
 
 
 class IllegalCursorAction(MqError):
-    """MQ_ERROR_ILLEGAL_CURSOR_ACTION: there is no next message before the current one was peeked."""
+    """MQ_ERROR_ILLEGAL_CURSOR_ACTION: no next message before the current one was peeked."""
 
     code = 0xC00E001C
 
