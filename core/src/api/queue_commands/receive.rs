@@ -35,7 +35,7 @@ pub(super) fn receive(on: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<V
         path,
     };
     match &command.out_file {
-        Some(file) if count == 1 => reading.to_file(file).map(|message| vec![message]),
+        Some(file) if count == 1 => reading.into_file(file).map(|message| vec![message]),
         Some(_) => Err(exclusive(
             "-OutFile takes one message",
             "leave -Count out, or the file",
@@ -192,7 +192,7 @@ impl Reading {
     }
 
     /// Leases the message until its body is on disk, and only then lets it leave the queue: a full disk loses nothing.
-    fn to_file(mut self, file: &str) -> Result<MessageInfo> {
+    fn into_file(mut self, file: &str) -> Result<MessageInfo> {
         let leaves = matches!(self.take, Take::Remove);
         if leaves {
             self.take = Take::Lease(FILE_LEASE_MS);
