@@ -61,6 +61,8 @@ error_kinds! {
     IllegalPropertyValue = 0xC00E_0018,
     /// MQ_ERROR_IO_TIMEOUT: no message arrived in the time given.
     ReceiveTimeout = 0xC00E_001B,
+    /// MQ_ERROR_ILLEGAL_CURSOR_ACTION: no next message before the current one was peeked.
+    IllegalCursorAction = 0xC00E_001C,
     /// MQ_ERROR_MESSAGE_ALREADY_RECEIVED.
     MessageAlreadyReceived = 0xC00E_001D,
     /// MQ_ERROR_ILLEGAL_FORMATNAME.

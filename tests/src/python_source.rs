@@ -150,7 +150,12 @@ fn field_value(field: &FieldSpec) -> String {
         _ => return raw,
     };
     if field.optional {
-        return format!("None if {raw} is None else {converted}");
+        let line = format!("None if {raw} is None else {converted}");
+        // Beside it: the indent, the field's name, = and a comma.
+        if line.len() + identifier(field.name).len() + 14 <= LINE_WIDTH {
+            return line;
+        }
+        return format!("None\n            if {raw} is None\n            else {converted}");
     }
     converted
 }

@@ -13,6 +13,7 @@ pub mod agent_host;
 pub mod agents;
 pub mod arguments;
 pub mod client;
+pub mod cursor;
 pub mod host;
 mod local_cluster;
 mod queue_commands;

@@ -640,8 +640,12 @@ class MsmqMessageInfo:
             dead_letter_queue=record["DeadLetterQueue"],
             journaling=record["Journaling"],
             dead_letter=record["DeadLetter"],
-            time_to_reach_queue=None if record["TimeToReachQueue"] is None else record["TimeToReachQueue"] / 1000,
-            time_to_be_received=None if record["TimeToBeReceived"] is None else record["TimeToBeReceived"] / 1000,
+            time_to_reach_queue=None
+            if record["TimeToReachQueue"] is None
+            else record["TimeToReachQueue"] / 1000,
+            time_to_be_received=None
+            if record["TimeToBeReceived"] is None
+            else record["TimeToBeReceived"] / 1000,
             extension=content(record["Extension"]),
             idempotency_key=content(record["IdempotencyKey"]),
             trace=record["Trace"],

@@ -7,11 +7,11 @@ Duration = float | timedelta
 """A length of time: seconds, or a timedelta."""
 
 Outgoing = tuple[bytes, str, int, bool, str, int, dict[str, object] | None]
-"""A message to send: body, label, priority, express, correlation id, number for the application, and
+"""A message to send: body, label, priority, express, correlation id, number for the application and
 its rarer properties by their names."""
 
 Choice = tuple[str, int, str, int | None]
-"""Which message to receive (a word, with a place or an id), and what becomes of it: None takes it, 0
+"""Which message to receive (a word, with a place or an id) and what becomes of it: None takes it, 0
 leaves it, a number of milliseconds leases it."""
 
 

@@ -83,6 +83,12 @@ class ReceiveTimeout(MqError, TimeoutError):
     code = 0xC00E_001B
 
 
+class IllegalCursorAction(MqError):
+    """MQ_ERROR_ILLEGAL_CURSOR_ACTION: no next message before the current one was peeked."""
+
+    code = 0xC00E001C
+
+
 class MessageAlreadyReceived(MqError):
     """MQ_ERROR_MESSAGE_ALREADY_RECEIVED."""
 
@@ -345,6 +351,7 @@ KINDS: dict[str, type[MqError]] = {
     "IllegalQueuePathName": IllegalQueuePathName,
     "IllegalPropertyValue": IllegalPropertyValue,
     "ReceiveTimeout": ReceiveTimeout,
+    "IllegalCursorAction": IllegalCursorAction,
     "MessageAlreadyReceived": MessageAlreadyReceived,
     "IllegalFormatName": IllegalFormatName,
     "UnsupportedFormatNameOperation": UnsupportedFormatNameOperation,
@@ -465,6 +472,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidState",
     "LabelTooLong",
+    "IllegalCursorAction",
     "MessageAlreadyReceived",
     "MessageNotFound",
     "MessageStorageFailed",

@@ -235,7 +235,7 @@ class Queue:
         *,
         transaction: Transaction | None = None,
     ) -> _native.Message:
-        """Takes the first message that answers the one with this id; waits for it as :meth:`receive`."""
+        """Takes the first message with this correlation id; waits for it as :meth:`receive`."""
         choice = ("correlation_id", 0, correlation_id, None)
         return self._receive(choice, timeout, transaction)
 
@@ -264,7 +264,7 @@ class Queue:
     def lease(
         self, length: Duration = 30, timeout: Duration | None = None
     ) -> Iterator[_native.Message]:
-        """Hides the next message from others for the length of a ``with`` block, at most ``length``.
+        """Hides the next message from others in a ``with`` block, for at most ``length``.
 
         It leaves the queue when the block ends, and is back at once when an exception leaves it.
         Unlike :meth:`process` it survives this process's connection; when the block takes longer
@@ -314,7 +314,7 @@ class Queue:
         *,
         transaction: Transaction | None = None,
     ) -> None:
-        """Moves a message (or the one at a place) to a subqueue of the queue; "" is the queue itself."""
+        """Moves a message (or the one at a place) to a subqueue; "" is the queue itself."""
         place = message if isinstance(message, int) else message.lookup_id
         main = self._name.partition(";")[0]
         target = f"{main};{subqueue}" if subqueue else main

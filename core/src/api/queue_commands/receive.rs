@@ -12,13 +12,15 @@ use crate::api::value::Body;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::queue::message::Received;
-use crate::queue::request::{Reply, Request, Select, Take, Transaction, TransactionId};
+use crate::queue::request::{Reply, Request, Select, Settle, Take, Transaction};
 use crate::sys::file;
 
 /// Messages of one command.
 const COUNT_MAX: u64 = 10_000;
 /// Messages that Get-MsmqMessage shows unless it is told otherwise.
 const BROWSE_COUNT: u64 = 100;
+/// How long a message is hidden while its body is written to a file.
+const FILE_LEASE_MS: u32 = 10 * 60 * 1000;
 /// Bytes of one answer.
 const LOT_BYTES_MAX: u32 = 1024 * 1024;
 
@@ -33,7 +35,7 @@ pub(super) fn receive(on: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<V
         path,
     };
     match &command.out_file {
-        Some(file) if count == 1 => reading.to_file(file).map(|message| vec![message]),
+        Some(file) if count == 1 => reading.into_file(file).map(|message| vec![message]),
         Some(_) => Err(exclusive(
             "-OutFile takes one message",
             "leave -Count out, or the file",
@@ -90,7 +92,7 @@ struct Reading {
 
 impl Reading {
     fn one(&self) -> Result<MessageInfo> {
-        let (received, held) = self.receive(Transaction::None)?;
+        let (received, held) = self.receive()?;
         self.whole(&received, Some(held))
     }
 
@@ -147,13 +149,13 @@ impl Reading {
             .collect()
     }
 
-    fn receive(&self, transaction: Transaction) -> Result<(Received, Held)> {
+    fn receive(&self) -> Result<(Received, Held)> {
         let ticket = self.session.submit_held(Request::Receive {
             queue: local(&self.path),
             select: self.select,
             take: self.take,
             timeout_ms: self.timeout_ms,
-            transaction,
+            transaction: Transaction::None,
         });
         match ticket.wait()? {
             (Reply::Message(received), held) => Ok((*received, held)),
@@ -189,28 +191,33 @@ impl Reading {
         }
     }
 
-    /// Takes the message in a transaction that commits when its body is on disk: a full disk loses nothing.
-    fn to_file(&self, file: &str) -> Result<MessageInfo> {
-        if !matches!(self.take, Take::Remove) {
-            let (received, held) = self.receive(Transaction::None)?;
-            return self.write(file, &received, held);
+    /// Leases the message until its body is on disk, and only then lets it leave the queue: a full disk loses nothing.
+    fn into_file(mut self, file: &str) -> Result<MessageInfo> {
+        let leaves = matches!(self.take, Take::Remove);
+        if leaves {
+            self.take = Take::Lease(FILE_LEASE_MS);
         }
-        let transaction = self.session.begin();
-        let written = self
-            .receive(Transaction::In(transaction))
-            .and_then(|(received, held)| self.write(file, &received, held));
-        self.end(transaction, written)
-    }
-
-    fn end(&self, transaction: TransactionId, written: Result<MessageInfo>) -> Result<MessageInfo> {
+        let (received, held) = self.receive()?;
+        let written = self.write(file, &received, held);
+        let Some(lease) = received.lease.filter(|_| leaves) else {
+            return written;
+        };
+        let settle = |how| {
+            self.session.call(Request::Settle {
+                queue: local(&self.path),
+                leases: vec![lease],
+                how,
+            })
+        };
         match written {
-            Ok(message) => {
-                self.session.call(Request::Commit { transaction })?;
+            Ok(mut message) => {
+                settle(Settle::Complete)?;
+                message.lease_id = None;
                 Ok(message)
             }
             Err(error) => {
-                // It aborts with the session as well: what went wrong first is what the caller must see.
-                drop(self.session.call(Request::Abort { transaction }));
+                // It is back by itself as well: what went wrong first is what the caller must see.
+                drop(settle(Settle::Release));
                 Err(error)
             }
         }

@@ -57,8 +57,10 @@ impl State {
             to,
             class: 0,
         };
-        if queue.properties.journal && self.queue_journal_has_room(queue) {
-            effects.push(copy(number | JOURNAL_BIT));
+        if queue.properties.journal
+            && let Some(journal) = self.journal_with_room(queue)
+        {
+            effects.push(copy(journal));
         }
         if queue.is_journal() {
             return Ok(());
@@ -235,9 +237,14 @@ impl State {
         format!("{}\\private$\\{local}", self.computer)
     }
 
-    fn queue_journal_has_room(&self, queue: &Queue) -> bool {
+    /// The journal that keeps copies of what is received from the queue, unless it is full. A subqueue has none of
+    /// its own: its messages belong to the queue it is a part of.
+    fn journal_with_room(&self, queue: &Queue) -> Option<u32> {
+        let main = queue.name.split(';').next().unwrap_or_default();
+        let (main, _) = self.find_queue(main).ok()?;
+        let number = main | JOURNAL_BIT;
+        let journal = self.queues.get(&number)?;
         let quota = queue.properties.journal_quota_bytes;
-        let journal = self.queues.get(&(queue.number | JOURNAL_BIT));
-        quota == u64::MAX || journal.is_some_and(|journal| journal.bytes() < quota)
+        (quota == u64::MAX || journal.bytes() < quota).then_some(number)
     }
 }
