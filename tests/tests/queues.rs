@@ -1,5 +1,7 @@
 //! The commands on queues and messages, against a real queue manager of a virtual server.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use hamq_core::ErrorKind;
 use hamq_core::api::message::{
     CompleteMsmqMessage, GetMsmqMessage, MoveMsmqMessage, ReceiveMsmqQueue, SendMsmqQueue,

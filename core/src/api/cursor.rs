@@ -125,7 +125,7 @@ mod tests {
             let selected = at(state).select(action);
             match (selected, expected) {
                 (Ok(select), Some(expected)) => {
-                    assert_eq!(select, expected, "{action:?} {state:?}")
+                    assert_eq!(select, expected, "{action:?} {state:?}");
                 }
                 (Err(error), None) => assert_eq!(error.kind, ErrorKind::IllegalCursorAction),
                 (selected, _) => panic!("{action:?} in {state:?}: {selected:?}"),

@@ -486,7 +486,9 @@ impl State {
             let Effect::Arrive(arrival) = effect else {
                 continue;
             };
-            let of = before.iter().position(|id| Some(*id) == arrival.correlation_id);
+            let of = before
+                .iter()
+                .position(|id| Some(*id) == arrival.correlation_id);
             let of = of.filter(|_| arrival.class == ACK_REACH_QUEUE);
             let (Some(id), Content::Stored(place)) =
                 (of.and_then(|of| after.get(of)), &arrival.content)
