@@ -471,6 +471,10 @@ impl State {
         let entry = queue.get(pages, lookup_id)?;
         let entry = entry.ok_or_else(|| not_there(number, lookup_id))?;
         let entry = copy_of(entry, name, class);
+        if self.is_in(pages, to, lookup_id)? {
+            // Taken before and moved back: the first copy is still there.
+            return Ok(());
+        }
         self.hold(&entry);
         self.put_in(pages, to, lookup_id, entry, 0, on)
     }
@@ -485,12 +489,23 @@ impl State {
         on: &mut Applying<'_>,
     ) -> Result<()> {
         let mut entry = self.take_out(pages, number, lookup_id)?;
+        if self.is_in(pages, to, lookup_id)? {
+            // Moved back from two journals: it is one message again.
+            self.release(&entry);
+            return Ok(());
+        }
         let time_ms = on.time_ms;
         let extra = entry.extra_mut();
         extra.move_count += 1;
         extra.last_move_ms = time_ms;
         set_counts(extra, counts);
         self.put_in(pages, to, lookup_id, entry, due_ms, on)
+    }
+
+    /// Whether a queue has this message. Places are unique in a store: another one there is a copy of it.
+    fn is_in(&mut self, pages: &dyn Pages, number: u32, lookup_id: u64) -> Result<bool> {
+        let queue = self.queue_mut(number)?;
+        Ok(queue.get(pages, lookup_id)?.is_some())
     }
 
     fn count(

@@ -269,6 +269,10 @@ impl Engine {
         {
             self.failure = Some(error);
         }
+        if self.failure.is_none() {
+            // What time brought.
+            self.serve_woken();
+        }
         for asked in round {
             self.handle(asked);
         }
