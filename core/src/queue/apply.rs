@@ -488,11 +488,16 @@ impl State {
         counts: Counts,
         on: &mut Applying<'_>,
     ) -> Result<()> {
+        let from = self.queue_mut(number)?;
+        let (is_copy, is_dead) = (from.is_journal(), from.is_dead_letters());
         let mut entry = self.take_out(pages, number, lookup_id)?;
         if self.is_in(pages, to, lookup_id)? {
             // Moved back from two journals: it is one message again.
             self.release(&entry);
             return Ok(());
+        }
+        if is_copy {
+            revive(&mut entry, is_dead);
         }
         let time_ms = on.time_ms;
         let extra = entry.extra_mut();
@@ -649,12 +654,24 @@ pub(super) fn entry_of(arrival: &Arrival, position: Position, time_ms: u64) -> E
 pub(super) fn copy_of(entry: &Entry, from: String, class: u16) -> Entry {
     let mut entry = entry.clone();
     let extra = entry.extra_mut();
-    extra.class = class;
+    if class != 0 {
+        extra.class = class;
+    }
     extra.destination = from;
     extra.expires_ms = 0;
     // Nobody is told of a copy's fate, and it has no copies of its own.
     entry.wishes = Wishes::new(super::message::Acknowledge::NONE, Journal::NONE);
     entry
+}
+
+/// A copy is moved back to a queue: it is a message again, and kept if it fails once more.
+fn revive(entry: &mut Entry, is_dead: bool) {
+    let extra = entry.extra_mut();
+    if is_dead {
+        extra.class = 0;
+    }
+    extra.destination.clear();
+    entry.wishes = Wishes::new(super::message::Acknowledge::NONE, Journal::DEAD_LETTER);
 }
 
 /// What few messages have, from their arrival.

@@ -78,11 +78,19 @@ fn a_lease_that_runs_out_gives_the_message_to_who_waits() {
     };
     // One delivery came to nothing.
     assert_eq!(message.abort_count, 1);
-    for how in [Settle::Complete, Settle::Release, Settle::Reject, Settle::Extend(9)] {
+    for how in [
+        Settle::Complete,
+        Settle::Release,
+        Settle::Reject,
+        Settle::Extend(9),
+    ] {
         let late = settle("q", &[old], how);
         store.refused(BOB, late, ErrorKind::MessageAlreadyReceived);
     }
-    store.must(ANN, settle("q", &[message.lease.unwrap()], Settle::Complete));
+    store.must(
+        ANN,
+        settle("q", &[message.lease.unwrap()], Settle::Complete),
+    );
     assert_eq!(store.status("q").message_count, 0);
 }
 
@@ -115,10 +123,18 @@ fn after_a_restart_an_old_lease_settles_nothing() {
             false => store.reopen(),
         }
         assert_eq!(store.bodies("q"), ["work"]);
-        store.refused(BOB, settle("q", &[old], Settle::Complete), ErrorKind::MessageAlreadyReceived);
+        store.refused(
+            BOB,
+            settle("q", &[old], Settle::Complete),
+            ErrorKind::MessageAlreadyReceived,
+        );
         let new = store.lease(ANN, "q", 1000);
         assert_ne!(new, old);
-        store.refused(BOB, settle("q", &[old], Settle::Complete), ErrorKind::MessageAlreadyReceived);
+        store.refused(
+            BOB,
+            settle("q", &[old], Settle::Complete),
+            ErrorKind::MessageAlreadyReceived,
+        );
         store.must(ANN, settle("q", &[new], Settle::Complete));
     }
 }
@@ -134,9 +150,14 @@ fn many_leases_are_settled_together_or_not_at_all() {
     };
     let leases: Vec<LeaseId> = all.iter().map(|m| m.lease.unwrap()).collect();
     store.must(BOB, settle("q", &leases[..1], Settle::Release));
-    let error = store.ask(BOB, settle("q", &leases, Settle::Complete)).unwrap_err();
+    let error = store
+        .ask(BOB, settle("q", &leases, Settle::Complete))
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::MessageAlreadyReceived);
-    assert!(error.message.contains(&leases[0].lookup_id.to_string()), "{error:?}");
+    assert!(
+        error.message.contains(&leases[0].lookup_id.to_string()),
+        "{error:?}"
+    );
     assert_eq!(store.status("q").message_count, 3);
     store.must(BOB, settle("q", &leases[1..], Settle::Complete));
     store.crash();
@@ -145,7 +166,12 @@ fn many_leases_are_settled_together_or_not_at_all() {
 
 #[test]
 fn a_lease_that_is_named_twice_is_settled_once() {
-    for how in [Settle::Complete, Settle::Release, Settle::Reject, Settle::Extend(5)] {
+    for how in [
+        Settle::Complete,
+        Settle::Release,
+        Settle::Reject,
+        Settle::Extend(5),
+    ] {
         let mut store = Store::new();
         store.create("q", false);
         store.send_all("q", &["1"]);
@@ -197,7 +223,11 @@ fn the_length_of_a_lease_has_bounds() {
         store.refused(BOB, request, ErrorKind::InvalidParameter);
     }
     let lease = store.lease(BOB, "q", 12 * 60 * 60 * 1000);
-    store.refused(BOB, settle("q", &[lease], Settle::Extend(0)), ErrorKind::InvalidParameter);
+    store.refused(
+        BOB,
+        settle("q", &[lease], Settle::Extend(0)),
+        ErrorKind::InvalidParameter,
+    );
     store.must(BOB, settle("q", &[], Settle::Complete));
     assert_eq!(store.status("q").locked_count, 1);
 }

@@ -34,7 +34,10 @@ fn a_move_keeps_the_message_and_counts_itself() {
     store.must(ANN, move_to("q;other", id, "q", Transaction::Single));
     assert_eq!(store.messages("q")[0].move_count, 3);
     let status = store.status("q;work");
-    assert_eq!((status.kind, status.name.as_str()), (QueueKind::Subqueue, "q;Work"));
+    assert_eq!(
+        (status.kind, status.name.as_str()),
+        (QueueKind::Subqueue, "q;Work")
+    );
 }
 
 #[test]
@@ -59,7 +62,10 @@ fn only_the_family_moves() {
         ("qq", ErrorKind::UnsupportedFormatNameOperation),
         ("qq;x", ErrorKind::UnsupportedFormatNameOperation),
         ("q;JOURNAL", ErrorKind::UnsupportedFormatNameOperation),
-        ("system$;DEADLETTER", ErrorKind::UnsupportedFormatNameOperation),
+        (
+            "system$;DEADLETTER",
+            ErrorKind::UnsupportedFormatNameOperation,
+        ),
         ("none", ErrorKind::UnsupportedFormatNameOperation),
         ("q", ErrorKind::InvalidParameter),
         ("q;xactonly", ErrorKind::IllegalQueuePathName),
@@ -74,7 +80,11 @@ fn only_the_family_moves() {
     let longer = format!("q;{}", "s".repeat(32));
     let too_long = move_to(&longest, ids[0], &longer, Transaction::None);
     store.refused(ANN, too_long, ErrorKind::IllegalQueuePathName);
-    store.refused(ANN, move_to("q", 99, "q;x", Transaction::None), ErrorKind::MessageNotFound);
+    store.refused(
+        ANN,
+        move_to("q", 99, "q;x", Transaction::None),
+        ErrorKind::MessageNotFound,
+    );
     assert_eq!(store.bodies("q"), Vec::<String>::new());
 }
 
@@ -100,11 +110,26 @@ fn a_move_of_a_transactional_queue_needs_a_transaction_and_of_another_none() {
     let mut store = Store::new();
     store.create("t", true);
     store.create("n", false);
-    let (t, n) = (store.send_all("t", &["1"])[0], store.send_all("n", &["1"])[0]);
+    let (t, n) = (
+        store.send_all("t", &["1"])[0],
+        store.send_all("n", &["1"])[0],
+    );
     let transaction = store.begin(ANN, 1);
-    store.refused(ANN, move_to("t", t, "t;x", Transaction::None), ErrorKind::TransactionUsage);
-    store.refused(ANN, move_to("n", n, "n;x", Transaction::Single), ErrorKind::TransactionUsage);
-    store.refused(ANN, move_to("n", n, "n;x", transaction), ErrorKind::TransactionUsage);
+    store.refused(
+        ANN,
+        move_to("t", t, "t;x", Transaction::None),
+        ErrorKind::TransactionUsage,
+    );
+    store.refused(
+        ANN,
+        move_to("n", n, "n;x", Transaction::Single),
+        ErrorKind::TransactionUsage,
+    );
+    store.refused(
+        ANN,
+        move_to("n", n, "n;x", transaction),
+        ErrorKind::TransactionUsage,
+    );
 }
 
 fn dead(store: &mut Store, queue: &str, body: &str) -> u64 {
@@ -118,7 +143,10 @@ fn dead_letters_go_back_to_a_queue() {
     let mut store = Store::new();
     store.create("n", false);
     store.create("t", true);
-    let ids = [dead(&mut store, "n", "late"), dead(&mut store, "t", "late too")];
+    let ids = [
+        dead(&mut store, "n", "late"),
+        dead(&mut store, "t", "late too"),
+    ];
     store.pass(2000);
     assert!(store.bodies("n").is_empty());
     store.crash();
@@ -141,6 +169,25 @@ fn dead_letters_go_back_to_a_queue() {
     }
     let sub = move_to("system$;DEADLETTER", ids[0], "n;x", Transaction::None);
     assert!(store.ask(ANN, sub).is_err());
+}
+
+#[test]
+fn a_dead_letter_that_fails_again_is_a_dead_letter_again() {
+    let mut store = Store::new();
+    store.create("t", true);
+    let id = dead(&mut store, "t", "late");
+    store.pass(2000);
+    store.must(
+        ANN,
+        move_to("system$;DEADXACT", id, "t", Transaction::Single),
+    );
+    let transaction = store.begin(ANN, 1);
+    store.must(ANN, receive("t", transaction));
+    store.must(ANN, reject("t", id, 1));
+    store.must(ANN, commit(1));
+    store.crash();
+    let letter = &store.messages("system$;DEADXACT")[0];
+    assert_eq!((letter.class, letter.destination.as_str()), (0xC004, "t"));
 }
 
 #[test]
@@ -173,7 +220,10 @@ fn a_family_is_deleted_together() {
     store.must(ANN, move_to("q", ids[0], "q;x", Transaction::None));
     let waiting = store.start(BOB, waits("q;y", Select::First, Take::Remove, 1));
     assert!(store.told(waiting).unwrap().is_err());
-    let waiting = store.start(BOB, waits("q;JOURNAL", Select::First, Take::Remove, u64::MAX));
+    let waiting = store.start(
+        BOB,
+        waits("q;JOURNAL", Select::First, Take::Remove, u64::MAX),
+    );
     store.must(ANN, delete("q"));
     let gone = store.told(waiting).unwrap().unwrap_err();
     assert_eq!(gone.kind, ErrorKind::QueueDeleted);

@@ -41,7 +41,10 @@ fn a_message_is_tried_so_often_and_moved_to_poison() {
             assert_eq!(tried, u64::from((1 + cycles) * (1 + retries)));
             store.crash();
             let poison = store.messages("q;poison");
-            assert_eq!((body(&poison[0]), poison[0].lookup_id), ("bad".to_owned(), id));
+            assert_eq!(
+                (body(&poison[0]), poison[0].lookup_id),
+                ("bad".to_owned(), id)
+            );
             // Counted since it entered the queue that it is in.
             assert_eq!(poison[0].abort_count, 0);
             // To retry and back for each cycle, and to poison.
@@ -71,7 +74,10 @@ fn the_retry_delay_counts_from_the_abort_and_goes_on_over_a_crash() {
     assert!(store.bodies("q").is_empty());
     store.pass(1);
     let back = store.messages("q");
-    assert_eq!((back.len(), back[0].abort_count, back[0].move_count), (1, 0, 2));
+    assert_eq!(
+        (back.len(), back[0].abort_count, back[0].move_count),
+        (1, 0, 2)
+    );
     store.crash();
     store.pass(0);
     assert_eq!(store.bodies("q"), ["bad"]);
@@ -101,7 +107,10 @@ fn fault_stops_the_queue_until_somebody_acts() {
     assert_eq!(store.status("q").faulted, None);
     store.crash();
     assert_eq!(store.status("q").faulted, None);
-    assert_eq!(body(&store.one(ANN, receive("q", Transaction::Single))), "good");
+    assert_eq!(
+        body(&store.one(ANN, receive("q", Transaction::Single))),
+        "good"
+    );
 }
 
 #[test]
@@ -116,7 +125,10 @@ fn a_stopped_queue_gives_its_poisonous_message_to_who_names_it() {
     store.must(ANN, abort(50));
     assert_eq!(store.status("q").faulted, Some(ids[0]));
     store.must(ANN, named(Transaction::Single));
-    assert_eq!(body(&store.one(ANN, receive("q", Transaction::Single))), "good");
+    assert_eq!(
+        body(&store.one(ANN, receive("q", Transaction::Single))),
+        "good"
+    );
 }
 
 #[test]
@@ -142,7 +154,11 @@ fn drop_deletes_and_reject_sends_to_the_dead_letters() {
         store.crash();
         let letters = store.messages("system$;DEADXACT");
         assert_eq!(letters.len(), dead);
-        assert!(letters.iter().all(|m| m.class == 0xC004 && m.destination == "q"));
+        assert!(
+            letters
+                .iter()
+                .all(|m| m.class == 0xC004 && m.destination == "q")
+        );
         assert_eq!(store.status("q").message_count, 0);
         assert!(store.bodies("q;poison").is_empty());
     }
@@ -166,7 +182,11 @@ fn many_transactions_of_one_session_send_all_their_messages_round() {
         for queue in ["q", "r"] {
             assert!(store.bodies(queue).is_empty());
             let retry = store.status(&format!("{queue};retry"));
-            assert_eq!((retry.message_count, retry.delayed_count), (2, 2), "{queue}");
+            assert_eq!(
+                (retry.message_count, retry.delayed_count),
+                (2, 2),
+                "{queue}"
+            );
         }
         store.crash();
     }

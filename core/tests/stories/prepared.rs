@@ -100,7 +100,11 @@ fn an_unknown_branch_aborts_and_does_not_commit() {
     store.refused(ANN, resolve("never", true), ErrorKind::TransactionAborted);
     store.begin(ANN, 1);
     store.refused(ANN, prepare(1, ""), ErrorKind::InvalidParameter);
-    store.refused(ANN, prepare(1, &"x".repeat(129)), ErrorKind::InvalidParameter);
+    store.refused(
+        ANN,
+        prepare(1, &"x".repeat(129)),
+        ErrorKind::InvalidParameter,
+    );
     store.must(ANN, prepare(1, "b"));
     store.refused(ANN, commit(1), ErrorKind::TransactionAborted);
     store.begin(ANN, 2);
@@ -168,7 +172,10 @@ fn acknowledgements_of_arrival_name_the_ids_that_were_given_at_last() {
         store.crash();
         let sent: Vec<_> = store.messages("q")[1..].iter().map(|m| m.id).collect();
         let told = store.messages("admin");
-        let named: Vec<_> = told.iter().map(|m| m.message().unwrap().correlation_id).collect();
+        let named: Vec<_> = told
+            .iter()
+            .map(|m| m.message().unwrap().correlation_id)
+            .collect();
         assert_eq!(named, sent);
         for id in sent {
             store.must(ANN, peek("admin", Select::Correlation(id)));
@@ -209,7 +216,10 @@ fn a_queue_that_is_deleted_meanwhile_takes_its_part_with_it() {
                     "a" => store.bodies("b").len(),
                     _ => store.bodies("a").len(),
                 };
-                assert_eq!(left, [[4, 1], [0, 2]][usize::from(gone == "a")][usize::from(commit)]);
+                assert_eq!(
+                    left,
+                    [[4, 1], [0, 2]][usize::from(gone == "a")][usize::from(commit)]
+                );
             }
         }
     }

@@ -40,11 +40,19 @@ fn next_and_previous_step_over_what_is_held_and_what_is_gone() {
     assert_eq!(at(&mut store, Select::After(ids[2])), "e");
     assert_eq!(at(&mut store, Select::Before(ids[4])), "c");
     assert_eq!(at(&mut store, Select::Before(ids[2])), "a");
-    store.refused(ANN, peek("q", Select::After(ids[4])), ErrorKind::ReceiveTimeout);
+    store.refused(
+        ANN,
+        peek("q", Select::After(ids[4])),
+        ErrorKind::ReceiveTimeout,
+    );
     for nothing in [Select::Before(ids[0]), Select::Before(0)] {
         store.refused(ANN, peek("q", nothing), ErrorKind::MessageNotFound);
     }
-    store.refused(ANN, peek("q", Select::After(u64::MAX)), ErrorKind::ReceiveTimeout);
+    store.refused(
+        ANN,
+        peek("q", Select::After(u64::MAX)),
+        ErrorKind::ReceiveTimeout,
+    );
 }
 
 #[test]
@@ -59,7 +67,11 @@ fn a_place_tells_whether_its_message_is_there_held_or_gone() {
     store.must(BOB, take("q", Select::LookupId(ids[1]), Take::Remove));
     let gone = peek("q", Select::LookupId(ids[1]));
     store.refused(ANN, gone, ErrorKind::MessageNotFound);
-    store.refused(ANN, peek("q", Select::LookupId(0)), ErrorKind::MessageNotFound);
+    store.refused(
+        ANN,
+        peek("q", Select::LookupId(0)),
+        ErrorKind::MessageNotFound,
+    );
     store.refused(ANN, peek("q", Select::Last), ErrorKind::MessageNotFound);
 }
 
@@ -74,7 +86,11 @@ fn a_message_is_found_by_its_id_and_no_other_managers_id_finds_it() {
         manager: Uuid::from_u128(5),
         ordinal: b.id.ordinal,
     };
-    store.refused(ANN, peek("q", Select::Id(foreign)), ErrorKind::MessageNotFound);
+    store.refused(
+        ANN,
+        peek("q", Select::Id(foreign)),
+        ErrorKind::MessageNotFound,
+    );
     store.must(BOB, take("q", Select::Id(b.id), Take::Lease(1000)));
     let held = peek("q", Select::Id(b.id));
     store.refused(ANN, held.clone(), ErrorKind::MessageAlreadyReceived);
@@ -121,7 +137,10 @@ fn all_ids_find_their_message_in_a_long_queue() {
     for (place, message) in all.iter().enumerate().step_by(7) {
         let expected = body(message);
         assert_eq!(at(&mut store, Select::Id(message.id)), expected);
-        assert_eq!(at(&mut store, Select::LookupId(message.lookup_id)), expected);
+        assert_eq!(
+            at(&mut store, Select::LookupId(message.lookup_id)),
+            expected
+        );
         if let Some(next) = all.get(place + 1) {
             assert_eq!(at(&mut store, Select::After(message.lookup_id)), body(next));
             assert_eq!(at(&mut store, Select::Before(next.lookup_id)), expected);

@@ -228,7 +228,12 @@ impl Store {
     }
 
     pub fn status(&mut self, queue: &str) -> QueueStatus {
-        match self.must(ANN, Request::GetQueue { queue: queue.into() }) {
+        match self.must(
+            ANN,
+            Request::GetQueue {
+                queue: queue.into(),
+            },
+        ) {
             Reply::Queue(status) => *status,
             other => panic!("{other:?}"),
         }
@@ -386,11 +391,15 @@ pub fn resolve(branch: &str, commit: bool) -> Request {
 }
 
 pub fn purge(queue: &str) -> Request {
-    Request::PurgeQueue { queue: queue.into() }
+    Request::PurgeQueue {
+        queue: queue.into(),
+    }
 }
 
 pub fn delete(queue: &str) -> Request {
-    Request::DeleteQueue { queue: queue.into() }
+    Request::DeleteQueue {
+        queue: queue.into(),
+    }
 }
 
 /// A correlation id that only means something to its users.

@@ -56,7 +56,10 @@ fn an_abort_puts_everything_back_in_its_place() {
     for _ in 0..2 {
         assert_eq!(store.bodies("a"), ["1", "2", "3", "4", "5"]);
         let counts = store.messages("a");
-        let counts: Vec<_> = counts.iter().map(|m| (m.abort_count, m.move_count)).collect();
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|m| (m.abort_count, m.move_count))
+            .collect();
         assert_eq!(counts, [(1, 0), (1, 0), (0, 0), (0, 0), (0, 0)]);
         for queue in ["b", "a;later", "system$;DEADXACT"] {
             assert!(store.bodies(queue).is_empty(), "{queue}");
@@ -186,7 +189,10 @@ fn messages_of_one_transaction_know_which_is_its_first_and_its_last() {
         let [a, b] = ["a", "b"].map(|queue| store.messages(queue));
         let sent = |m: &hamq_core::queue::message::Received| m.transaction.unwrap();
         let marks = [&a[0], &b[0], &a[1], &a[2]].map(|m| (sent(m).first, sent(m).last));
-        assert_eq!(marks, [(true, false), (false, false), (false, true), (true, true)]);
+        assert_eq!(
+            marks,
+            [(true, false), (false, false), (false, true), (true, true)]
+        );
         assert_eq!(sent(&a[0]).transaction, sent(&b[0]).transaction);
         assert_eq!(sent(&a[0]).transaction, sent(&a[1]).transaction);
         assert_ne!(sent(&a[0]).transaction, sent(&a[2]).transaction);
@@ -239,7 +245,11 @@ fn a_transaction_that_does_nothing_commits() {
     store.refused(ANN, abort(2), ErrorKind::TransactionAborted);
     store.begin(ANN, 3);
     let transaction = hamq_core::queue::request::TransactionId(3);
-    store.refused(ANN, Request::Begin { transaction }, ErrorKind::InvalidRequest);
+    store.refused(
+        ANN,
+        Request::Begin { transaction },
+        ErrorKind::InvalidRequest,
+    );
 }
 
 #[test]
@@ -249,12 +259,26 @@ fn an_impossible_move_is_refused_when_it_is_asked_for() {
     store.create("other", true);
     let ids = store.send_all("q", &["1"]);
     let transaction = store.begin(ANN, 1);
-    for to in ["q;deadletter", "q;a+b", "q;", "q;JOURNAL", "q", "Q", "other", "none", "q;a;b"] {
+    for to in [
+        "q;deadletter",
+        "q;a+b",
+        "q;",
+        "q;JOURNAL",
+        "q",
+        "Q",
+        "other",
+        "none",
+        "q;a;b",
+    ] {
         let asked = store.ask(ANN, move_to("q", ids[0], to, transaction));
         assert!(asked.is_err(), "{to}: {asked:?}");
     }
     let long = format!("q;{}", "x".repeat(32));
-    assert!(store.ask(ANN, move_to("q", ids[0], &long, transaction)).is_err());
+    assert!(
+        store
+            .ask(ANN, move_to("q", ids[0], &long, transaction))
+            .is_err()
+    );
     assert_eq!(store.bodies("q"), ["1"]);
     store.must(ANN, commit(1));
     assert_eq!(store.bodies("q"), ["1"]);
@@ -284,7 +308,10 @@ fn a_receive_outside_of_the_transaction_is_at_once() {
     store.send_all("q", &["1", "2"]);
     let transaction = store.begin(ANN, 1);
     store.must(ANN, receive("q", transaction));
-    assert_eq!(body(&store.one(ANN, receive("q", Transaction::Single))), "2");
+    assert_eq!(
+        body(&store.one(ANN, receive("q", Transaction::Single))),
+        "2"
+    );
     store.must(ANN, abort(1));
     store.crash();
     assert_eq!(store.bodies("q"), ["1"]);

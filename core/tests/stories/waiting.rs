@@ -33,7 +33,11 @@ fn a_hundred_who_wait_get_one_message_each_in_the_order_they_came() {
         store.send_all("q", &[&n.to_string()]);
     }
     for (n, waiter) in waiters.iter().enumerate() {
-        let expected = if n < 60 { vec![n.to_string()] } else { Vec::new() };
+        let expected = if n < 60 {
+            vec![n.to_string()]
+        } else {
+            Vec::new()
+        };
         assert_eq!(got(store.told(*waiter)), expected);
     }
     assert_eq!(store.status("q").message_count, 0);

@@ -101,7 +101,11 @@ impl State {
             lost.len(),
             leases.len(),
             named.join(", "),
-            if lost.len() > LOST_NAMED_MAX { ", ..." } else { "" }
+            if lost.len() > LOST_NAMED_MAX {
+                ", ..."
+            } else {
+                ""
+            }
         );
         Err(Error::new(ErrorKind::MessageAlreadyReceived, text).hint(
             "nothing was settled: another consumer may have these messages now; undo what was done with them, settle the rest, take longer leases",

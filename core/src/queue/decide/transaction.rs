@@ -2,8 +2,8 @@
 
 use super::Decision;
 use super::acknowledgment::RECEIVE_REJECTED;
-use crate::error::{Error, ErrorKind, Result};
 use super::send::ACK_REACH_QUEUE;
+use crate::error::{Error, ErrorKind, Result};
 use crate::queue::change::{Change, Content, Counts, Effect, Tell};
 use crate::queue::encoded::Encoded;
 use crate::queue::index::Pages;
@@ -481,7 +481,9 @@ impl State {
             let Effect::Arrive(arrival) = effect else {
                 continue;
             };
-            let of = before.iter().position(|id| Some(*id) == arrival.correlation_id);
+            let of = before
+                .iter()
+                .position(|id| Some(*id) == arrival.correlation_id);
             let of = of.filter(|_| arrival.class == ACK_REACH_QUEUE);
             let (Some(id), Content::Stored(place)) =
                 (of.and_then(|of| after.get(of)), &arrival.content)
