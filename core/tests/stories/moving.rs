@@ -191,6 +191,21 @@ fn a_dead_letter_that_fails_again_is_a_dead_letter_again() {
 }
 
 #[test]
+fn what_is_received_from_a_subqueue_is_kept_in_the_journal_of_the_queue() {
+    let mut store = Store::new();
+    store.create_with("q", |properties| properties.journal = true);
+    let ids = store.send_all("q", &["1"]);
+    store.must(ANN, move_to("q", ids[0], "q;x", Transaction::None));
+    store.must(ANN, take("q;x", Select::First, Take::Remove));
+    store.crash();
+    let copy = &store.messages("q;JOURNAL")[0];
+    assert_eq!(
+        (body(copy), copy.destination.as_str()),
+        ("1".to_owned(), "q;x")
+    );
+}
+
+#[test]
 fn copies_of_one_message_do_not_meet_in_a_queue() {
     let mut store = Store::new();
     store.create_with("q", |properties| properties.journal = true);

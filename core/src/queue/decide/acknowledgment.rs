@@ -57,9 +57,7 @@ impl State {
             to,
             class: 0,
         };
-        if queue.properties.journal && self.queue_journal_has_room(queue) {
-            effects.push(copy(number | JOURNAL_BIT));
-        }
+        effects.extend(self.journal_of(queue).map(copy));
         if queue.is_journal() {
             return Ok(());
         }
@@ -235,9 +233,19 @@ impl State {
         format!("{}\\private$\\{local}", self.computer)
     }
 
-    fn queue_journal_has_room(&self, queue: &Queue) -> bool {
-        let quota = queue.properties.journal_quota_bytes;
-        let journal = self.queues.get(&(queue.number | JOURNAL_BIT));
-        quota == u64::MAX || journal.is_some_and(|journal| journal.bytes() < quota)
+    /// The journal of what is received from a queue, if it wants one and that has room. A subqueue is part of its
+    /// queue.
+    fn journal_of(&self, queue: &Queue) -> Option<u32> {
+        let of = match (queue.kind, queue.name.split_once(';')) {
+            (QueueKind::Private, _) => queue,
+            (QueueKind::Subqueue, Some((parent, _))) => {
+                self.queues.get(&self.number_of(parent)?)?
+            }
+            _ => return None,
+        };
+        let number = of.number | JOURNAL_BIT;
+        let quota = of.properties.journal_quota_bytes;
+        let has_room = quota == u64::MAX || self.queues.get(&number)?.bytes() < quota;
+        (of.properties.journal && has_room).then_some(number)
     }
 }
