@@ -219,7 +219,7 @@ impl Door {
         &self,
         py: Python<'_>,
         queue: &str,
-        choice: Choice,
+        #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")] choice: Choice,
         timeout_ms: Option<u64>,
         transaction: Option<u64>,
     ) -> PyResult<Message> {

@@ -482,6 +482,10 @@ impl State {
         let entry = queue.get(pages, lookup_id)?;
         let entry = entry.ok_or_else(|| not_there(number, lookup_id))?;
         let entry = copy_of(entry, name, class);
+        if self.is_in(pages, to, lookup_id)? {
+            // Taken before and moved back: the first copy is still there.
+            return Ok(());
+        }
         self.hold(&entry);
         self.put_in(pages, to, lookup_id, entry, 0, on)
     }
@@ -495,13 +499,29 @@ impl State {
         counts: Counts,
         on: &mut Applying<'_>,
     ) -> Result<()> {
+        let from = self.queue_mut(number)?;
+        let (is_copy, is_dead) = (from.is_journal(), from.is_dead_letters());
         let mut entry = self.take_out(pages, number, lookup_id)?;
+        if self.is_in(pages, to, lookup_id)? {
+            // Moved back from two journals: it is one message again.
+            self.release(&entry);
+            return Ok(());
+        }
+        if is_copy {
+            revive(&mut entry, is_dead);
+        }
         let time_ms = on.time_ms;
         let extra = entry.extra_mut();
         extra.move_count += 1;
         extra.last_move_ms = time_ms;
         set_counts(extra, counts);
         self.put_in(pages, to, lookup_id, entry, due_ms, on)
+    }
+
+    /// Whether a queue has this message. Places are unique in a store: another one there is a copy of it.
+    fn is_in(&mut self, pages: &dyn Pages, number: u32, lookup_id: u64) -> Result<bool> {
+        let queue = self.queue_mut(number)?;
+        Ok(queue.get(pages, lookup_id)?.is_some())
     }
 
     fn count(
@@ -645,12 +665,24 @@ pub(super) fn entry_of(arrival: &Arrival, position: Position, time_ms: u64) -> E
 pub(super) fn copy_of(entry: &Entry, from: String, class: u16) -> Entry {
     let mut entry = entry.clone();
     let extra = entry.extra_mut();
-    extra.class = class;
+    if class != 0 {
+        extra.class = class;
+    }
     extra.destination = from;
     extra.expires_ms = 0;
     // Nobody is told of a copy's fate, and it has no copies of its own.
     entry.wishes = Wishes::new(super::message::Acknowledge::NONE, Journal::NONE);
     entry
+}
+
+/// A copy is moved back to a queue: it is a message again, and kept if it fails once more.
+fn revive(entry: &mut Entry, is_dead: bool) {
+    let extra = entry.extra_mut();
+    if is_dead {
+        extra.class = 0;
+    }
+    extra.destination.clear();
+    entry.wishes = Wishes::new(super::message::Acknowledge::NONE, Journal::DEAD_LETTER);
 }
 
 /// What few messages have, from their arrival.

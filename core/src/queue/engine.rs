@@ -85,6 +85,8 @@ const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Room for what time brings, asked for before it is decided.
 const TIME_RECORDS: usize = 16;
 const TIME_BYTES: usize = 1024;
+/// Changes that time brings in one round at most.
+const TIME_CHANGES_MAX: usize = 4;
 /// How long that waits when the disk has none.
 const TIME_RETRY_MS: u64 = 1000;
 
@@ -273,6 +275,10 @@ impl Engine {
         {
             self.failure = Some(error);
         }
+        if self.failure.is_none() {
+            // What time brought.
+            self.serve_woken();
+        }
         for asked in round {
             self.handle(asked);
         }
@@ -322,6 +328,17 @@ impl Engine {
             }
             Ok(()) => {}
         }
+        self.more_time = true;
+        for _ in 0..TIME_CHANGES_MAX {
+            if !self.more_time || self.failure.is_some() {
+                break;
+            }
+            self.wake(now);
+        }
+    }
+
+    /// One change of those that time brings.
+    fn wake(&mut self, now: Now) {
         let contents = Contents {
             log: RefCell::new(&mut self.log),
             cache: &self.cache,
@@ -329,7 +346,7 @@ impl Engine {
         match self.state.wake(&contents, now) {
             Ok(woken) => {
                 self.more_time = woken.more;
-                for change in woken.changes {
+                if let Some(change) = woken.change {
                     self.record_own(&change);
                 }
             }

@@ -150,6 +150,15 @@ impl Queue {
         )
     }
 
+    /// Whether undeliverable messages are kept in it.
+    #[must_use]
+    pub const fn is_dead_letters(&self) -> bool {
+        matches!(
+            self.kind,
+            QueueKind::DeadLetter | QueueKind::TransactionalDeadLetter
+        )
+    }
+
     /// What is shown of it, beside its journal.
     #[must_use]
     pub fn status(&self) -> QueueStatus {

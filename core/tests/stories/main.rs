@@ -9,6 +9,7 @@
 
 mod store;
 
+mod chaos;
 mod leases;
 mod moving;
 mod poison;

@@ -119,8 +119,13 @@ impl Store {
     }
 
     /// A client asks its last request again: it has not seen the reply.
+    pub fn start_again(&mut self, client: u128) -> Ticket {
+        self.submit(client, self.last[&client].clone())
+    }
+
+    /// The same, of a request that does not wait.
     pub fn again(&mut self, client: u128) -> Result<Reply> {
-        let ticket = self.submit(client, self.last[&client].clone());
+        let ticket = self.start_again(client);
         self.told(ticket).expect("it does not wait")
     }
 

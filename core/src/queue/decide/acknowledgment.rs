@@ -57,11 +57,7 @@ impl State {
             to,
             class: 0,
         };
-        if queue.properties.journal
-            && let Some(journal) = self.journal_with_room(queue)
-        {
-            effects.push(copy(journal));
-        }
+        effects.extend(self.journal_of(queue).map(copy));
         if queue.is_journal() {
             return Ok(());
         }
@@ -237,14 +233,19 @@ impl State {
         format!("{}\\private$\\{local}", self.computer)
     }
 
-    /// The journal that keeps copies of what is received from the queue, unless it is full. A subqueue has none of
-    /// its own: its messages belong to the queue it is a part of.
-    fn journal_with_room(&self, queue: &Queue) -> Option<u32> {
-        let main = queue.name.split(';').next().unwrap_or_default();
-        let (main, _) = self.find_queue(main).ok()?;
-        let number = main | JOURNAL_BIT;
-        let journal = self.queues.get(&number)?;
-        let quota = queue.properties.journal_quota_bytes;
-        (quota == u64::MAX || journal.bytes() < quota).then_some(number)
+    /// The journal of what is received from a queue, if it wants one and that has room. A subqueue is part of its
+    /// queue.
+    fn journal_of(&self, queue: &Queue) -> Option<u32> {
+        let of = match (queue.kind, queue.name.split_once(';')) {
+            (QueueKind::Private, _) => queue,
+            (QueueKind::Subqueue, Some((parent, _))) => {
+                self.queues.get(&self.number_of(parent)?)?
+            }
+            _ => return None,
+        };
+        let number = of.number | JOURNAL_BIT;
+        let quota = of.properties.journal_quota_bytes;
+        let has_room = quota == u64::MAX || self.queues.get(&number)?.bytes() < quota;
+        (of.properties.journal && has_room).then_some(number)
     }
 }

@@ -37,6 +37,14 @@ impl State {
         if queue.index.get(pages, lookup_id)?.is_none() {
             return Err(no_message(queue, lookup_id));
         }
+        let target = self.number_of(to).and_then(|n| self.queues.get_mut(&n));
+        if let Some(target) = target
+            && target.get(pages, lookup_id)?.is_some()
+        {
+            let text = format!("queue {to} has message {lookup_id} already");
+            return Err(Error::new(ErrorKind::InvalidParameter, text)
+                .hint("this one is a copy of it: receive it, if it is not wanted"));
+        }
         if let Transaction::In(transaction) = transaction {
             self.open_transaction(from, transaction)?.admit(0)?;
             let by = Holder::Transaction(from.client, transaction);

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueueName;
 use crate::queue::access::{AccessList, CREATE_QUEUE, Rights};
 use crate::queue::change::{Change, Effect, Tell};
+use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::request::{
     Caller, MachineProperties, QueueKind, QueueProperties, QueueStatus, Reply, Request, RequestId,
@@ -51,6 +52,7 @@ impl State {
             Request::DeleteQueue { queue } => {
                 let (number, found) = self.open_queue(from, queue, Rights::DELETE_QUEUE)?;
                 check_deletable(found)?;
+                self.check_not_awaited(found)?;
                 return self.decide_delete(pages, stamp, number);
             }
             Request::PurgeQueue { queue } => {
@@ -280,6 +282,17 @@ fn is_multicast(text: &str) -> bool {
 }
 
 impl State {
+    /// A prepared transaction must be able to commit: the subqueue that it moves messages to stays.
+    fn check_not_awaited(&self, queue: &Queue) -> Result<()> {
+        let to_it = |e: &Effect| matches!(e, Effect::Move { to, .. } if *to == queue.number);
+        let mut prepared = self.prepared.values();
+        if queue.kind != QueueKind::Subqueue || !prepared.any(|p| p.effects.iter().any(to_it)) {
+            return Ok(());
+        }
+        let text = format!("a prepared transaction moves messages to {}", queue.name);
+        Err(Error::new(ErrorKind::InvalidState, text).hint("its coordinator must resolve it first"))
+    }
+
     /// Deleting a queue: who asked to hear of the fate of messages in it does.
     fn decide_delete(
         &mut self,
@@ -341,7 +354,13 @@ impl State {
         let Some(queue) = self.queues.get_mut(&number) else {
             return Ok(());
         };
-        let told = queue.index.told(pages)?;
+        let mut told = queue.index.told(pages)?;
+        let entry = |(id, entry): (&u64, &Entry)| (*id, entry.clone());
+        told.extend(queue.delayed.iter().map(|d| entry((d.0, &d.1.entry))));
+        if class == super::acknowledgment::QUEUE_DELETED {
+            // A purge leaves them to who holds them.
+            told.extend(queue.locked.iter().map(|l| entry((l.0, &l.1.entry))));
+        }
         for (lookup_id, entry) in told {
             if let Some(queue) = self.queues.get(&number) {
                 self.after_failure(effects, queue, (lookup_id, &entry), class, pages)?;

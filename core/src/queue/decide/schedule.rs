@@ -14,8 +14,8 @@ const COUNT_MAX: usize = 1_000;
 /// What became of the time.
 #[derive(Default)]
 pub struct Woken {
-    /// These are to be logged and applied.
-    pub changes: Vec<Change>,
+    /// This is to be logged and applied.
+    pub change: Option<Change>,
     /// There is more to do at once.
     pub more: bool,
 }
@@ -30,25 +30,29 @@ impl State {
         (wall, self.leases.first().map(|lease| lease.0))
     }
 
-    /// Deals with everything whose time has come.
+    /// Deals with what has become due: delays first, then leases, then lifetimes.
     ///
     /// # Errors
     /// Those of reading a page.
     pub fn wake(&mut self, pages: &dyn Pages, now: Now) -> Result<Woken> {
         let mut effects = Vec::new();
         let mut left = COUNT_MAX;
+        // One after the other: what comes out of a delay or a lease may have expired in it, and nothing may
+        // leave twice in one change.
         self.wake_delayed(pages, &mut effects, &mut left, now)?;
-        self.end_leases(pages, &mut effects, &mut left, now)?;
-        self.expire(pages, &mut effects, &mut left, now)?;
-        let changes = (!effects.is_empty()).then(|| Change {
+        if effects.is_empty() {
+            self.end_leases(pages, &mut effects, &mut left, now)?;
+        }
+        if effects.is_empty() {
+            self.expire(pages, &mut effects, &mut left, now)?;
+        }
+        let more = left == 0 || !effects.is_empty();
+        let change = (!effects.is_empty()).then(|| Change {
             stamp: self.own_stamp(now),
             tell: Tell::Done,
             effects,
         });
-        Ok(Woken {
-            changes: changes.into_iter().collect(),
-            more: left == 0,
-        })
+        Ok(Woken { change, more })
     }
 
     fn wake_delayed(
@@ -122,10 +126,16 @@ impl State {
         left: &mut usize,
         now: Now,
     ) -> Result<()> {
+        let mut seen = std::collections::BTreeSet::new();
         while let Some(&(expires_ms, number)) = self.expiries.first()
             && expires_ms <= now.wall_ms
             && *left > 0
         {
+            if !seen.insert(number) {
+                // Its dead were all found by its first time, and are in the queue until the change is applied.
+                self.expiries.pop_first();
+                continue;
+            }
             let Some(queue) = self.queues.get_mut(&number) else {
                 self.expiries.pop_first();
                 continue;
