@@ -179,6 +179,11 @@ impl State {
         u64::from(PRIORITY_MAX - priority.min(PRIORITY_MAX)) << COUNTER_BITS | counter
     }
 
+    /// How many numbers have been given when this place is taken.
+    pub(super) const fn distance(&self, lookup_id: u64) -> u64 {
+        (lookup_id & COUNTER_MASK).wrapping_sub(self.counter) & COUNTER_MASK
+    }
+
     /// A lookup id's number was given.
     pub(super) fn count_place(&mut self, lookup_id: u64) {
         self.counter = self.counter.max(lookup_id & COUNTER_MASK);

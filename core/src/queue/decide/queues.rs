@@ -341,7 +341,13 @@ impl State {
         let Some(queue) = self.queues.get_mut(&number) else {
             return Ok(());
         };
-        let told = queue.index.told(pages)?;
+        let mut told = queue.index.told(pages)?;
+        let delayed = queue.delayed.iter().map(|d| (*d.0, &d.1.entry));
+        // Held ones go with their queue; of a purge they are the holder's, until it gives them back.
+        let deleted = class == super::acknowledgment::QUEUE_DELETED;
+        let held = queue.locked.iter().filter(|_| deleted);
+        let held = held.map(|l| (*l.0, &l.1.entry));
+        told.extend(delayed.chain(held).map(|(id, entry)| (id, entry.clone())));
         for (lookup_id, entry) in told {
             if let Some(queue) = self.queues.get(&number) {
                 self.after_failure(effects, queue, (lookup_id, &entry), class, pages)?;

@@ -2,11 +2,12 @@
 
 use super::Decision;
 use super::acknowledgment::RECEIVE_REJECTED;
+use super::send::ACK_REACH_QUEUE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::change::{Change, Counts, Effect, Tell};
+use crate::queue::change::{Change, Content, Counts, Effect, Tell};
 use crate::queue::encoded::Encoded;
 use crate::queue::index::Pages;
-use crate::queue::message::{PRIORITY_MAX, SentIn};
+use crate::queue::message::{Acknowledge, PRIORITY_MAX, SentIn};
 use crate::queue::outcome::Outcome;
 use crate::queue::request::{BranchId, Caller, RequestId, TransactionId};
 use crate::queue::state::{Now, State};
@@ -178,12 +179,17 @@ impl State {
                         });
                     }
                     effects.extend(self.name_sender(from, &mut arrival));
-                    arrival.lookup_id = self.place(priority, 0);
+                    arrival.lookup_id = self.place(priority, self.taken_by(&effects));
                     let message = match &arrival.content {
                         crate::queue::change::Content::New(message) => message.clone(),
                         crate::queue::change::Content::Stored(_) => Encoded::trusted(Vec::new()),
                     };
-                    self.arrives(&mut effects, *arrival, &message, true)?;
+                    if leaves {
+                        self.arrives(&mut effects, *arrival, &message, true)?;
+                    } else {
+                        // Its id, which the acknowledgement names, is given with its place.
+                        effects.push(Effect::Arrive(arrival));
+                    }
                 }
             }
         }
@@ -206,6 +212,31 @@ impl State {
             let high = u8::try_from(arrival.lookup_id >> 56).unwrap_or_default();
             arrival.lookup_id = self.place(PRIORITY_MAX.saturating_sub(high), taken);
         }
+    }
+
+    /// Gives the arrivals of a prepared transaction their places, and tells those who asked of them.
+    fn tell_of_arrivals(&self, pages: &dyn Pages, effects: Vec<Effect>) -> Result<Vec<Effect>> {
+        let mut told = Vec::with_capacity(effects.len());
+        for mut effect in effects {
+            let mut sent = None;
+            if let Effect::Arrive(arrival) = &mut effect {
+                let priority = u8::try_from(arrival.lookup_id >> 56).unwrap_or_default();
+                let priority = PRIORITY_MAX.saturating_sub(priority);
+                arrival.lookup_id = self.place(priority, self.taken_by(&told));
+                if arrival.wishes.acknowledge().has(Acknowledge::POSITIVE_ARRIVAL)
+                    && let Content::Stored(position) = arrival.content
+                {
+                    sent = Some((arrival.queue, arrival.lookup_id, position));
+                }
+            }
+            told.push(effect);
+            if let Some((queue, lookup_id, position)) = sent {
+                let content = Encoded::trusted(pages.read(position)?);
+                let id = self.message_id(lookup_id);
+                self.acknowledge(&mut told, queue, &content, id, ACK_REACH_QUEUE, false)?;
+            }
+        }
+        Ok(told)
     }
 
     fn reject_held(
@@ -379,7 +410,7 @@ impl State {
         let mut effects = Vec::new();
         if commit {
             effects = prepared.effects;
-            self.place_arrivals(&mut effects);
+            effects = self.tell_of_arrivals(pages, effects)?;
             let is_move = |q: u32, m: u64, effects: &[Effect]| {
                 let moves = |e: &Effect| matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m));
                 effects.iter().any(moves)
