@@ -325,6 +325,14 @@ impl State {
         for (number, lookup_id) in held {
             self.unlock(pages, number, lookup_id)?;
         }
+        for queue in self.queues.values_mut() {
+            // It was an express message: what it stopped goes on without it.
+            if let Some(lookup_id) = queue.faulted
+                && queue.get(pages, lookup_id)?.is_none()
+            {
+                queue.faulted = None;
+            }
+        }
         self.counter = self.counter.max(self.reserved);
         self.next_lease = first_lease.max(1);
         let uploads: Vec<_> = std::mem::take(&mut self.uploads).into_values().collect();

@@ -226,10 +226,7 @@ fn a_large_body_is_written_and_read_in_parts() {
         let id = world.next_id(OWNER);
         let take = receive("q", Take::Remove, Transaction::None);
         world.ask_with(OWNER, id, take).unwrap();
-        assert_eq!(
-            read(&mut world, source, 0, 100).unwrap_err().kind,
-            ErrorKind::MessageNotFound
-        );
+        let of_message = source;
         let source = BodySource::Received(id.sequence);
         let reading = Request::ReadBody {
             source: source.clone(),
@@ -250,6 +247,10 @@ fn a_large_body_is_written_and_read_in_parts() {
             reply,
             Reply::Bytes(b"second".to_vec()),
             "until it is acknowledged"
+        );
+        assert_eq!(
+            read(&mut world, of_message, 0, 100).unwrap_err().kind,
+            ErrorKind::MessageNotFound
         );
         read(&mut world, source, 0, 1).unwrap_err();
     }

@@ -225,7 +225,7 @@ impl State {
         quota == u64::MAX || journals().map(Queue::bytes).sum::<u64>() + bytes <= quota
     }
 
-    fn sent_before(&self, number: u32, key: &[u8], now_ms: u64) -> Option<u64> {
+    pub(super) fn sent_before(&self, number: u32, key: &[u8], now_ms: u64) -> Option<u64> {
         let queue = self.queues.get(&number)?;
         let window = queue.properties.duplicate_window_ms;
         queue.keys.find(key, now_ms, window)

@@ -1,5 +1,7 @@
 //! Transactions over any queues of one manager: begin, commit, abort, and the two phases for a coordinator.
 
+use std::collections::BTreeSet;
+
 use super::Decision;
 use super::acknowledgment::RECEIVE_REJECTED;
 use super::send::ACK_REACH_QUEUE;
@@ -9,7 +11,7 @@ use crate::queue::encoded::Encoded;
 use crate::queue::index::Pages;
 use crate::queue::message::{Acknowledge, PRIORITY_MAX, SentIn};
 use crate::queue::outcome::Outcome;
-use crate::queue::request::{BranchId, Caller, RequestId, TransactionId};
+use crate::queue::request::{BodyId, BranchId, Caller, RequestId, TransactionId};
 use crate::queue::state::{Now, State};
 use crate::queue::stored_queue::Holder;
 use crate::queue::transaction::{OpenTransaction, Operation};
@@ -102,6 +104,7 @@ impl State {
         let Some(open) = self.transactions.remove(&key) else {
             return Ok(Decision::Known(Outcome::Done));
         };
+        let open = self.without_duplicates(open, now);
         let mut effects = self.effects_of(pages, from, open, true)?;
         self.place_arrivals(&mut effects);
         Ok(Decision::Change(Change {
@@ -129,6 +132,20 @@ impl State {
         let text = format!("transaction {} used a queue that was deleted", key.1.0);
         Err(Error::new(ErrorKind::TransactionAborted, text)
             .hint("it was aborted: its other messages are back in their queues"))
+    }
+
+    /// Without messages whose idempotency keys have come in since, or earlier in the same transaction.
+    fn without_duplicates(&self, mut open: OpenTransaction, now: Now) -> OpenTransaction {
+        let time_ms = self.time_ms.max(now.wall_ms);
+        let mut keys = BTreeSet::new();
+        open.operations.retain(|operation| match operation {
+            Operation::Send(arrival, _) if !arrival.key.is_empty() => {
+                keys.insert((arrival.queue, arrival.key.clone()))
+                    && (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
+            }
+            _ => true,
+        });
+        open
     }
 
     /// Everything that a transaction does. `leaves`: what it takes included.
@@ -320,6 +337,12 @@ impl State {
         for key in keys {
             effects.extend(self.abort(pages, key)?);
         }
+        let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
+        let unfinished = self.uploads.range(bodies);
+        effects.extend(unfinished.map(|((client, body), _)| Effect::Parts {
+            client: *client,
+            body: body.0,
+        }));
         let gone = self.outcomes.end_session(client);
         self.release_outcomes(&gone);
         Ok((!effects.is_empty()).then(|| Change {
@@ -349,6 +372,7 @@ impl State {
             return Ok(Decision::Known(Outcome::Done));
         };
         let taken = open.held().collect();
+        let open = self.without_duplicates(open, now);
         let effects = self.effects_of(pages, from, open, false)?;
         // Names of senders are needed at once: the places of messages are given at the commit.
         let is_name = |e: &Effect| matches!(e, Effect::Principal { .. } | Effect::Create { .. });
@@ -410,6 +434,13 @@ impl State {
         let mut effects = Vec::new();
         if commit {
             effects = prepared.effects;
+            let time_ms = self.time_ms.max(now.wall_ms);
+            effects.retain(|effect| match effect {
+                Effect::Arrive(arrival) if !arrival.key.is_empty() => {
+                    (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
+                }
+                _ => true,
+            });
             effects = self.tell_of_arrivals(pages, effects)?;
             let is_move = |q: u32, m: u64, effects: &[Effect]| {
                 let moves = |e: &Effect| matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m));
