@@ -45,9 +45,17 @@ impl State {
     pub(super) fn volatile(&mut self, pages: &dyn Pages, change: &Change) -> Result<Vec<bool>> {
         let has_express = self.has_express;
         let mut all = Vec::new();
+        let mut arriving = Vec::new();
         for effect in &change.effects {
             all.push(match effect {
-                Effect::Arrive(arrival) => arrival.express,
+                Effect::Arrive(arrival) => {
+                    if arrival.express {
+                        arriving.push(arrival.lookup_id);
+                    }
+                    arrival.express
+                }
+                // A copy of what arrives with this change is not in its queue yet.
+                Effect::Copy { lookup_id, .. } if arriving.contains(lookup_id) => true,
                 Effect::Leave { queue, lookup_id }
                 | Effect::Copy {
                     queue, lookup_id, ..
@@ -411,6 +419,8 @@ impl State {
         let expires_ms = entry.expires_ms();
         let queue = self.queue_mut(number)?;
         if due_ms > on.time_ms {
+            // One that dies before it is due wakes to die.
+            let due_ms = expires_ms.map_or(due_ms, |at| at.min(due_ms));
             queue.insert_delayed(lookup_id, entry, due_ms);
             self.due.insert((due_ms, number, lookup_id));
             return Ok(());

@@ -12,8 +12,11 @@ use super::message::{Delivery, LeaseId, MessageId, Received, SentIn};
 use super::outcome::{Delivered, Outcome};
 use super::request::{Caller, Reply, Request, RequestId};
 use super::state::RESERVE;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::Position;
+
+/// Bytes of one change at most: a transaction, and what is told of it.
+const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 impl Engine {
     /// Executes a request; none when it has to wait.
@@ -45,10 +48,34 @@ impl Engine {
                 Ok(Some(Reply::Bytes(bytes)))
             }
             Decision::Change(change) => {
+                self.make_room_beyond(request, &change)?;
                 let outcome = self.record(&change)?;
                 self.reply_to(&change, outcome).map(Some)
             }
         }
+    }
+
+    /// What a change brings beside can be more than was foreseen for its request.
+    fn make_room_beyond(&mut self, request: &Request, change: &Change) -> Result<()> {
+        if size_of(change) <= self.bytes_of(request) {
+            return Ok(());
+        }
+        let made = self.make_room_for(change);
+        if let (Err(error), Request::Commit { .. } | Request::Prepare { .. }) = (&made, request) {
+            // The transaction is over in memory and never will be in the log.
+            self.failure = Some(error.clone());
+        }
+        made
+    }
+
+    fn make_room_for(&mut self, change: &Change) -> Result<()> {
+        let bytes = size_of(change);
+        if bytes > RECORD_BYTES_MAX {
+            let text = format!("this would add {bytes} bytes to the log at once");
+            return Err(Error::new(ErrorKind::InsufficientResources, text)
+                .hint("it is acknowledgements that make so much: receive some messages first"));
+        }
+        self.make_room(change.effects.len() + 2, bytes, true)
     }
 
     /// The answer to who asked for a change; of the queue manager's own properties, what they are now.
@@ -190,7 +217,10 @@ impl Engine {
         };
         let outcome = match self.state.hand(&contents, from, id, hand, &read, now)? {
             Handed::Done(outcome) => outcome,
-            Handed::Change(change) => self.record(&change)?,
+            Handed::Change(change) => {
+                self.make_room_for(&change)?;
+                self.record(&change)?
+            }
         };
         let delivered = outcome.delivered().iter().zip(read);
         let mut messages = Vec::with_capacity(delivered.len());

@@ -182,6 +182,11 @@ impl State {
         u64::from(PRIORITY_MAX - priority.min(PRIORITY_MAX)) << COUNTER_BITS | counter
     }
 
+    /// How many numbers have been given when this place is taken.
+    pub(super) const fn distance(&self, lookup_id: u64) -> u64 {
+        (lookup_id & COUNTER_MASK).wrapping_sub(self.counter) & COUNTER_MASK
+    }
+
     /// A lookup id's number was given.
     pub(super) fn count_place(&mut self, lookup_id: u64) {
         self.counter = self.counter.max(lookup_id & COUNTER_MASK);
@@ -322,6 +327,14 @@ impl State {
         }
         for (number, lookup_id) in held {
             self.unlock(pages, number, lookup_id)?;
+        }
+        for queue in self.queues.values_mut() {
+            // It was an express message: what it stopped goes on without it.
+            if let Some(lookup_id) = queue.faulted
+                && queue.get(pages, lookup_id)?.is_none()
+            {
+                queue.faulted = None;
+            }
         }
         self.counter = self.counter.max(self.reserved);
         self.next_lease = first_lease.max(1);

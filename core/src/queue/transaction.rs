@@ -1,5 +1,7 @@
 //! An open transaction: what it will do at its commit, and what it holds.
 
+use std::collections::BTreeMap;
+
 use super::change::{Arrival, Effect};
 use super::request::{BodyId, BranchId};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +34,8 @@ pub struct OpenTransaction {
     pub bodies: Vec<BodyId>,
     /// Bytes of what it sends.
     pub bytes: usize,
+    /// Bytes of bodies that it sends, by queue.
+    pub body_bytes: BTreeMap<u32, u64>,
 }
 
 impl OpenTransaction {

@@ -238,6 +238,7 @@ fn a_rejected_or_poisonous_message_is_a_dead_letter() {
         world.lease("q", 1000).unwrap();
         world.advance(2);
     }
+    assert_eq!(world.count(DEAD), 2);
     world.restart(Restart::Crash);
     assert_eq!(world.bodies(DEAD), ["rejected", "poison"]);
     assert!(

@@ -7,5 +7,6 @@
 )]
 
 mod acknowledgments;
+mod arrivals;
 mod endings;
 mod world;

@@ -18,32 +18,32 @@ use hamq_core::sys::disk_fake::{FakeDisk, Survivors};
 use uuid::Uuid;
 
 /// Who embeds the queue manager: an administrator.
-pub const OWNER: &str = "owner";
-pub const DEAD: &str = "system$;DEADLETTER";
-pub const DEAD_TRANSACTIONAL: &str = "system$;DEADXACT";
-pub const JOURNAL: &str = "system$;JOURNAL";
+pub(crate) const OWNER: &str = "owner";
+pub(crate) const DEAD: &str = "system$;DEADLETTER";
+pub(crate) const DEAD_TRANSACTIONAL: &str = "system$;DEADXACT";
+pub(crate) const JOURNAL: &str = "system$;JOURNAL";
 
 /// How a store comes back.
 #[derive(Clone, Copy, Debug)]
-pub enum Restart {
+pub(crate) enum Restart {
     /// The machine dies: the log is replayed.
     Crash,
     /// It stops in order: a snapshot is read.
     Close,
 }
 
-pub const RESTARTS: [Restart; 2] = [Restart::Crash, Restart::Close];
+pub(crate) const RESTARTS: [Restart; 2] = [Restart::Crash, Restart::Close];
 
-pub struct World {
+pub(crate) struct World {
     disk: FakeDisk,
-    pub clock: Arc<FakeClock>,
+    pub(crate) clock: Arc<FakeClock>,
     engine: Option<Engine>,
     epoch: u64,
     sequences: HashMap<Uuid, u64>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut world = Self {
             disk: FakeDisk::new(),
             clock: Arc::default(),
@@ -75,7 +75,7 @@ impl World {
         self.engine = Some(engine);
     }
 
-    pub fn restart(&mut self, how: Restart) {
+    pub(crate) fn restart(&mut self, how: Restart) {
         match how {
             Restart::Crash => {
                 self.engine = None;
@@ -90,13 +90,13 @@ impl World {
         self.engine.as_mut().unwrap()
     }
 
-    pub fn advance(&mut self, seconds: u64) {
+    pub(crate) fn advance(&mut self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
         self.step();
     }
 
     /// Time passes and nobody asks anything.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let mut out = Vec::new();
         for _ in 0..100 {
             self.engine().step(&mut out);
@@ -113,12 +113,12 @@ impl World {
         assert!(out.is_empty(), "nobody asked");
     }
 
-    pub fn ask_as(&mut self, user: &str, request: Request) -> Result<Reply> {
+    pub(crate) fn ask_as(&mut self, user: &str, request: Request) -> Result<Reply> {
         let id = self.next_id(user);
         self.ask_with(user, id, request)
     }
 
-    pub fn next_id(&mut self, user: &str) -> RequestId {
+    pub(crate) fn next_id(&mut self, user: &str) -> RequestId {
         let client = client_of(user);
         let sequence = self.sequences.entry(client).or_default();
         *sequence += 1;
@@ -129,7 +129,12 @@ impl World {
         }
     }
 
-    pub fn ask_with(&mut self, user: &str, id: RequestId, request: Request) -> Result<Reply> {
+    pub(crate) fn ask_with(
+        &mut self,
+        user: &str,
+        id: RequestId,
+        request: Request,
+    ) -> Result<Reply> {
         let access = match user {
             OWNER => Access::owner_of_all(OWNER),
             "" => Access::anonymous(),
@@ -160,24 +165,24 @@ impl World {
         panic!("no answer");
     }
 
-    pub fn ask(&mut self, request: Request) -> Result<Reply> {
+    pub(crate) fn ask(&mut self, request: Request) -> Result<Reply> {
         self.ask_as(OWNER, request)
     }
 
-    pub fn end_session(&mut self, user: &str) {
+    pub(crate) fn end_session(&mut self, user: &str) {
         self.engine().end_session(client_of(user));
         self.step();
     }
 
-    pub fn create(&mut self, queue: &str) {
+    pub(crate) fn create(&mut self, queue: &str) {
         self.create_with(queue, |_| {});
     }
 
-    pub fn create_transactional(&mut self, queue: &str) {
+    pub(crate) fn create_transactional(&mut self, queue: &str) {
         self.create_with(queue, |p| p.transactional = true);
     }
 
-    pub fn create_with(&mut self, queue: &str, set: impl FnOnce(&mut QueueProperties)) {
+    pub(crate) fn create_with(&mut self, queue: &str, set: impl FnOnce(&mut QueueProperties)) {
         let mut properties = QueueProperties::default();
         set(&mut properties);
         let queue = queue.to_owned();
@@ -185,71 +190,76 @@ impl World {
             .unwrap();
     }
 
-    pub fn send(&mut self, queue: &str, message: &Message) -> Result<Reply> {
+    pub(crate) fn send(&mut self, queue: &str, message: &Message) -> Result<Reply> {
         self.ask(send(queue, message, Transaction::None))
     }
 
     /// In a transaction of its own.
-    pub fn send_alone(&mut self, queue: &str, message: &Message) -> Result<Reply> {
+    pub(crate) fn send_alone(&mut self, queue: &str, message: &Message) -> Result<Reply> {
         self.ask(send(queue, message, Transaction::Single))
     }
 
-    pub fn send_in(&mut self, number: u64, queue: &str, message: &Message) -> Result<Reply> {
+    pub(crate) fn send_in(&mut self, number: u64, queue: &str, message: &Message) -> Result<Reply> {
         let transaction = Transaction::In(TransactionId(number));
         self.ask(send(queue, message, transaction))
     }
 
-    pub fn receive_as(&mut self, user: &str, queue: &str, how: Transaction) -> Result<Received> {
+    pub(crate) fn receive_as(
+        &mut self,
+        user: &str,
+        queue: &str,
+        how: Transaction,
+    ) -> Result<Received> {
         let reply = self.ask_as(user, receive(queue, Take::Remove, how))?;
         Ok(message_of(reply))
     }
 
-    pub fn receive(&mut self, queue: &str) -> Result<Received> {
+    pub(crate) fn receive(&mut self, queue: &str) -> Result<Received> {
         self.receive_as(OWNER, queue, Transaction::None)
     }
 
-    pub fn receive_in(&mut self, number: u64, queue: &str) -> Result<Received> {
+    pub(crate) fn receive_in(&mut self, number: u64, queue: &str) -> Result<Received> {
         self.receive_as(OWNER, queue, Transaction::In(TransactionId(number)))
     }
 
-    pub fn lease(&mut self, queue: &str, milliseconds: u32) -> Result<Received> {
+    pub(crate) fn lease(&mut self, queue: &str, milliseconds: u32) -> Result<Received> {
         let request = receive(queue, Take::Lease(milliseconds), Transaction::None);
         self.ask(request).map(message_of)
     }
 
-    pub fn settle(&mut self, queue: &str, lease: LeaseId, how: Settle) -> Result<Reply> {
+    pub(crate) fn settle(&mut self, queue: &str, lease: LeaseId, how: Settle) -> Result<Reply> {
         let queue = queue.to_owned();
         let leases = vec![lease];
         self.ask(Request::Settle { queue, leases, how })
     }
 
-    pub fn begin(&mut self, number: u64) {
+    pub(crate) fn begin(&mut self, number: u64) {
         let transaction = TransactionId(number);
         self.ask(Request::Begin { transaction }).unwrap();
     }
 
-    pub fn commit(&mut self, number: u64) -> Result<Reply> {
+    pub(crate) fn commit(&mut self, number: u64) -> Result<Reply> {
         let transaction = TransactionId(number);
         self.ask(Request::Commit { transaction })
     }
 
-    pub fn abort(&mut self, number: u64) {
+    pub(crate) fn abort(&mut self, number: u64) {
         let transaction = TransactionId(number);
         self.ask(Request::Abort { transaction }).unwrap();
     }
 
-    pub fn purge(&mut self, queue: &str) {
+    pub(crate) fn purge(&mut self, queue: &str) {
         let queue = queue.to_owned();
         self.ask(Request::PurgeQueue { queue }).unwrap();
     }
 
-    pub fn delete(&mut self, queue: &str) {
+    pub(crate) fn delete(&mut self, queue: &str) {
         let queue = queue.to_owned();
         self.ask(Request::DeleteQueue { queue }).unwrap();
     }
 
     /// All available messages of a queue, without taking any.
-    pub fn peek_all(&mut self, queue: &str) -> Vec<Received> {
+    pub(crate) fn peek_all(&mut self, queue: &str) -> Vec<Received> {
         let request = Request::ReceiveMany {
             queue: queue.into(),
             after: 0,
@@ -267,15 +277,15 @@ impl World {
         }
     }
 
-    pub fn bodies(&mut self, queue: &str) -> Vec<String> {
+    pub(crate) fn bodies(&mut self, queue: &str) -> Vec<String> {
         self.peek_all(queue).iter().map(body).collect()
     }
 
-    pub fn count(&mut self, queue: &str) -> u64 {
+    pub(crate) fn count(&mut self, queue: &str) -> u64 {
         self.status(queue).message_count
     }
 
-    pub fn status(&mut self, queue: &str) -> QueueStatus {
+    pub(crate) fn status(&mut self, queue: &str) -> QueueStatus {
         let queue = queue.to_owned();
         match self.ask(Request::GetQueue { queue }) {
             Ok(Reply::Queue(status)) => *status,
@@ -284,7 +294,7 @@ impl World {
     }
 }
 
-pub fn client_of(user: &str) -> Uuid {
+pub(crate) fn client_of(user: &str) -> Uuid {
     let mut bytes = [1_u8; 16];
     for (to, from) in bytes.iter_mut().zip(user.bytes()) {
         *to = from;
@@ -292,7 +302,7 @@ pub fn client_of(user: &str) -> Uuid {
     Uuid::from_bytes(bytes)
 }
 
-pub fn send(queue: &str, message: &Message, transaction: Transaction) -> Request {
+pub(crate) fn send(queue: &str, message: &Message, transaction: Transaction) -> Request {
     Request::Send {
         queue: queue.into(),
         message: message.encode(),
@@ -301,7 +311,7 @@ pub fn send(queue: &str, message: &Message, transaction: Transaction) -> Request
     }
 }
 
-pub fn receive(queue: &str, take: Take, transaction: Transaction) -> Request {
+pub(crate) fn receive(queue: &str, take: Take, transaction: Transaction) -> Request {
     Request::Receive {
         queue: queue.into(),
         select: Select::First,
@@ -311,19 +321,19 @@ pub fn receive(queue: &str, take: Take, transaction: Transaction) -> Request {
     }
 }
 
-pub fn message_of(reply: Reply) -> Received {
+pub(crate) fn message_of(reply: Reply) -> Received {
     match reply {
         Reply::Message(received) => *received,
         other => panic!("{other:?}"),
     }
 }
 
-pub fn body(received: &Received) -> String {
+pub(crate) fn body(received: &Received) -> String {
     String::from_utf8(received.body().to_vec()).unwrap()
 }
 
 /// A message with this body that `change` changes.
-pub fn message(body: &str, change: impl FnOnce(&mut Message)) -> Message {
+pub(crate) fn message(body: &str, change: impl FnOnce(&mut Message)) -> Message {
     let mut message = Message::new(body);
     change(&mut message);
     message

@@ -57,13 +57,13 @@ impl State {
             to,
             class: 0,
         };
-        effects.extend(self.journal_of(queue).map(copy));
+        effects.extend(self.journal_of(queue, entry.body_bytes).map(copy));
         if queue.is_journal() {
             return Ok(());
         }
         let transactional = queue.properties.transactional;
         let wanted = entry.wishes.journal().has(Journal::JOURNAL) && transactional;
-        if wanted && self.journal_has_room() {
+        if wanted && self.journal_has_room(entry.body_bytes) {
             effects.push(copy(MACHINE_JOURNAL));
         }
         if entry
@@ -107,7 +107,10 @@ impl State {
             effects.push(Effect::Copy {
                 queue: queue.number,
                 lookup_id,
-                to: self.own_dead_letter_queue(entry, pages)?.unwrap_or(to),
+                // A queue does not keep its own dead.
+                to: (self.own_dead_letter_queue(entry, pages)?)
+                    .filter(|own| *own != queue.number)
+                    .unwrap_or(to),
                 class,
             });
         }
@@ -150,8 +153,11 @@ impl State {
             return Ok(());
         };
         let original = content.decode()?;
+        let security = original.security.as_ref();
+        let encrypted = security.is_some_and(|security| security.privacy_level != 0);
         let mut message = Message::new(match class & NEGATIVE {
             0 => Vec::new(),
+            _ if encrypted => Vec::new(),
             _ => original.body,
         });
         message.label = original.label;
@@ -166,11 +172,11 @@ impl State {
         if express {
             message.delivery = Delivery::Express;
         }
-        let taken = effects.iter().filter(|e| matches!(e, Effect::Arrive(_)));
         let encoded = message.encode();
+        let taken = self.taken_by(effects);
         effects.push(Effect::Arrive(Box::new(Arrival {
             queue: to,
-            lookup_id: self.place(PRIORITY_DEFAULT, taken.count() as u64),
+            lookup_id: self.place(PRIORITY_DEFAULT, taken),
             body_bytes: message.body.len() as u64,
             content: Content::New(encoded),
             sender: 0,
@@ -185,6 +191,49 @@ impl State {
             express,
         })));
         Ok(())
+    }
+
+    /// How many places these effects take. Their arrivals are in order: the last one says it.
+    pub(super) fn taken_by(&self, effects: &[Effect]) -> u64 {
+        let last = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Arrive(arrival) => Some(arrival.lookup_id),
+            _ => None,
+        });
+        last.map_or(0, |last| self.distance(last))
+    }
+
+    /// Refuses a dead-letter queue of the sender's own that could not take the message: it would end where its
+    /// sender does not look.
+    pub(super) fn check_dead_letter_queue(
+        &self,
+        message: &Encoded,
+        journal: Journal,
+        transactional: bool,
+    ) -> Result<()> {
+        let name = message.dead_letter_queue()?;
+        if name.is_empty() {
+            return Ok(());
+        }
+        let refused = |text: String, hint: &str| {
+            Err(Error::new(ErrorKind::IllegalPropertyValue, text).hint(hint))
+        };
+        if !transactional || !journal.has(Journal::DEAD_LETTER) {
+            let text = format!("the message would never go to its dead-letter queue {name}");
+            return refused(
+                text,
+                "one of its own takes a transactional message that asks for dead letters",
+            );
+        }
+        let queue = self.local_queue(name).and_then(|n| self.queues.get(&n));
+        let usable =
+            queue.is_some_and(|q| q.properties.transactional && q.kind == QueueKind::Private);
+        if usable {
+            return Ok(());
+        }
+        refused(
+            format!("{name} cannot be a dead-letter queue"),
+            "name a private transactional queue of this computer",
+        )
     }
 
     /// Refuses a message whose administration queue cannot get acknowledgements: better its sender hears of it
@@ -235,7 +284,7 @@ impl State {
 
     /// The journal of what is received from a queue, if it wants one and that has room. A subqueue is part of its
     /// queue.
-    fn journal_of(&self, queue: &Queue) -> Option<u32> {
+    fn journal_of(&self, queue: &Queue, bytes: u64) -> Option<u32> {
         let of = match (queue.kind, queue.name.split_once(';')) {
             (QueueKind::Private, _) => queue,
             (QueueKind::Subqueue, Some((parent, _))) => {
@@ -245,7 +294,7 @@ impl State {
         };
         let number = of.number | JOURNAL_BIT;
         let quota = of.properties.journal_quota_bytes;
-        let has_room = quota == u64::MAX || self.queues.get(&number)?.bytes() < quota;
+        let has_room = quota == u64::MAX || self.queues.get(&number)?.bytes() + bytes <= quota;
         (of.properties.journal && has_room).then_some(number)
     }
 }

@@ -73,7 +73,7 @@ impl State {
                 body,
             } => self.decide_send(from, id, queue, message, *transaction, *body, now),
             Request::Receive { .. } | Request::ReceiveMany { .. } => {
-                self.decide_receive(pages, from, id, request)
+                self.decide_receive(pages, from, id, request, now)
             }
             Request::Settle { queue, leases, how } => {
                 self.decide_settle(pages, from, id, queue, leases, *how, now)

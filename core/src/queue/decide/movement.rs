@@ -37,14 +37,7 @@ impl State {
         if queue.index.get(pages, lookup_id)?.is_none() {
             return Err(no_message(queue, lookup_id));
         }
-        let target = self.number_of(to).and_then(|n| self.queues.get_mut(&n));
-        if let Some(target) = target
-            && target.get(pages, lookup_id)?.is_some()
-        {
-            let text = format!("queue {to} has message {lookup_id} already");
-            return Err(Error::new(ErrorKind::InvalidParameter, text)
-                .hint("this one is a copy of it: receive it, if it is not wanted"));
-        }
+        self.check_not_there(pages, number, lookup_id, to)?;
         if let Transaction::In(transaction) = transaction {
             self.open_transaction(from, transaction)?.admit(0)?;
             let by = Holder::Transaction(from.client, transaction);
@@ -72,6 +65,31 @@ impl State {
             tell: Tell::Done,
             effects,
         }))
+    }
+
+    /// A copy comes to no queue that has the message itself, nor to one of its family: both would have one place.
+    fn check_not_there(
+        &mut self,
+        pages: &dyn Pages,
+        source: u32,
+        lookup_id: u64,
+        to: &str,
+    ) -> Result<()> {
+        let target = self.number_of(to);
+        let Some(target) = target.filter(|target| !self.family(*target).contains(&source)) else {
+            return Ok(());
+        };
+        for number in self.family(target).into_iter().chain([target]) {
+            if number != source
+                && let Some(queue) = self.queues.get_mut(&number)
+                && queue.get(pages, lookup_id)?.is_some()
+            {
+                let text = format!("queue {} has message {lookup_id} already", queue.name);
+                return Err(Error::new(ErrorKind::InvalidState, text)
+                    .hint("this is a copy of it: receive it and send it as another message"));
+            }
+        }
+        Ok(())
     }
 
     fn check_move(&self, from: &Caller, source: &Queue, to: &str) -> Result<()> {

@@ -61,7 +61,8 @@ impl State {
         let held = held.and_then(|locked| locked.get(&lookup_id));
         let lives = held.is_some_and(|held| !held.purged);
         self.give_back(pages, effects, queue, lookup_id)?;
-        if lives {
+        // One that has expired meanwhile ends by that, not by its aborts.
+        if lives && !self.has_expired(pages, queue, lookup_id, now)? {
             self.after_abort(pages, effects, queue, lookup_id, now)?;
         }
         Ok(())

@@ -5,7 +5,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueueName;
 use crate::queue::access::{AccessList, CREATE_QUEUE, Rights};
 use crate::queue::change::{Change, Effect, Tell};
-use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::request::{
     Caller, MachineProperties, QueueKind, QueueProperties, QueueStatus, Reply, Request, RequestId,
@@ -355,12 +354,12 @@ impl State {
             return Ok(());
         };
         let mut told = queue.index.told(pages)?;
-        let entry = |(id, entry): (&u64, &Entry)| (*id, entry.clone());
-        told.extend(queue.delayed.iter().map(|d| entry((d.0, &d.1.entry))));
-        if class == super::acknowledgment::QUEUE_DELETED {
-            // A purge leaves them to who holds them.
-            told.extend(queue.locked.iter().map(|l| entry((l.0, &l.1.entry))));
-        }
+        let delayed = queue.delayed.iter().map(|d| (*d.0, &d.1.entry));
+        // Held ones go with their queue; of a purge they are the holder's, until it gives them back.
+        let deleted = class == super::acknowledgment::QUEUE_DELETED;
+        let held = queue.locked.iter().filter(|_| deleted);
+        let held = held.map(|l| (*l.0, &l.1.entry));
+        told.extend(delayed.chain(held).map(|(id, entry)| (id, entry.clone())));
         for (lookup_id, entry) in told {
             if let Some(queue) = self.queues.get(&number) {
                 self.after_failure(effects, queue, (lookup_id, &entry), class, pages)?;

@@ -123,6 +123,7 @@ impl State {
         from: &Caller,
         id: &RequestId,
         request: &Request,
+        now: Now,
     ) -> Result<Decision> {
         let Some(wanted) = wanted(request) else {
             return Ok(Decision::Wait);
@@ -134,7 +135,7 @@ impl State {
         if let How::Lock(transaction) = how {
             self.open_transaction(from, transaction)?.admit(0)?;
         }
-        let candidates = self.find(pages, number, &wanted)?;
+        let candidates = self.find(pages, number, &wanted, now)?;
         debug_assert!(
             id.sequence > 0 || id.client.is_nil(),
             "requests count from 1"
@@ -165,19 +166,20 @@ impl State {
         pages: &dyn Pages,
         number: u32,
         wanted: &Wanted<'_>,
+        now: Now,
     ) -> Result<Vec<Candidate>> {
         let own = self.guid;
         let Some(queue) = self.queues.get_mut(&number) else {
             return Ok(Vec::new());
         };
-        let Some(first) = find_one(pages, queue, wanted.select, own)? else {
+        let Some(first) = find_alive(pages, queue, wanted.select, own, now)? else {
             return Ok(Vec::new());
         };
         let mut bytes = first.entry.body_bytes + OVERHEAD_BYTES;
         let mut all = vec![first];
         while (all.len() as u32) < wanted.count_max
             && let Some(last) = all.last()
-            && let Some(next) = find_one(pages, queue, Select::After(last.lookup_id), own)?
+            && let Some(next) = find_alive(pages, queue, Select::After(last.lookup_id), own, now)?
         {
             bytes += next.entry.body_bytes + OVERHEAD_BYTES;
             // A large body is read in parts: it would not fit beside others.
@@ -369,6 +371,29 @@ fn check_fault(queue: &Queue, how: How, select: Select) -> Result<()> {
         .hint("look at it with -Peek, then move or remove it by its lookup id; Clear-MsmqQueue also ends the stop")),
         _ => Ok(()),
     }
+}
+
+/// As `find_one`, without those whose time is over and whose turn to be removed has not come yet.
+fn find_alive(
+    pages: &dyn Pages,
+    queue: &mut Queue,
+    select: Select,
+    own: uuid::Uuid,
+    now: Now,
+) -> Result<Option<Candidate>> {
+    let mut select = select;
+    while let Some(found) = find_one(pages, queue, select, own)? {
+        let expires_ms = found.entry.expires_ms();
+        if expires_ms.is_none_or(|at| at > now.wall_ms) {
+            return Ok(Some(found));
+        }
+        select = match select {
+            Select::First | Select::After(_) => Select::After(found.lookup_id),
+            Select::Last | Select::Before(_) => Select::Before(found.lookup_id),
+            Select::LookupId(_) | Select::Id(_) | Select::Correlation(_) => return Ok(None),
+        };
+    }
+    Ok(None)
 }
 
 fn find_one(

@@ -1,15 +1,20 @@
 //! What time brings: delayed messages are due, leases run out, messages expire.
 
+use std::collections::BTreeSet;
+
 use super::acknowledgment::RECEIVE_TIMEOUT;
 use super::poison::{RETRY, counts_of};
 use crate::error::Result;
 use crate::queue::change::{Change, Effect, Tell};
+use crate::queue::execute::size_of_all;
 use crate::queue::index::Pages;
 use crate::queue::request::QueueKind;
 use crate::queue::state::{Now, State};
 
 /// Messages dealt with in one call at most, so that nobody waits long behind them.
 const COUNT_MAX: usize = 1_000;
+/// Bytes that their dead letters and acknowledgements add at most before the next round.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What became of the time.
 #[derive(Default)]
@@ -75,6 +80,8 @@ impl State {
             let expires_ms = entry
                 .as_ref()
                 .and_then(crate::queue::entry::Entry::expires_ms);
+            // Dead by now: what deals with lifetimes finds it where it is.
+            let expired = expires_ms.is_some_and(|at| at <= now.wall_ms);
             queue.wake(pages, lookup_id)?;
             let parent = match (queue.kind, queue.name.split_once(';')) {
                 (QueueKind::Subqueue, Some((parent, sub))) if sub.eq_ignore_ascii_case(RETRY) => {
@@ -86,7 +93,7 @@ impl State {
             if let Some(expires_ms) = expires_ms {
                 self.expiries.insert((expires_ms, number));
             }
-            match (parent, entry) {
+            match (parent, entry.filter(|_| !expired)) {
                 // The retry cycle is over: back to the queue, to be received again.
                 (Some(to), Some(entry)) => effects.push(Effect::Move {
                     queue: number,
@@ -119,6 +126,23 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn has_expired(
+        &mut self,
+        pages: &dyn Pages,
+        number: u32,
+        lookup_id: u64,
+        now: Now,
+    ) -> Result<bool> {
+        let Some(queue) = self.queues.get_mut(&number) else {
+            return Ok(false);
+        };
+        let entry = queue.get(pages, lookup_id)?;
+        let expires_ms = entry.and_then(crate::queue::entry::Entry::expires_ms);
+        Ok(expires_ms.is_some_and(|at| at <= now.wall_ms))
+    }
+
+    /// Messages whose lifetime is over. Each queue is looked at once: what is dead is still there until the
+    /// effects are applied.
     fn expire(
         &mut self,
         pages: &dyn Pages,
@@ -126,31 +150,39 @@ impl State {
         left: &mut usize,
         now: Now,
     ) -> Result<()> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         while let Some(&(expires_ms, number)) = self.expiries.first()
             && expires_ms <= now.wall_ms
             && *left > 0
         {
-            if !seen.insert(number) {
-                // Its dead were all found by its first time, and are in the queue until the change is applied.
-                self.expiries.pop_first();
-                continue;
-            }
+            self.expiries.pop_first();
             let Some(queue) = self.queues.get_mut(&number) else {
-                self.expiries.pop_first();
                 continue;
             };
-            let dead = queue.index.expired(pages, now.wall_ms, *left)?;
-            *left -= dead.len();
-            if *left > 0 {
-                self.expiries.pop_first();
-                // The dead ones are still counted in the bound: it is looked at again a little later.
-                let rest = queue.index.next_expiry_ms();
-                let rest = rest.map(|at| at.max(now.wall_ms + 1));
-                self.expiries.extend(rest.map(|at| (at, number)));
+            if !seen.insert(number) {
+                continue;
             }
+            let dead = queue.index.expired(pages, now.wall_ms, *left)?;
+            let all = dead.len() < *left;
+            *left -= dead.len();
+            // The dead ones are still counted in the bound: it is looked at again a little later.
+            let rest = queue.index.next_expiry_ms();
+            let rest = rest.map(|at| at.max(now.wall_ms + 1)).filter(|_| all);
+            self.expiries.insert((rest.unwrap_or(expires_ms), number));
+            if all && rest.is_none() {
+                self.expiries.remove(&(expires_ms, number));
+            }
+            let mut bytes = 0;
             for lookup_id in dead {
+                let before = effects.len();
                 self.expire_one(pages, effects, number, lookup_id)?;
+                bytes += size_of_all(&effects[before..]);
+                if bytes > BYTES_MAX {
+                    // The rest in the next round: a batch has its bound.
+                    self.expiries.insert((expires_ms, number));
+                    *left = 0;
+                    break;
+                }
             }
         }
         Ok(())

@@ -43,10 +43,10 @@ impl State {
             // A copy of its own: the message may be a slice of much more that came in with it.
             arrival.content = Content::New(Encoded::trusted(message.as_bytes().to_vec()));
         }
-        self.check_quota(number, arrival.body_bytes)?;
         if head.has_admin_queue {
             self.check_admin_queue(message)?;
         }
+        self.check_dead_letter_queue(message, head.journal, transactional)?;
         if head.has_key {
             let key = message.idempotency_key()?;
             let stamp = self.stamp(*id, now);
@@ -60,6 +60,8 @@ impl State {
             }
             arrival.key = key.to_vec();
         }
+        let staged = self.staged_bytes(from, transaction, number);
+        self.check_quota(number, arrival.body_bytes, staged)?;
         let priority = if transactional { 0 } else { head.priority };
         if let Transaction::In(transaction) = transaction {
             let bytes = message.len();
@@ -67,6 +69,7 @@ impl State {
             open.admit(bytes)?;
             open.bytes += bytes;
             open.bodies.extend(body);
+            *open.body_bytes.entry(number).or_default() += arrival.body_bytes;
             open.operations
                 .push(Operation::Send(Box::new(arrival), priority));
             return Ok(Decision::Known(self.pass(id, Outcome::Staged)));
@@ -96,10 +99,13 @@ impl State {
         transactional: bool,
     ) -> Result<()> {
         let (queue, lookup_id, wishes) = (arrival.queue, arrival.lookup_id, arrival.wishes);
-        let express = arrival.express;
+        let (express, body_bytes) = (arrival.express, arrival.body_bytes);
         effects.push(Effect::Arrive(Box::new(arrival)));
         // Of a transactional message when it is received: only then it is delivered.
-        if wishes.journal().has(Journal::JOURNAL) && !transactional && self.journal_has_room() {
+        if wishes.journal().has(Journal::JOURNAL)
+            && !transactional
+            && self.journal_has_room(body_bytes)
+        {
             effects.push(Effect::Copy {
                 queue,
                 lookup_id,
@@ -176,7 +182,20 @@ impl State {
         ))
     }
 
-    fn check_quota(&self, number: u32, bytes: u64) -> Result<()> {
+    /// Bytes that a transaction will send to this queue, and to all.
+    fn staged_bytes(&self, from: &Caller, transaction: Transaction, number: u32) -> (u64, u64) {
+        let Transaction::In(transaction) = transaction else {
+            return (0, 0);
+        };
+        let open = self.transactions.get(&(from.client, transaction));
+        open.map_or((0, 0), |open| {
+            let to_queue = open.body_bytes.get(&number).copied();
+            (to_queue.unwrap_or_default(), open.body_bytes.values().sum())
+        })
+    }
+
+    /// `staged`: what the same transaction sends before, to this queue and to all.
+    fn check_quota(&self, number: u32, bytes: u64, staged: (u64, u64)) -> Result<()> {
         let Some(queue) = self.queues.get(&number) else {
             return Ok(());
         };
@@ -188,12 +207,13 @@ impl State {
                 .hint("nothing was stored; receive messages, or raise the quota with Set-MsmqQueue -QueueQuota"))
         };
         let quota = queue.properties.quota_bytes;
-        if quota != u64::MAX && queue.bytes() + bytes > quota {
-            return full(format!("queue {}", queue.name), queue.bytes(), quota);
+        let used = queue.bytes() + staged.0;
+        if quota != u64::MAX && used + bytes > quota {
+            return full(format!("queue {}", queue.name), used, quota);
         }
         let quota = self.machine.quota_bytes;
         if quota != u64::MAX {
-            let used = self.queues.values().map(Queue::bytes).sum::<u64>();
+            let used = self.queues.values().map(Queue::bytes).sum::<u64>() + staged.1;
             if used + bytes > quota {
                 return full("the queue manager".to_owned(), used, quota);
             }
@@ -202,13 +222,13 @@ impl State {
     }
 
     /// Whether the machine's journals may grow.
-    pub(super) fn journal_has_room(&self) -> bool {
+    pub(super) fn journal_has_room(&self, bytes: u64) -> bool {
         let quota = self.machine.journal_quota_bytes;
         let journals = || self.queues.values().filter(|queue| queue.is_journal());
-        quota == u64::MAX || journals().map(Queue::bytes).sum::<u64>() < quota
+        quota == u64::MAX || journals().map(Queue::bytes).sum::<u64>() + bytes <= quota
     }
 
-    fn sent_before(&self, number: u32, key: &[u8], now_ms: u64) -> Option<u64> {
+    pub(super) fn sent_before(&self, number: u32, key: &[u8], now_ms: u64) -> Option<u64> {
         let queue = self.queues.get(&number)?;
         let window = queue.properties.duplicate_window_ms;
         queue.keys.find(key, now_ms, window)

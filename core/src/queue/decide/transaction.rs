@@ -1,5 +1,7 @@
 //! Transactions over any queues of one manager: begin, commit, abort, and the two phases for a coordinator.
 
+use std::collections::BTreeSet;
+
 use super::Decision;
 use super::acknowledgment::RECEIVE_REJECTED;
 use super::send::ACK_REACH_QUEUE;
@@ -101,6 +103,7 @@ impl State {
         let Some(open) = self.transactions.remove(&key) else {
             return Ok(Decision::Known(Outcome::Done));
         };
+        let open = self.without_duplicates(open, now);
         let mut effects = self.effects_of(pages, from, open, true)?;
         self.place_arrivals(&mut effects);
         Ok(Decision::Change(Change {
@@ -160,6 +163,20 @@ impl State {
     fn is_held(&self, queue: u32, lookup_id: u64) -> bool {
         let queue = self.queues.get(&queue);
         queue.is_some_and(|queue| queue.locked.contains_key(&lookup_id))
+    }
+
+    /// Without messages whose idempotency keys have come in since, or earlier in the same transaction.
+    fn without_duplicates(&self, mut open: OpenTransaction, now: Now) -> OpenTransaction {
+        let time_ms = self.time_ms.max(now.wall_ms);
+        let mut keys = BTreeSet::new();
+        open.operations.retain(|operation| match operation {
+            Operation::Send(arrival, _) if !arrival.key.is_empty() => {
+                keys.insert((arrival.queue, arrival.key.clone()))
+                    && (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
+            }
+            _ => true,
+        });
+        open
     }
 
     /// Everything that a transaction does. `leaves`: what it takes included.
@@ -355,6 +372,7 @@ impl State {
             return Ok(Decision::Known(Outcome::Done));
         };
         let taken = open.held().collect();
+        let open = self.without_duplicates(open, now);
         let effects = self.effects_of(pages, from, open, false)?;
         // Names of senders are needed at once: the places of messages are given at the commit.
         let is_name = |e: &Effect| matches!(e, Effect::Principal { .. } | Effect::Create { .. });
@@ -416,6 +434,13 @@ impl State {
         let mut effects = Vec::new();
         if commit {
             effects = prepared.effects;
+            let time_ms = self.time_ms.max(now.wall_ms);
+            effects.retain(|effect| match effect {
+                Effect::Arrive(arrival) if !arrival.key.is_empty() => {
+                    (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
+                }
+                _ => true,
+            });
             let is_move = |q: u32, m: u64, effects: &[Effect]| {
                 let moves = |e: &Effect| matches!(e, Effect::Move { queue, lookup_id, .. } if (*queue, *lookup_id) == (q, m));
                 effects.iter().any(moves)
