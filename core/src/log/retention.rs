@@ -177,10 +177,13 @@ impl Log {
             payload,
         };
         let name = snapshot.file_name(self.token);
+        let written = self.last_snapshot.as_ref() == Some(&name);
+        // The one that is there already says which segments it needs: they go with the next one.
+        let dead = if written { Vec::new() } else { dead };
         Ok(SnapshotJob {
             disk: Arc::clone(&self.disk),
             snapshot,
-            written: self.last_snapshot.as_ref() == Some(&name),
+            written,
             name,
             due: self.due.clone(),
             dead: dead.iter().map(|s| s.id.number).collect(),

@@ -16,5 +16,6 @@ mod poison;
 mod prepared;
 mod purging;
 mod reading;
+mod restarting;
 mod transactions;
 mod waiting;
