@@ -129,7 +129,9 @@ impl Encoded {
     /// Whether acknowledgements are asked for.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
-        self.0.get(FIXED_BYTES - 1).is_some_and(|flags| flags & 0xf != 0)
+        self.0
+            .get(FIXED_BYTES - 1)
+            .is_some_and(|flags| flags & 0xf != 0)
     }
 
     /// Never: a message has a header.

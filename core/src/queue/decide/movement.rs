@@ -8,7 +8,7 @@ use crate::queue::access::Rights;
 use crate::queue::change::{Change, Counts, Effect, Tell};
 use crate::queue::index::Pages;
 use crate::queue::outcome::Outcome;
-use crate::queue::request::{Caller, QueueKind, RequestId, Transaction};
+use crate::queue::request::{Caller, QueueKind, RequestId, Take, Transaction};
 use crate::queue::state::{Now, State};
 use crate::queue::stored_queue::{Holder, Queue};
 use crate::queue::transaction::Operation;
@@ -28,7 +28,8 @@ impl State {
         transaction: Transaction,
         now: Now,
     ) -> Result<Decision> {
-        let (number, source) = self.open_queue(from, name, Rights::RECEIVE)?;
+        let needed = self.rights_to_read(name, Take::Remove);
+        let (number, source) = self.open_queue(from, name, needed)?;
         self.check_move(from, source, to)?;
         super::send::check_usage_of_move(source, transaction)?;
         let Some(queue) = self.queues.get_mut(&number) else {

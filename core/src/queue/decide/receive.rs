@@ -151,7 +151,7 @@ impl State {
         }))
     }
 
-    fn rights_to_read(&self, name: &str, take: Take) -> Rights {
+    pub(super) fn rights_to_read(&self, name: &str, take: Take) -> Rights {
         let number = self.number_of(name);
         let kind = number.and_then(|n| Some(self.queues.get(&n)?.kind));
         match (kind, take) {
@@ -179,8 +179,7 @@ impl State {
         let mut all = vec![first];
         while (all.len() as u32) < wanted.count_max
             && let Some(last) = all.last()
-            && let Some(next) =
-                find_alive(pages, queue, Select::After(last.lookup_id), own, now)?
+            && let Some(next) = find_alive(pages, queue, Select::After(last.lookup_id), own, now)?
         {
             bytes += next.entry.body_bytes + OVERHEAD_BYTES;
             // A large body is read in parts: it would not fit beside others.

@@ -167,8 +167,7 @@ impl State {
             // The dead ones are still counted in the bound: it is looked at again a little later.
             let rest = queue.index.next_expiry_ms();
             let rest = rest.map(|at| at.max(now.wall_ms + 1)).filter(|_| all);
-            self.expiries
-                .insert((rest.unwrap_or(expires_ms), number));
+            self.expiries.insert((rest.unwrap_or(expires_ms), number));
             if all && rest.is_none() {
                 self.expiries.remove(&(expires_ms, number));
             }

@@ -102,7 +102,10 @@ impl State {
         let (express, body_bytes) = (arrival.express, arrival.body_bytes);
         effects.push(Effect::Arrive(Box::new(arrival)));
         // Of a transactional message when it is received: only then it is delivered.
-        if wishes.journal().has(Journal::JOURNAL) && !transactional && self.journal_has_room(body_bytes) {
+        if wishes.journal().has(Journal::JOURNAL)
+            && !transactional
+            && self.journal_has_room(body_bytes)
+        {
             effects.push(Effect::Copy {
                 queue,
                 lookup_id,

@@ -240,7 +240,10 @@ impl State {
                 let priority = u8::try_from(arrival.lookup_id >> 56).unwrap_or_default();
                 let priority = PRIORITY_MAX.saturating_sub(priority);
                 arrival.lookup_id = self.place(priority, self.taken_by(&told));
-                if arrival.wishes.acknowledge().has(Acknowledge::POSITIVE_ARRIVAL)
+                if arrival
+                    .wishes
+                    .acknowledge()
+                    .has(Acknowledge::POSITIVE_ARRIVAL)
                     && let Content::Stored(position) = arrival.content
                 {
                     sent = Some((arrival.queue, arrival.lookup_id, position));
