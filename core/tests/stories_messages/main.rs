@@ -9,4 +9,5 @@
 mod acknowledgments;
 mod arrivals;
 mod endings;
+mod queues;
 mod world;

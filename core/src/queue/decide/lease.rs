@@ -4,13 +4,12 @@ use super::Decision;
 use super::acknowledgment::{RECEIVE_REJECTED, content_of};
 use super::receive::Hand;
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::access::Rights;
 use crate::queue::change::{Change, Effect, Tell};
 use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::message::LeaseId;
 use crate::queue::outcome::Outcome;
-use crate::queue::request::{Caller, RequestId, Settle};
+use crate::queue::request::{Caller, RequestId, Settle, Take};
 use crate::queue::state::{Now, State};
 use crate::queue::stored_queue::Holder;
 
@@ -60,7 +59,8 @@ impl State {
         how: Settle,
         now: Now,
     ) -> Result<Decision> {
-        let (number, _) = self.open_queue(from, name, Rights::RECEIVE)?;
+        let needed = self.rights_to_read(name, Take::Remove);
+        let (number, _) = self.open_queue(from, name, needed)?;
         if leases.len() > LEASES_MAX {
             let text = format!("{} leases in one request", leases.len());
             return Err(Error::new(ErrorKind::InvalidParameter, text)

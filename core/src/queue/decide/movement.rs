@@ -8,7 +8,7 @@ use crate::queue::access::Rights;
 use crate::queue::change::{Change, Counts, Effect, Tell};
 use crate::queue::index::Pages;
 use crate::queue::outcome::Outcome;
-use crate::queue::request::{Caller, QueueKind, RequestId, Transaction};
+use crate::queue::request::{Caller, QueueKind, RequestId, Take, Transaction};
 use crate::queue::state::{Now, State};
 use crate::queue::stored_queue::{Holder, Queue};
 use crate::queue::transaction::Operation;
@@ -28,7 +28,8 @@ impl State {
         transaction: Transaction,
         now: Now,
     ) -> Result<Decision> {
-        let (number, source) = self.open_queue(from, name, Rights::RECEIVE)?;
+        let needed = self.rights_to_read(name, Take::Remove);
+        let (number, source) = self.open_queue(from, name, needed)?;
         self.check_move(from, source, to)?;
         super::send::check_usage_of_move(source, transaction)?;
         let Some(queue) = self.queues.get_mut(&number) else {
@@ -75,19 +76,13 @@ impl State {
         lookup_id: u64,
         to: &str,
     ) -> Result<()> {
-        let target = self.number_of(to);
-        let Some(target) = target.filter(|target| !self.family(*target).contains(&source)) else {
-            return Ok(());
-        };
-        for number in self.family(target).into_iter().chain([target]) {
-            if number != source
-                && let Some(queue) = self.queues.get_mut(&number)
-                && queue.get(pages, lookup_id)?.is_some()
-            {
-                let text = format!("queue {} has message {lookup_id} already", queue.name);
-                return Err(Error::new(ErrorKind::InvalidState, text)
-                    .hint("this is a copy of it: receive it and send it as another message"));
-            }
+        let target = self.number_of(to).filter(|target| *target != source);
+        if let Some(queue) = target.and_then(|number| self.queues.get_mut(&number))
+            && queue.get(pages, lookup_id)?.is_some()
+        {
+            let text = format!("queue {} has message {lookup_id} already", queue.name);
+            return Err(Error::new(ErrorKind::InvalidParameter, text)
+                .hint("this one is a copy of it: receive it, if it is not wanted"));
         }
         Ok(())
     }

@@ -55,7 +55,12 @@ impl State {
                 return self.decide_delete(pages, stamp, number);
             }
             Request::PurgeQueue { queue } => {
-                let (number, _) = self.open_queue(from, queue, Rights::DELETE_MESSAGE)?;
+                let kind = self.find_queue(queue)?.1.kind;
+                let needed = match kind {
+                    QueueKind::Journal => Rights::DELETE_JOURNAL,
+                    _ => Rights::DELETE_MESSAGE,
+                };
+                let (number, _) = self.open_queue(from, queue, needed)?;
                 return self.decide_purge(pages, stamp, number);
             }
             Request::SetAccess { queue, access } => {

@@ -151,7 +151,7 @@ impl State {
         }))
     }
 
-    fn rights_to_read(&self, name: &str, take: Take) -> Rights {
+    pub(super) fn rights_to_read(&self, name: &str, take: Take) -> Rights {
         let number = self.number_of(name);
         let kind = number.and_then(|n| Some(self.queues.get(&n)?.kind));
         match (kind, take) {
