@@ -45,12 +45,12 @@ impl State {
     pub(super) fn volatile(&mut self, pages: &dyn Pages, change: &Change) -> Result<Vec<bool>> {
         let has_express = self.has_express;
         let mut all = Vec::new();
-        let mut arriving = Vec::new();
+        let mut arriving = std::collections::BTreeSet::new();
         for effect in &change.effects {
             all.push(match effect {
                 Effect::Arrive(arrival) => {
                     if arrival.express {
-                        arriving.push(arrival.lookup_id);
+                        arriving.insert(arrival.lookup_id);
                     }
                     arrival.express
                 }

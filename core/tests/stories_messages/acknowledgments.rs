@@ -375,3 +375,38 @@ fn an_administration_queue_that_is_gone_costs_nobody_a_message() {
     world.restart(Restart::Crash);
     assert_eq!(world.count("q"), 0);
 }
+
+#[test]
+fn a_prepared_transaction_tells_with_the_ids_that_its_messages_get() {
+    for restart in RESTARTS {
+        let mut world = world();
+        world.send_alone("t", &told("0", ALL)).unwrap();
+        world.purge("admin");
+        world.begin(1);
+        world.receive_in(1, "t").unwrap();
+        for body in ["1", "2"] {
+            world.send_in(1, "t", &told(body, ALL)).unwrap();
+        }
+        let branch = hamq_core::queue::request::BranchId(b"branch".to_vec());
+        let transaction = hamq_core::queue::request::TransactionId(1);
+        let prepare = Request::Prepare {
+            transaction,
+            branch: branch.clone(),
+        };
+        world.ask(prepare).unwrap();
+        world.send_alone("t", &message("between", |_| {})).unwrap();
+        world.restart(restart);
+        assert_eq!(classes(&mut world), NOTHING);
+        let commit = true;
+        world.ask(Request::Resolve { branch, commit }).unwrap();
+        world.restart(restart);
+        assert_eq!(world.bodies("t"), ["between", "1", "2"]);
+        let ids: Vec<_> = world.peek_all("t").iter().map(|m| m.id).collect();
+        let about: Vec<_> = world.peek_all("admin")[1..]
+            .iter()
+            .map(|m| m.message().unwrap().correlation_id)
+            .collect();
+        assert_eq!(classes(&mut world), [0x4000, 0x0002, 0x0002]);
+        assert_eq!(about, ids[1..]);
+    }
+}

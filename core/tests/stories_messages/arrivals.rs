@@ -122,7 +122,7 @@ fn a_message_with_a_known_key_is_the_first_one_again_also_when_the_queue_is_full
     for restart in RESTARTS {
         let mut world = World::new();
         world.create_with("q", |p| {
-            (p.duplicate_window_ms, p.quota_bytes) = (60_000, 5)
+            (p.duplicate_window_ms, p.quota_bytes) = (60_000, 5);
         });
         let first = world.send("q", &keyed("first", "k")).unwrap();
         assert_eq!(world.send("q", &keyed("again", "k")).unwrap(), first);
