@@ -98,7 +98,8 @@ impl Engine {
             });
             return Ok(());
         }
-        if !self.answers.is_empty() {
+        // What nobody asked for (a lease that ran out, a session's end) is written as well: it is true from now on.
+        if !self.answers.is_empty() || self.log.has_records() {
             self.write()?;
             self.true_now.append(&mut self.answers);
         }

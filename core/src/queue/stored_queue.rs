@@ -292,10 +292,17 @@ impl Queue {
             locked.by = by;
             return Ok(true);
         }
-        let Some(entry) = self.index.remove(pages, lookup_id)? else {
-            return Ok(false);
+        // While the log is read a delayed message is still delayed, although it was due when it was taken.
+        let entry = match self.delayed.remove(&lookup_id) {
+            Some(delayed) => delayed.entry,
+            None => match self.index.remove(pages, lookup_id)? {
+                Some(entry) => {
+                    self.side_bytes += entry.body_bytes;
+                    entry
+                }
+                None => return Ok(false),
+            },
         };
-        self.side_bytes += entry.body_bytes;
         let locked = Locked {
             entry,
             by,
