@@ -304,7 +304,8 @@ impl State {
     pub(super) fn prepared_bytes(&self, branch: &BranchId) -> usize {
         let prepared = self.prepared.get(branch);
         let effects = prepared.map_or(0, |p| p.effects.len() + p.taken.len() + 1);
-        effects * 2 * super::change::EFFECT_BYTES
+        // An acknowledgement may be written anew.
+        effects * 8 * super::change::EFFECT_BYTES
     }
 
     /// The name of a sender by its number.

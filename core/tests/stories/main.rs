@@ -2,6 +2,8 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
     clippy::needless_pass_by_value,
     unreachable_pub,
     reason = "a test fails where it stands"
