@@ -215,11 +215,12 @@ impl Door {
     }
 
     /// Receives or peeks; waits for ever without `timeout_ms`.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
     fn receive(
         &self,
         py: Python<'_>,
         queue: &str,
-        #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")] choice: Choice,
+        choice: Choice,
         timeout_ms: Option<u64>,
         transaction: Option<u64>,
     ) -> PyResult<Message> {
