@@ -1,7 +1,11 @@
 //! kill -9, again and again, under transactional load with a client that reconciles: nothing is lost, doubled or out
 //! of order. `HAMQ_KILLS` says how often (20; the night uses 200).
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails where it stands, and tells what it counted"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
