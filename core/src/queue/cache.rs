@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::log::Position;
 
 /// Bytes kept at most, beyond those that are not on disk yet.
-const BYTES_MAX: usize = 32 * 1024 * 1024;
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Contents by where they lie. What is not on disk yet is never dropped.
 #[derive(Default)]

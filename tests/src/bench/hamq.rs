@@ -254,7 +254,7 @@ impl Receiver {
                 queue: self.queue.clone(),
                 after: 0,
                 take: Take::Remove,
-                count_max: LOT,
+                count_max: u32::try_from(self.ahead).unwrap_or(LOT).min(LOT),
                 bytes_max: 2 * 1024 * 1024,
                 timeout_ms: self.timeout_ms,
                 transaction: Transaction::None,
