@@ -16,6 +16,7 @@ use hamq_core::queue::request::{
 };
 use hamq_core::sys::clock::SystemClock;
 use hamq_core::sys::disk;
+use hamq_core::sys::disk_fake::{FakeDisk, Fault};
 use hamq_core::{ErrorKind, Result};
 use uuid::Uuid;
 
@@ -158,6 +159,47 @@ fn what_is_sent_in_overlapping_lots_comes_out_once_and_in_order_also_after_a_res
     }
     assert_eq!(next, 9_500);
     manager.close().unwrap();
+}
+
+/// Sends lots that overlap on a disk whose `n`th operation from now on fails; how many of them were told anything.
+fn answered_when_it_fails_at(n: u64) -> usize {
+    const LOTS: u64 = 6;
+    let disk = FakeDisk::new();
+    let options = ManagerOptions {
+        name: ".".into(),
+        epoch: None,
+        owner: "n1".into(),
+        deadline: None,
+        on_failure: Box::new(|_| {}),
+    };
+    let clock = Arc::new(SystemClock);
+    let (manager, _) = Manager::open(Arc::new(disk.clone()), clock, options).unwrap();
+    create(&manager, "q");
+    disk.fail_at(disk.operations() + n, Fault::Io);
+    let (done, outcomes) = channel();
+    for lot in 0..LOTS {
+        let requests = (1..=200).map(|at| {
+            let id = RequestId {
+                client: Uuid::from_u128(5),
+                sequence: lot * 200 + at,
+                acknowledged: 1,
+            };
+            (id, send("q", "x"))
+        });
+        let done = done.clone();
+        let respond = move |all: Vec<Result<Reply>>| done.send(all.len()).unwrap();
+        manager.submit_many(requests.collect(), Box::new(respond));
+    }
+    drop(done);
+    let told = std::iter::from_fn(|| outcomes.recv_timeout(Duration::from_secs(10)).ok());
+    told.filter(|count| *count == 200).count()
+}
+
+#[test]
+fn whatever_fails_while_a_batch_is_in_flight_everybody_is_told() {
+    for n in 1..25 {
+        assert_eq!(answered_when_it_fails_at(n), 6, "operation {n}");
+    }
 }
 
 #[test]

@@ -70,14 +70,20 @@ impl Engine {
     }
 
     fn landed(&mut self, flushed: Flushed) -> Result<()> {
-        let flight = self.flight.take();
-        let bytes = self.log.settle(flushed)?;
-        self.checkpoint.written(bytes);
-        if let Some(flight) = flight {
-            let later = self.cache.unwritten().saturating_sub(flight.contents);
-            self.cache.settle(later);
-            self.true_now.extend(flight.answers);
+        let Some(flight) = self.flight.take() else {
+            return Ok(());
+        };
+        match self.log.settle(flushed) {
+            Ok(bytes) => self.checkpoint.written(bytes),
+            Err(error) => {
+                // They wait with the others for the failure to be told: nobody goes without an outcome.
+                self.answers.extend(flight.into_answers());
+                return Err(error);
+            }
         }
+        let later = self.cache.unwritten().saturating_sub(flight.contents);
+        self.cache.settle(later);
+        self.true_now.extend(flight.answers);
         Ok(())
     }
 
