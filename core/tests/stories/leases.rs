@@ -285,3 +285,13 @@ fn a_great_many_leases_run_out_in_order() {
     store.crash();
     assert!(store.messages("q").iter().all(|m| m.abort_count == 1));
 }
+
+#[test]
+fn a_lease_that_is_none_is_refused_also_where_there_is_no_message() {
+    let mut store = Store::new();
+    store.create("q", false);
+    for milliseconds in [0, u32::MAX] {
+        let lease = take("q", Select::First, Take::Lease(milliseconds));
+        store.refused(ANN, lease, ErrorKind::InvalidParameter);
+    }
+}

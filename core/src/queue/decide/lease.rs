@@ -181,7 +181,8 @@ impl State {
     }
 }
 
-fn check_length(milliseconds: u32) -> Result<()> {
+/// Refuses a lease that is none, whether or not there is a message for it.
+pub(super) fn check_length(milliseconds: u32) -> Result<()> {
     if milliseconds == 0 || milliseconds > LEASE_MS_MAX {
         let text = format!("a lease of {milliseconds} ms");
         return Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!(

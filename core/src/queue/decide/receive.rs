@@ -1,6 +1,7 @@
 //! Receiving and peeking: which messages, and what becomes of them.
 
 use super::Decision;
+use super::lease::check_length;
 use super::send::check_usage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::access::Rights;
@@ -344,7 +345,10 @@ fn how(queue: &Queue, take: Take, transaction: Transaction) -> Result<How> {
         (Take::Remove, Transaction::None) => return Ok(How::Remove),
         (Take::Remove, Transaction::Single) => How::Remove,
         (Take::Remove, Transaction::In(transaction)) => How::Lock(transaction),
-        (Take::Lease(milliseconds), Transaction::None) => return Ok(How::Lease(milliseconds)),
+        (Take::Lease(milliseconds), Transaction::None) => {
+            check_length(milliseconds)?;
+            return Ok(How::Lease(milliseconds));
+        }
         (Take::Lease(_), _) => {
             return Err(Error::new(
                 ErrorKind::InvalidParameter,
