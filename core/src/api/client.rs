@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::network::{AGENT_PORT, Endpoint};
 
-pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket};
+pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket, WrittenPart, give_up};
 
 /// Queues whose nature is remembered; then all are forgotten.
 const NATURES_MAX: usize = 10_000;
