@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
 use super::local_cluster::LocalClusters;
-use super::queue_commands::{self, Sessions};
+use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
@@ -374,6 +374,12 @@ impl Sessions for Client {
 
     fn nature(&self, path: &QueuePath) -> Option<bool> {
         lock(&self.0.natures).get(&self.nature_key(path)).copied()
+    }
+}
+
+impl Managers for Client {
+    fn manager(&self, computer: &str) -> Result<Box<dyn Asks + '_>> {
+        Ok(Box::new(Self::session(self, computer)?))
     }
 
     fn remember(&self, path: &QueuePath, transactional: Option<bool>) {

@@ -41,6 +41,7 @@ pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
 
+pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};
 
 /// Every command there is, by noun.
