@@ -36,6 +36,7 @@ pub mod message;
 pub mod metrics;
 pub mod node;
 pub mod parameter;
+mod protection;
 pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;

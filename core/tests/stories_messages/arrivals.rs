@@ -3,7 +3,8 @@
 use hamq_core::ErrorKind;
 use hamq_core::queue::message::{Delivery, Message};
 use hamq_core::queue::request::{
-    BodyId, BodySource, MachineProperties, Reply, Request, Take, Transaction, TransactionId,
+    BodyId, BodySource, MachineProperties, PrivacyLevel, Reply, Request, Take, Transaction,
+    TransactionId,
 };
 
 use crate::world::*;
@@ -486,4 +487,53 @@ fn an_express_message_that_stopped_its_queue_does_not_stop_it_after_it_is_lost()
         world.send("q", &message("goes on", |_| {})).unwrap();
         assert_eq!(body(&world.receive("q").unwrap()), "goes on");
     }
+}
+
+#[test]
+fn nothing_passes_for_signed_or_encrypted_that_nobody_has_signed_or_encrypted() {
+    use hamq_core::queue::message::Security;
+    let mut world = World::new();
+    world.create("q");
+    world.create_with("authentic", |p| p.authenticate = true);
+    world.create_with("secret", |p| p.privacy = PrivacyLevel::Body);
+    world.create_with("open", |p| p.privacy = PrivacyLevel::None);
+    let with = |change: fn(&mut Security)| {
+        message("x", |m| {
+            let mut security = Security::default();
+            change(&mut security);
+            m.security = Some(Box::new(security));
+        })
+    };
+    let connector = Some(uuid::Uuid::from_u128(7));
+    let kind = |world: &mut World, queue: &str, message: &Message| {
+        world.send(queue, message).map_err(|error| error.kind).err()
+    };
+    let forged = [
+        with(|s| s.signature = b"forged".to_vec()),
+        with(|s| s.authentication_level = 1),
+        with(|s| s.privacy_level = 1),
+    ];
+    for message in &forged {
+        for queue in ["q", "authentic", "secret", "open"] {
+            let refused = kind(&mut world, queue, message);
+            assert_eq!(refused, Some(ErrorKind::UnsupportedOperation), "{queue}");
+        }
+    }
+    let mut signed = with(|s| s.signature = b"by a connector".to_vec());
+    let mut encrypted = with(|s| s.privacy_level = 5);
+    for message in [&mut signed, &mut encrypted] {
+        message.security.as_mut().unwrap().connector_type = connector;
+    }
+    let denied = Some(ErrorKind::AccessDenied);
+    assert_eq!(kind(&mut world, "q", &signed), None);
+    assert_eq!(
+        kind(&mut world, "authentic", &signed),
+        denied,
+        "not verified"
+    );
+    assert_eq!(kind(&mut world, "secret", &signed), denied, "not encrypted");
+    assert_eq!(kind(&mut world, "secret", &encrypted), None);
+    assert_eq!(kind(&mut world, "open", &encrypted), denied);
+    let kept = world.receive("q").unwrap().message().unwrap().security;
+    assert_eq!(kept.unwrap().signature, b"by a connector");
 }

@@ -156,7 +156,7 @@ fn no_word(parameter: &str, given: &str, words: &[&str]) -> Error {
 }
 
 /// A number of 32 bits, as most properties are.
-fn number_32(parameter: &str, given: u64) -> Result<u32> {
+pub(super) fn number_32(parameter: &str, given: u64) -> Result<u32> {
     u32::try_from(given).map_err(|_| {
         let text = format!("-{parameter} {given} is too large");
         Error::new(ErrorKind::IllegalPropertyValue, text).hint("it is a number of 32 bits")
