@@ -238,6 +238,12 @@ fn a_queue_manager_is_shown_and_limited(lab: &Lab) {
         })
         .unwrap();
     assert_eq!((counters.len(), counters[0].value), (1, 0));
+    let unlimited = SetMsmqQueueManager {
+        computer: computer(),
+        message_quota: Some("None".into()),
+        ..SetMsmqQueueManager::default()
+    };
+    lab.client.run(unlimited).unwrap();
 }
 
 fn single_message_transactions_are_asked_for_by_name(lab: &Lab) {

@@ -74,7 +74,7 @@ pub(super) fn trace(on: &dyn Managers, command: &TraceMsmqMessage) -> Result<Vec
             time: Time(step.time_ms),
             queue: path_of(&command.computer, &step.queue),
             what: step.what,
-            detail: step.detail,
+            detail: readable(&step.detail),
         })
         .collect())
 }
@@ -123,6 +123,21 @@ pub(super) fn resolve(
     }
 }
 
+/// A queue manager counts milliseconds since 1970; people do not.
+fn readable(detail: &str) -> String {
+    let mut before = "";
+    let words = detail.split(' ').map(|word| {
+        let digits = word.trim_end_matches(',');
+        let is_time = matches!(before, "since" | "at" | "until");
+        before = word;
+        match digits.parse() {
+            Ok(ms) if is_time => format!("{}{}", Time(ms), &word[digits.len()..]),
+            _ => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn ask(manager: &dyn Asks, request: Request) -> Result<MachineStatus> {
     match manager.ask(request)? {
         Reply::Machine(status) => Ok(status),
@@ -165,6 +180,16 @@ fn bytes(text: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_shown_as_people_read_them() {
+        assert_eq!(
+            readable("since 1500, expires at 2500"),
+            "since 1970-01-01T00:00:01.500Z, expires at 1970-01-01T00:00:02.500Z"
+        );
+        assert_eq!(readable("lease 131075"), "lease 131075");
+        assert_eq!(readable(""), "");
+    }
 
     #[test]
     fn ids_are_written_and_read_as_hexadecimal_digits() {
