@@ -15,6 +15,8 @@ def test_the_python_of_the_readme_works(
 ) -> None:
     _, block = README.read_text().split("```python\n", 1)
     source, _ = block.split("\n```", 1)
+    if cluster.get_cluster_node("n1")[0].state != "Up":  # other tests of this cluster kill it
+        cluster.start_cluster_node("n1")
     cluster.new_msmq_queue("VS1/private$/orders", transactional=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAMQ_HOME", str(cluster.home))
