@@ -91,6 +91,24 @@ def test_a_large_body_is_part_of_a_transaction(manager: hamq.QueueManager, tmp_p
     assert [message.body_size for message in queue.browse(whole=False)] == [5, 6 * MIB]
 
 
+def test_a_large_body_is_read_within_the_transaction_that_takes_it(
+    manager: hamq.QueueManager,
+) -> None:
+    manager.create_queue("t", transactional=True)
+    queue = manager.queue("t")
+    data = pattern(5 * MIB)
+    queue.send(data)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), manager.transaction() as tx:
+            message = queue.receive(timeout=5, transaction=tx, whole=False)
+            assert (message.body, message.body_size) == (b"", 5 * MIB)
+            assert queue.body_stream(message).read() == data
+            raise ZeroDivisionError
+    with pytest.raises(ValueError, match="receive_stream"):
+        queue.receive(whole=False)
+    assert len(queue) == 1
+
+
 def test_a_failure_while_it_is_read_gives_the_message_back(
     queue: hamq.Queue, tmp_path: Path
 ) -> None:

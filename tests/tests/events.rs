@@ -10,7 +10,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
 
 /// Every file of this name below a folder, joined.
 fn gather(folder: &Path, name: &str) -> String {
-    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
     let texts = entries.map(|path| match path.is_dir() {
         true => gather(&path, name),
         false if path.ends_with(name) => std::fs::read_to_string(path).unwrap(),
@@ -46,7 +48,10 @@ fn an_agent_tells_its_events_as_its_environment_asks() {
     let of_group = |event: &&serde_json::Value| {
         event["component"] == "FM" && event["event"].to_string().contains('G')
     };
-    let claim = events.iter().find(of_group).unwrap_or_else(|| panic!("{log}"));
+    let claim = events
+        .iter()
+        .find(of_group)
+        .unwrap_or_else(|| panic!("{log}"));
     assert_eq!(claim["level"], "INFO");
     assert!(claim["node"] == "n1" || claim["node"] == "n2", "{claim}");
 }

@@ -12,9 +12,9 @@ class Cursor:
     """A place in a queue, as MSMQ's cursors: it goes forward only, and each has its own.
 
     It is at a message once that was peeked. :meth:`peek` gives the message it is at (or goes to the
-    first one behind its place), :meth:`next` goes to the following one, :meth:`receive` takes the one
-    it is at; then it is between two messages. What arrives before its place (for its higher priority)
-    it does not see.
+    first one behind its place), :meth:`next` goes to the following one, :meth:`receive` takes the
+    one it is at; then it is between two messages. What arrives before its place (for its higher
+    priority) it does not see.
 
     Iterating goes to message after message and leaves each where it is; ``receive()`` in the loop
     takes the one it is at::
@@ -24,8 +24,8 @@ class Cursor:
             if message.label == "mine":
                 cursor.receive()
 
-    A message that somebody else took meanwhile is :class:`hamq.MessageAlreadyReceived`; :meth:`next`
-    goes on behind it. Threads need cursors of their own.
+    A message that somebody else took meanwhile is :class:`hamq.MessageAlreadyReceived`;
+    :meth:`next` goes on behind it. Threads need cursors of their own.
     """
 
     def __init__(self, door: _native.Door, queue: str) -> None:

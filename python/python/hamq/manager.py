@@ -16,8 +16,8 @@ class QueueManager(QueueCommands):
     """A message store of this process's own. Threads may share it.
 
     Opening a store takes it over: a process that had it open before is fenced and acknowledges
-    nothing any more (:class:`hamq.Fenced`). The commands that manage queues are methods, the same as
-    of :class:`hamq.Cluster`; a queue is called by its own name, the computer is ``"."``.
+    nothing any more (:class:`hamq.Fenced`). The commands that manage queues are methods, as of
+    :class:`hamq.Cluster`; a queue is called by its own name, the computer is ``"."``.
     """
 
     def __init__(self, door: _native.Door) -> None:

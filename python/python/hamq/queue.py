@@ -206,12 +206,17 @@ class Queue:
         timeout: Duration | None = None,
         *,
         transaction: Transaction | None = None,
+        whole: bool = True,
     ) -> _native.Message:
         """Takes the next message; waits for one at most ``timeout`` seconds, or for ever.
 
-        Raises :class:`hamq.ReceiveTimeout` (a ``TimeoutError``) when none came.
+        Raises :class:`hamq.ReceiveTimeout` (a ``TimeoutError``) when none came. In a transaction,
+        without ``whole``, a body above 4 MiB stays where it is until the commit, and
+        :meth:`body_stream` reads it. Without a transaction, :meth:`receive_stream` does that.
         """
-        return self._receive(_TAKE_FIRST, timeout, transaction)
+        if not whole and transaction is None:
+            raise ValueError("a message that is gone has no body to read; use receive_stream()")
+        return self._receive(_TAKE_FIRST, timeout, transaction, whole)
 
     def peek(self, timeout: Duration | None = 0, *, whole: bool = True) -> _native.Message:
         """The next message, left in the queue.
