@@ -162,6 +162,15 @@ fn a_large_file_goes_through_the_queue(lab: &Lab) {
             ..SendMsmqQueue::default()
         })
         .unwrap();
+    for (retrieve_body, bytes) in [(false, 0), (true, content.len())] {
+        let peek = ReceiveMsmqQueue {
+            peek: true,
+            retrieve_body,
+            ..receive(QUEUE)
+        };
+        let peeked = lab.client.run(peek).unwrap().remove(0);
+        assert_eq!((peeked.body.0.len(), peeked.body_size), (bytes, 9_000_001));
+    }
     let nowhere = ReceiveMsmqQueue {
         out_file: Some(file("no/such/folder")),
         ..receive(QUEUE)

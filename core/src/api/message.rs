@@ -31,12 +31,12 @@ const ACKNOWLEDGE_WORDS: [&str; 8] = [
 
 record! {
     /// A message as it was received or peeked.
-    MessageInfo as "MsmqMessage", columns ["Label", "Body", "Priority", "LookupId"], {
+    MessageInfo as "MsmqMessage", columns ["Label", "Body", "BodySize", "Priority", "LookupId"], {
         /// The queue it is or was in.
         queue "Queue": String,
         /// A free text, up to 249 characters.
         label "Label": String,
-        /// The content: text where it is text, bytes otherwise. Above 4 MiB it stays empty for -Peek.
+        /// The content: text where it is text, bytes otherwise. Above 4 MiB a -Peek needs -RetrieveBody for it.
         body "Body": Body,
         /// How many bytes the content has.
         body_size "BodySize": u64,
@@ -289,7 +289,7 @@ command! {
         lease "Lease": Option<Millis>;
         /// Take it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
         transactional "Transactional": bool;
-        /// With -Peek and -Lease: read contents above 4 MiB too, which else stay in the queue.
+        /// With -Peek: read contents above 4 MiB too, which else stay in the queue.
         retrieve_body "RetrieveBody": bool;
         /// Write the content to this file; the message leaves the queue when the file is on disk.
         out_file "OutFile": Option<String>, completes File;

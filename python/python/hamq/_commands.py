@@ -547,7 +547,9 @@ class MsmqMessageInfo:
     label: str
     """A free text, up to 249 characters."""
     body: bytes
-    """The content: text where it is text, bytes otherwise. Above 4 MiB it stays empty for -Peek."""
+    """The content: text where it is text, bytes otherwise. Above 4 MiB a -Peek needs -RetrieveBody
+    for it.
+    """
     body_size: int
     """How many bytes the content has."""
     body_type: int
@@ -2344,8 +2346,8 @@ class Commands(QueueCommands):
             lease: Hide it for so long instead of deleting it.
             transactional: Take it in a transaction of its own. A transactional queue needs no
                 such word; another one refuses it.
-            retrieve_body: With -Peek and -Lease: read contents above 4 MiB too, which else stay
-                in the queue.
+            retrieve_body: With -Peek: read contents above 4 MiB too, which else stay in the
+                queue.
             out_file: Write the content to this file; the message leaves the queue when the file
                 is on disk.
         """

@@ -111,7 +111,7 @@ struct Reading {
     take: Take,
     timeout_ms: u64,
     transaction: Transaction,
-    /// Also bodies above 4 MiB of messages that stay.
+    /// Also bodies above 4 MiB of messages that are only peeked.
     with_body: bool,
 }
 
@@ -188,11 +188,10 @@ impl Reading {
         }
     }
 
-    /// The message, with its body where that is only here to be had: a peeked or leased one is still in its queue, and
-    /// its body is read when that is asked for.
+    /// The message with its body. A large body of a peeked one is read when that is asked for.
     fn whole(&self, received: &Received, held: Option<Held>) -> Result<MessageInfo> {
         let mut message = MessageInfo::new(self.path.to_string(), received)?;
-        let stays = !matches!(self.take, Take::Remove);
+        let stays = matches!(self.take, Take::Peek);
         if !is_large(received) || (stays && !self.with_body) {
             return Ok(message);
         }
