@@ -331,6 +331,11 @@ impl Model {
 
     // ---- sending ----
 
+    /// The highest number of a message.
+    pub(crate) const fn newest(&self) -> u64 {
+        self.next
+    }
+
     /// What is told of it: the number of the message, or none when it is staged.
     pub(crate) fn send(
         &mut self,

@@ -7,7 +7,7 @@ use hamq_core::queue::request::{PoisonPolicy, PoisonTarget, QueueProperties};
 
 /// Queues of users.
 pub(crate) const QUEUES: [&str; 4] = ["p", "t", "u", "admin"];
-/// Every queue that is asked for, there or not.
+/// Every queue that is asked for, there or not. A higher number in a step means one that suits it.
 pub(crate) const NAMES: [&str; 20] = [
     "p",
     "t",
@@ -219,27 +219,27 @@ fn ending() -> impl Strategy<Value = Ending> {
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let by = || 0..2_u8;
-    let name = || 0..NAMES.len() as u8;
+    let name = || prop_oneof![1 => 0..NAMES.len() as u8, 3 => NAMES.len() as u8..];
     let queue = || 0..QUEUES.len() as u8;
     prop_oneof![
-        14 => (by(), name(), wishes(), part()).prop_map(|(by, queue, wishes, part)| Step::Send { by, queue, wishes, part }),
+        20 => (by(), name(), wishes(), part()).prop_map(|(by, queue, wishes, part)| Step::Send { by, queue, wishes, part }),
         12 => (by(), name(), which(), taking(), part())
             .prop_map(|(by, queue, which, taking, part)| Step::Receive { by, queue, which, taking, part }),
         3 => (by(), name(), taking(), 1..5_u8, part())
             .prop_map(|(by, queue, taking, count, part)| Step::Many { by, queue, taking, count, part }),
-        4 => (by(), any::<u8>(), ending()).prop_map(|(by, lease, ending)| Step::Settle { by, lease, ending }),
+        6 => (by(), any::<u8>(), ending()).prop_map(|(by, lease, ending)| Step::Settle { by, lease, ending }),
         5 => (by(), name(), any::<u8>(), name(), part())
             .prop_map(|(by, queue, message, to, part)| Step::Move { by, queue, message, to, part }),
         2 => (by(), any::<u8>(), any::<u8>())
             .prop_map(|(by, transaction, operation)| Step::Reject { by, transaction, operation }),
-        5 => by().prop_map(Step::Begin),
+        7 => by().prop_map(Step::Begin),
         4 => (by(), any::<u8>()).prop_map(|(by, n)| Step::Commit(by, n)),
-        4 => (by(), any::<u8>()).prop_map(|(by, n)| Step::Abort(by, n)),
+        6 => (by(), any::<u8>()).prop_map(|(by, n)| Step::Abort(by, n)),
         2 => (by(), any::<u8>(), 0..3_u8).prop_map(|(by, n, branch)| Step::Prepare(by, n, branch)),
         2 => (0..3_u8, any::<bool>()).prop_map(|(branch, commit)| Step::Resolve(branch, commit)),
-        2 => name().prop_map(Step::Purge),
+        1 => name().prop_map(Step::Purge),
         1 => name().prop_map(Step::Delete),
-        3 => (queue(), any::<u8>()).prop_map(|(queue, variant)| Step::Create(queue, variant)),
+        1 => (queue(), any::<u8>()).prop_map(|(queue, variant)| Step::Create(queue, variant)),
         1 => (queue(), any::<u8>()).prop_map(|(queue, variant)| Step::Set(queue, variant)),
         1 => (0..4_u8).prop_map(Step::Quotas),
         5 => (1..3000_u16).prop_map(Step::Pass),
