@@ -133,22 +133,39 @@ fn a_prepared_transaction_outlives_a_message_that_was_only_in_memory() {
 /// Cases to try: enough for every run of the tests, or what `PROPTEST_CASES` says for a longer hunt.
 fn cases() -> u32 {
     let wanted = std::env::var("PROPTEST_CASES").ok();
-    wanted.and_then(|n| n.parse().ok()).unwrap_or(2000)
+    wanted.and_then(|n| n.parse().ok()).unwrap_or(1000)
 }
 
 proptest! {
+#![proptest_config(ProptestConfig {
+    cases: cases(),
+    failure_persistence: None,
+    max_shrink_iters: 20_000,
+    ..ProptestConfig::default()
+})]
+
+#[test]
+fn the_store_does_what_the_model_does(
+    variants in any::<(u8, u8)>(),
+    steps in prop::collection::vec(step(), 1..60),
+) {
+    replay(false, variants, &steps);
+}}
+
+proptest! {
     #![proptest_config(ProptestConfig {
-        cases: cases(),
+        cases: (cases() / 10).max(1),
         failure_persistence: None,
-        max_shrink_iters: 20_000,
+        max_shrink_iters: 2_000,
         ..ProptestConfig::default()
     })]
 
+    /// Snapshots are written and segments are cleaned beside the requests.
     #[test]
-    fn the_store_does_what_the_model_does(
+    fn the_store_does_so_with_threads_for_the_disk(
         variants in any::<(u8, u8)>(),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        replay(false, variants, &steps);
+        replay(true, variants, &steps);
     }
 }

@@ -93,6 +93,13 @@ pub(crate) enum Ending {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
+    /// Sends that are handed in together.
+    Burst {
+        by: u8,
+        queue: u8,
+        all: Vec<Wishes>,
+        part: Part,
+    },
     Send {
         by: u8,
         queue: u8,
@@ -222,6 +229,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let name = || prop_oneof![1 => 0..NAMES.len() as u8, 3 => NAMES.len() as u8..];
     let queue = || 0..QUEUES.len() as u8;
     prop_oneof![
+        4 => (by(), name(), prop::collection::vec(wishes(), 2..5), part())
+            .prop_map(|(by, queue, all, part)| Step::Burst { by, queue, all, part }),
         20 => (by(), name(), wishes(), part()).prop_map(|(by, queue, wishes, part)| Step::Send { by, queue, wishes, part }),
         12 => (by(), name(), which(), taking(), part())
             .prop_map(|(by, queue, which, taking, part)| Step::Receive { by, queue, which, taking, part }),

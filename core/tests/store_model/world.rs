@@ -37,6 +37,13 @@ struct Last {
     remembered: Remembered,
 }
 
+/// What a send came to.
+enum Sent {
+    Staged,
+    Before(u64),
+    Now(u64),
+}
+
 #[derive(Clone, Debug)]
 struct Lease {
     queue: String,
@@ -126,6 +133,11 @@ impl World {
     // ---- asking ----
 
     fn submit(&mut self, id: RequestId, request: Request) -> Result<Reply> {
+        self.hand_in(id, request);
+        self.answers(1).remove(0)
+    }
+
+    fn hand_in(&mut self, id: RequestId, request: Request) {
         let from = Caller {
             client: id.client,
             access: Arc::new(Access::owner_of_all("n1".to_owned())),
@@ -135,17 +147,25 @@ impl World {
             sequence: id.sequence,
         };
         self.engine.submit(&from, id, request, answer);
+    }
+
+    /// So many answers, in the order of their requests.
+    fn answers(&mut self, count: usize) -> Vec<Result<Reply>> {
         let mut out = Vec::new();
-        for turn in 0.. {
+        for _ in 0..1_000_000 {
             self.engine.step(&mut out);
-            if let Some((_, outcome)) = out.pop() {
-                assert!(out.is_empty(), "one request, one answer");
-                return outcome;
+            if out.len() >= count {
+                break;
             }
-            assert!(turn < 1_000_000, "no answer");
             std::thread::yield_now();
         }
-        unreachable!()
+        assert_eq!(out.len(), count, "answers");
+        let sequence = |answer: &Answer| match answer {
+            Answer::Connection { sequence, .. } => *sequence,
+            _ => 0,
+        };
+        out.sort_by_key(|(answer, _)| sequence(answer));
+        out.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     fn ask(&mut self, client: u128, request: Request) -> Result<Reply> {
@@ -294,6 +314,12 @@ impl World {
                 wishes,
                 part,
             } => self.send(*by, Self::to_send(*queue), wishes, *part),
+            Step::Burst {
+                by,
+                queue,
+                all,
+                part,
+            } => self.burst(*by, Self::to_send(*queue), all, *part),
             Step::Receive {
                 by,
                 queue,
@@ -368,37 +394,89 @@ impl World {
     fn send(&mut self, by: u8, queue: &str, wishes: &Wishes, part: Part) {
         let client = Self::client(by);
         let how = self.how(client, queue, part);
+        let (request, should) = self.sending(client, queue, wishes, how);
+        let remembered = match (&should, how) {
+            (Ok(Sent::Before(_)), _) => Remembered::ForGood,
+            (_, How::In(_)) => Remembered::ThisProcess,
+            _ if wishes.express => Remembered::ThisProcess,
+            _ => Remembered::ForGood,
+        };
+        let is = self.ask_and_keep(client, request, remembered);
+        self.sent(&is, should);
+    }
+
+    /// Sends that are handed in together are as if each came alone.
+    fn burst(&mut self, by: u8, queue: &str, all: &[Wishes], part: Part) {
+        let client = Self::client(by);
+        let how = self.how(client, queue, part);
+        self.last.remove(&client);
+        let first = self.sequences.get(&client).map_or(1, |last| last + 1);
+        let mut expected = Vec::new();
+        for (sequence, wishes) in (first..).zip(all) {
+            let (request, should) = self.sending(client, queue, wishes, how);
+            let id = RequestId {
+                client: Uuid::from_u128(client),
+                sequence,
+                acknowledged: first,
+            };
+            self.sequences.insert(client, sequence);
+            self.hand_in(id, request);
+            expected.push(should);
+        }
+        let mut last = 0;
+        for (is, should) in self.answers(all.len()).iter().zip(expected) {
+            if let (Ok(Reply::Sent { lookup_id, .. }), Ok(Sent::Now(_))) = (is, &should) {
+                let counter = lookup_id & COUNTER_MASK;
+                assert!(last < counter, "sent in another order");
+                last = counter;
+            }
+            self.sent(is, should);
+        }
+    }
+
+    /// The request, and what is to come of it.
+    fn sending(
+        &mut self,
+        client: u128,
+        queue: &str,
+        wishes: &Wishes,
+        how: How,
+    ) -> (Request, std::result::Result<Sent, ErrorKind>) {
         self.bodies += 1;
         let mut wishes = wishes.clone();
         wishes.body = format!("{} {}", self.bodies, "s".repeat(wishes.size.into()));
         let message = message_of(&wishes, self.model.now_ms);
         let newest = self.model.newest();
-        let should = self.model.send(client, queue, &wishes, how);
-        let is_known = matches!(&should, Ok(Some(number)) if *number <= newest);
-        let remembered = match how {
-            How::In(_) if !is_known => Remembered::ThisProcess,
-            _ if wishes.express && !is_known => Remembered::ThisProcess,
-            _ => Remembered::ForGood,
-        };
+        let told = self.model.send(client, queue, &wishes, how);
+        let should = told.map(|told| match told {
+            None => Sent::Staged,
+            Some(number) if number <= newest => Sent::Before(number),
+            Some(number) => Sent::Now(number),
+        });
         let request = Request::Send {
             queue: queue.to_owned(),
             message: message.encode(),
             transaction: transaction(how),
             body: None,
         };
-        let is = self.ask_and_keep(client, request, remembered);
-        Self::agree(&is, &should);
-        if let (Ok(Reply::Sent { id, lookup_id }), Ok(told)) = (is, should) {
-            match told {
-                None => assert_eq!((id, lookup_id), (MessageId::NONE, 0)),
-                Some(number) => {
-                    assert_eq!(id, self.id_of(lookup_id));
-                    if is_known {
-                        // One that a transaction sent to come later: its number was not seen before.
-                        self.model.ids.entry(number).or_insert(lookup_id);
-                    }
-                    self.bind(number, lookup_id);
-                }
+        (request, should)
+    }
+
+    fn sent(&mut self, is: &Result<Reply>, should: std::result::Result<Sent, ErrorKind>) {
+        Self::agree(is, &should);
+        let (Ok(Reply::Sent { id, lookup_id }), Ok(sent)) = (is, should) else {
+            return;
+        };
+        match sent {
+            Sent::Staged => assert_eq!((*id, *lookup_id), (MessageId::NONE, 0)),
+            Sent::Before(number) => {
+                // One that a transaction sent to come later: its number was not seen before.
+                self.model.ids.entry(number).or_insert(*lookup_id);
+                self.bind(number, *lookup_id);
+            }
+            Sent::Now(number) => {
+                assert_eq!(*id, self.id_of(*lookup_id));
+                self.bind(number, *lookup_id);
             }
         }
     }
