@@ -36,11 +36,13 @@ pub mod message;
 pub mod metrics;
 pub mod node;
 pub mod parameter;
+mod protection;
 pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
 
+pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};
 
 /// Every command there is, by noun.

@@ -12,8 +12,8 @@ use crate::database::SqliteDatabase;
 use crate::error::{Error, Result};
 use crate::resource_types::{Resource, create};
 use crate::sys::clock::SystemClock;
-use crate::sys::folder;
 use crate::sys::network::{AGENT_PORT, listen};
+use crate::sys::{event_log, folder};
 
 /// How long the server goes on after the agent has stopped, so that who asked for it gets an answer.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
@@ -51,6 +51,7 @@ impl ResourceFactory for Types {
 /// # Errors
 /// Why it could not start or end in order.
 pub fn run_node(options: &NodeOptions) -> Result<()> {
+    event_log::install();
     if options.supervised {
         end_with_starter()?;
     }

@@ -304,6 +304,13 @@ impl Shared {
             component: component.to_owned(),
             text: text.to_owned(),
         };
+        let node = self.options.node.as_str();
+        match level {
+            "ERR" => tracing::error!(node, component, "{text}"),
+            "WARN" => tracing::warn!(node, component, "{text}"),
+            "DBG" => tracing::debug!(node, component, "{text}"),
+            _ => tracing::info!(node, component, "{text}"),
+        }
         // A full disk must not stop the cluster; the next line that fits tells the rest.
         drop(self.log.line(&line.format(self.process.pid)));
     }
