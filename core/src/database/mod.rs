@@ -32,11 +32,7 @@ mod agreement;
 mod conformance;
 #[cfg(test)]
 #[path = "../../../tests/src/etcd.rs"]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "shared with the tests of whole clusters"
-)]
+#[expect(unreachable_pub, reason = "shared with the tests of whole clusters")]
 mod members;
 
 pub use etcd::EtcdDatabase;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  PREFIX/k:<key>       an entry        format, lease (0: none), value
-//!  PREFIX/l:<lease>     a lease         time to live; its *revision* is its last renewal
+//!  PREFIX/l:<lease>     a lease         format, time to live, its last renewal
 //!  PREFIX/m:<h>:<slot>  a marker        what became of the last commit of this slot of this handle
 //!  PREFIX/meta          the format, or where everything has moved
 //!  PREFIX/compacted     who compacts
@@ -143,18 +143,37 @@ pub(super) fn entry_value(value: &[u8], lease: Option<LeaseId>) -> Vec<u8> {
     [&[FORMAT], lease.as_slice(), value].concat()
 }
 
-pub(super) fn lease_value(ttl: Duration) -> Vec<u8> {
-    let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-    [&[FORMAT], millis.to_be_bytes().as_slice()].concat()
+/// What a lease's row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Renewal {
+    pub(super) ttl: Duration,
+    /// Another one with each renewal; the same when an entry was written with the lease.
+    pub(super) nonce: u64,
 }
 
-/// A lease's time to live.
-pub(super) fn parse_lease_value(value: &[u8]) -> Option<Duration> {
-    let (&[FORMAT], rest) = value.split_first_chunk::<1>()? else {
-        return None;
-    };
-    let millis: [u8; 8] = rest.try_into().ok()?;
-    Some(Duration::from_millis(u64::from_be_bytes(millis)))
+impl Renewal {
+    /// A new one.
+    pub(super) fn new(ttl: Duration) -> Self {
+        let (_, nonce) = uuid::Uuid::new_v4().as_u64_pair();
+        Self { ttl, nonce }
+    }
+
+    pub(super) fn encode(self) -> Vec<u8> {
+        let millis = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
+        let (millis, nonce) = (millis.to_be_bytes(), self.nonce.to_be_bytes());
+        [&[FORMAT], millis.as_slice(), nonce.as_slice()].concat()
+    }
+
+    pub(super) fn parse(value: &[u8]) -> Option<Self> {
+        let (&[FORMAT], rest) = value.split_first_chunk::<1>()? else {
+            return None;
+        };
+        let (millis, nonce) = rest.split_first_chunk::<8>()?;
+        Some(Self {
+            ttl: Duration::from_millis(u64::from_be_bytes(*millis)),
+            nonce: u64::from_be_bytes(nonce.try_into().ok()?),
+        })
+    }
 }
 
 pub(super) fn meta_moved(successor: &str) -> Vec<u8> {
@@ -208,8 +227,9 @@ mod tests {
             keys.parse_entry(&row(b"\x02 something else".to_vec()))
                 .is_none()
         );
-        let ttl = Duration::from_millis(2000);
-        assert_eq!(parse_lease_value(&lease_value(ttl)), Some(ttl));
+        let renewal = Renewal::new(Duration::from_millis(2000));
+        assert_eq!(Renewal::parse(&renewal.encode()), Some(renewal));
+        assert_ne!(Renewal::new(renewal.ttl), renewal);
         assert_eq!(
             parse_moved(&meta_moved("sqlite:///x")).unwrap(),
             "sqlite:///x"

@@ -19,9 +19,9 @@
 //!
 //! 1. *Renewing* is a transaction guarded by the row's existence, through the log of a majority. It cannot lie:
 //!    either it is committed after it was sent, or the row is gone.
-//! 2. *Expiring* is a transaction guarded by the row's revision, by anybody who has seen this revision for the
-//!    whole time to live and a hundredth more on a boot-time clock of its own. It removes the row and all its
-//!    entries at once; writing with a lease touches its row, so none is missed.
+//! 2. *Expiring* is a transaction guarded by the row's revision, by anybody who has seen the same renewal for
+//!    the whole time to live and a hundredth more on a boot-time clock of its own. It removes the row and all
+//!    its entries at once; writing with a lease gives its row a new revision, so that none is missed.
 //! 3. Let a holder send its last successful renewal at S. It is committed at C ≥ S, and seen by an observer at
 //!    O ≥ C. The observer acts at O + TTL·1.01 or later; the holder has stopped at S + TTL by its own clock.
 //!    Clocks are only asked for durations, and may differ by a hundredth.

@@ -21,9 +21,7 @@ use super::super::location::EtcdLocation;
 use super::super::{Commit, Entry, LeaseId, Range, Transaction};
 use super::client::{CALL_MAX, Client, Verdict};
 use super::commit::{self, Outcome, Slot};
-use super::keys::{
-    Keys, Kind, META_LIVING, lease_value, meta_moved, parse_lease_value, parse_moved,
-};
+use super::keys::{Keys, Kind, META_LIVING, Renewal, meta_moved, parse_moved};
 use super::leases::Leases;
 use super::message::{self, Compare, KeyValue, Operation, Txn, TxnReply, method};
 use crate::error::{Error, ErrorKind, Result};
@@ -153,7 +151,7 @@ impl Session {
         let found = leases
             .iter()
             .filter_map(|row| match self.keys.kind(&row.key) {
-                Kind::Lease(lease) => Some((lease, parse_lease_value(&row.value)?, row.revision)),
+                Kind::Lease(lease) => Some((lease, Renewal::parse(&row.value)?, row.revision)),
                 Kind::Entry | Kind::Other => None,
             });
         self.leases().all(found, revision, self.clock.boot());
@@ -210,7 +208,6 @@ impl Session {
             Err(_) => slot = self.fresh_slot(&slot),
             Ok(Commit::Done { revision }) if !transaction.writes.is_empty() => {
                 self.written.fetch_max(*revision, Ordering::SeqCst);
-                self.renewed_by(transaction, *revision);
                 self.saw(*revision, true);
             }
             Ok(_) => {}
@@ -241,19 +238,6 @@ impl Session {
             }
         }
         Err(unknown("its marker keeps changing: two handles share it"))
-    }
-
-    /// Writing with a lease touches it.
-    fn renewed_by(&self, transaction: &Transaction, revision: u64) {
-        let now = self.clock.boot();
-        for write in &transaction.writes {
-            if let super::super::Write::Put {
-                lease: Some(lease), ..
-            } = write
-            {
-                self.leases().renewed(*lease, revision, now);
-            }
-        }
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Slot>> {
@@ -290,9 +274,10 @@ impl Session {
         self.prepare().await?;
         let random = uuid::Uuid::new_v4().as_u128() & u128::from(u64::MAX >> 1);
         let lease = LeaseId(u64::try_from(random).unwrap_or(1).max(1));
+        let renewal = Renewal::new(ttl);
         let txn = Txn {
             compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
-            success: vec![Operation::Put(self.keys.lease(lease), lease_value(ttl))],
+            success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
             failure: vec![Operation::Get(self.keys.meta())],
         };
         let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
@@ -302,7 +287,7 @@ impl Session {
         }
         let revision = reply.header.revision;
         self.leases()
-            .observe(lease, ttl, revision, self.clock.boot());
+            .observe(lease, renewal, revision, self.clock.boot());
         self.written.fetch_max(revision, Ordering::SeqCst);
         self.saw(revision, false);
         Ok(lease)
@@ -312,21 +297,27 @@ impl Session {
     pub(super) async fn renew(&self, lease: LeaseId) -> Result<bool> {
         self.settle().await?;
         self.prepare().await?;
-        let ttl = self.leases().ttl(lease);
-        let within = ttl.map_or(CALL_MAX, |ttl| (ttl / 2).min(CALL_MAX));
+        if self.leases().ttl(lease).is_none() {
+            self.look(Vec::new()).await?; // another handle's, perhaps
+        }
+        let Some(ttl) = self.leases().ttl(lease) else {
+            return Ok(false);
+        };
+        let renewal = Renewal::new(ttl);
         let txn = Txn {
             compare: vec![
                 Compare::Value(self.keys.meta(), META_LIVING.to_vec()),
                 Compare::Exists(self.keys.lease(lease)),
             ],
-            success: vec![Operation::Touch(self.keys.lease(lease))],
+            success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
             failure: vec![Operation::Get(self.keys.meta())],
         };
-        let reply = self.txn(within, |_| txn.clone()).await?;
+        let reply = self.txn((ttl / 2).min(CALL_MAX), |_| txn.clone()).await?;
         let revision = reply.header.revision;
         if reply.succeeded {
             self.written.fetch_max(revision, Ordering::SeqCst);
-            self.leases().renewed(lease, revision, self.clock.boot());
+            self.leases()
+                .observe(lease, renewal, revision, self.clock.boot());
         } else {
             let meta = reply.rows(0).first().map(|row| &row.value[..]);
             if let Some(Outcome::Moved(to)) = commit::living(meta) {
@@ -347,8 +338,8 @@ impl Session {
     /// that do not exist any more.
     pub(super) async fn settle(&self) -> Result<()> {
         let due = self.leases().due(self.clock.boot(), self.client.back());
-        for (lease, revision) in due {
-            self.end(lease, Some(revision)).await?;
+        for (lease, renewal) in due {
+            self.end(lease, Some(renewal)).await?;
         }
         Ok(())
     }
@@ -359,9 +350,9 @@ impl Session {
         Some(next.saturating_sub(self.clock.boot()))
     }
 
-    /// Removes a lease with its entries, in transactions guarded by its revision: that of an expiry, or
-    /// whichever it has.
-    async fn end(&self, lease: LeaseId, only: Option<u64>) -> Result<()> {
+    /// Removes a lease with its entries, in transactions guarded by its revision; not if `only` was not its
+    /// last renewal.
+    async fn end(&self, lease: LeaseId, only: Option<Renewal>) -> Result<()> {
         for _ in 0..TRIES_MAX {
             let (from, to) = self.keys.entries("");
             let found = self.look(vec![Operation::Range(from, to)]).await?;
@@ -370,11 +361,12 @@ impl Session {
                 .leases
                 .iter()
                 .find(|row| row.key == self.keys.lease(lease));
-            let Some(revision) = row.map(|row| row.revision) else {
+            let Some((revision, renewal)) = row.map(|r| (r.revision, Renewal::parse(&r.value)))
+            else {
                 self.saw(found.revision, true);
                 return Ok(());
             };
-            if only.is_some_and(|only| only != revision) {
+            if only.is_some() && only != renewal {
                 return Ok(()); // it was renewed after all
             }
             let entries = found

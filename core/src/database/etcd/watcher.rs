@@ -24,7 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::endpoints::Endpoints;
 use super::grpc::{Failure, Requests};
-use super::keys::{Kind, parse_lease_value};
+use super::keys::{Kind, Renewal};
 use super::message::{self, WatchReply, method};
 use super::session::Session;
 
@@ -148,8 +148,8 @@ impl Watcher {
                 Kind::Other => {}
                 Kind::Lease(lease) if event.deleted => self.session.leases().gone(lease, revision),
                 Kind::Lease(lease) => {
-                    if let Some(ttl) = parse_lease_value(&event.row.value) {
-                        self.session.leases().observe(lease, ttl, revision, now);
+                    if let Some(renewal) = Renewal::parse(&event.row.value) {
+                        self.session.leases().observe(lease, renewal, revision, now);
                     }
                 }
             }
