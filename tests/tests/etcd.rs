@@ -16,7 +16,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
 
 fn lab_on(members: &Members) -> Lab {
     let quorum = members.location("");
-    let lab = Lab::with(PROGRAM, |command| command.quorum = Some(quorum)).unwrap();
+    let lab = Lab::with(PROGRAM, |command| command.quorum = vec![quorum]).unwrap();
     lab.add_virtual_server().unwrap();
     lab.wait_online("VS1", "n1");
     lab.new_queue("orders", true).unwrap();
@@ -67,12 +67,16 @@ fn on_etcd_the_database_of_a_stopped_cluster_moves_there_and_back() {
     let target = members.location("hamq/moved");
     let to = |quorum: &str| {
         lab.client.run(SetClusterQuorum {
-            quorum: quorum.into(),
+            quorum: vec![quorum.into()],
             name: Some(lab.name.clone()),
             force: true,
         })
     };
-    assert_eq!(to(&target).unwrap_err().kind, ErrorKind::InvalidState, "it is up");
+    assert_eq!(
+        to(&target).unwrap_err().kind,
+        ErrorKind::InvalidState,
+        "it is up"
+    );
     let stop = || {
         let name = Some(lab.name.clone());
         lab.client.run(StopCluster { name }).unwrap();
@@ -110,21 +114,39 @@ fn on_etcd_a_cluster_is_removed_with_its_keys_and_none_is_made_without_etcd() {
     let lab = lab_on(&members);
     let clusters = || lab.client.run(GetCluster { name: None }).unwrap();
     let info = clusters().remove(0);
-    assert_eq!(info.quorum, members.location(&format!("hamq/{}", lab.name.to_lowercase())));
+    assert_eq!(
+        info.quorum,
+        members.location(&format!("hamq/{}", lab.name.to_lowercase()))
+    );
     let cluster = Some(lab.name.clone());
-    let quorum = lab.client.run(GetClusterQuorum { name: cluster.clone() }).unwrap();
+    let quorum = lab
+        .client
+        .run(GetClusterQuorum {
+            name: cluster.clone(),
+        })
+        .unwrap();
     assert_eq!(quorum.state, "Online");
-    assert!(quorum.notices.iter().any(|text| text.contains("fewer than three")));
+    assert!(
+        quorum
+            .notices
+            .iter()
+            .any(|text| text.contains("fewer than three"))
+    );
 
     lab.client.run(StopCluster { name: cluster }).unwrap();
     let name = lab.name.clone();
     lab.client.run(RemoveCluster { name, force: true }).unwrap();
     // The same place again: nothing of the former one is in the way.
-    let again = Lab::with(PROGRAM, |command| command.quorum = Some(info.quorum.clone())).unwrap();
+    let again = Lab::with(PROGRAM, |command| {
+        command.quorum = vec![info.quorum.clone()]
+    })
+    .unwrap();
     drop(again);
 
     members.kill(0);
-    let refused = Lab::with(PROGRAM, |command| command.quorum = Some(members.location("p")));
+    let refused = Lab::with(PROGRAM, |command| {
+        command.quorum = vec![members.location("p")]
+    });
     let error = refused.err().unwrap();
     assert!(error.message.contains("no etcd member"), "{error}");
 }

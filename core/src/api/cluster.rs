@@ -53,8 +53,8 @@ command! {
         detach "Detach": bool;
         /// The folder for the quorum disk and the nodes' data; by default one under the user's state folder.
         path "Path": Option<String>, completes File;
-        /// Where the cluster database lies instead: etcd://HOST:PORT,…[/PREFIX][?ca=…&cert=…&key=…&user=…&password-file=…].
-        quorum "Quorum": Option<String>;
+        /// Where the cluster database lies instead: etcd://HOST:PORT,…/PREFIX (see docs/operating.md).
+        quorum "Quorum": Vec<String>;
         /// Heartbeat interval (default 100ms).
         same_subnet_delay "SameSubnetDelay": Option<Millis>;
         /// Missed heartbeats until a node counts as down (default 15).
@@ -66,7 +66,7 @@ command! {
     }
     examples {
         "New-Cluster -Name lab -Node n1,n2,n3 -Local" => "Three nodes on this machine.",
-        "New-Cluster -Name lab -Node n1,n2,n3 -Local -Quorum etcd://127.0.0.1:2379" => "The same, with the cluster database in etcd.",
+        "New-Cluster -Name lab -Node n1,n2,n3 -Local -Quorum etcd://127.0.0.1:2379,127.0.0.2:2379,127.0.0.3:2379" => "The same, with the cluster database in etcd.",
     }
 }
 
@@ -134,8 +134,8 @@ command! {
     /// The old place is left as it is, with its mark.
     SetClusterQuorum = "Set-ClusterQuorum" => QuorumInfo, at Client, risk High, aliases [],
     {
-        /// The new place: etcd://HOST:PORT,…[/PREFIX][?OPTIONS], or the path of an SQLite file.
-        quorum "Quorum": String, position 0;
+        /// The new place: etcd://HOST:PORT,…/PREFIX, or the path of an SQLite file.
+        quorum "Quorum": Vec<String>, position 0;
         /// The cluster's name; by default the one in use.
         name "Cluster": Option<String>, position 1, completes Cluster;
         /// Do not ask.

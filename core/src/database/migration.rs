@@ -4,7 +4,7 @@
 //!  1  target   `moving` := from where, and the last entry       only where nothing is yet
 //!  2  target   all entries but the last                         guarded by their absence
 //!  3  both     are read and compared
-//!  4  source   marked as moved to the target                    if nothing was written since 2, and no lease is held
+//!  4  source   marked as moved to the target                    if nothing was written since 2
 //!  5  target   the last entry := as in `moving`, which goes     the cluster is there from now on
 //! ```
 //!

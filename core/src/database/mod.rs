@@ -151,7 +151,7 @@ pub trait Database: Send + Sync + 'static {
     fn location(&self) -> String;
 
     /// Marks the database as moved to `successor` for good: from then on every call of every handle is
-    /// refused and says so. Happens only if no entry was written after `revision` and no lease is held.
+    /// refused and says so. Happens only if nothing was written after `revision`.
     fn retire(&self, revision: u64, successor: &str) -> Answer<Commit> {
         let (_, _) = (revision, successor);
         let text = format!("{} cannot be marked as moved", self.location());

@@ -45,9 +45,7 @@ pub(super) fn check(command: &NewCluster) -> Result<()> {
                 .hint("each node needs a name of its own"));
         }
     }
-    if let Some(quorum) = &command.quorum {
-        location(quorum, &command.name)?;
-    }
+    location(&command.quorum, &command.name)?;
     check_timing(command)?;
     fencing(command).map(|_| ())
 }
@@ -83,8 +81,8 @@ pub(super) fn entry(
     Ok(ClusterEntry {
         name: command.name.clone(),
         nodes: nodes.collect(),
-        database: match &command.quorum {
-            Some(quorum) => location(quorum, &command.name)?,
+        database: match location(&command.quorum, &command.name)? {
+            Some(location) => location,
             None => Location::Sqlite(path.join("quorum").join("cluster.db")),
         },
         path,
@@ -101,9 +99,13 @@ pub(super) fn entry(
     })
 }
 
-/// A place for the database of the cluster `name`; an etcd without a prefix gets one.
-pub(super) fn location(text: &str, name: &str) -> Result<Location> {
-    let mut location: Location = text.parse()?;
+/// A place for the database of the cluster `name`, if one was given; an etcd without a prefix gets one. The
+/// shell takes the commas between members for those of a list.
+pub(super) fn location(parts: &[String], name: &str) -> Result<Option<Location>> {
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let mut location: Location = parts.join(",").parse()?;
     match &mut location {
         Location::Sqlite(path) => *path = crate::sys::folder::absolute(path)?,
         Location::Etcd(etcd) if etcd.prefix.is_empty() => {
@@ -117,7 +119,7 @@ pub(super) fn location(text: &str, name: &str) -> Result<Location> {
         }
         Location::Etcd(_) => {}
     }
-    Ok(location)
+    Ok(Some(location))
 }
 
 /// The address of the node with this index.
@@ -217,7 +219,7 @@ mod tests {
             local: true,
             detach: false,
             path: None,
-            quorum: None,
+            quorum: Vec::new(),
             same_subnet_delay: None,
             same_subnet_threshold: None,
             lease_ttl: None,
@@ -235,7 +237,7 @@ mod tests {
         let mut quick = command(&["n1"]);
         quick.lease_ttl = Some(Millis(1));
         let mut open = command(&["n1"]);
-        open.quorum = Some("etcd://10.0.0.1:2379".into());
+        open.quorum = vec!["etcd://10.0.0.1:2379".into()];
         for (command, kind) in [
             (far, ErrorKind::InvalidRequest),
             (odd, ErrorKind::InvalidParameter),
@@ -255,9 +257,12 @@ mod tests {
     #[test]
     fn a_database_in_etcd_gets_the_prefix_of_the_cluster() {
         let mut command = command(&["n1"]);
-        command.quorum = Some("etcd://127.0.0.1:2379".into());
+        command.quorum = vec!["etcd://127.0.0.1:1".into(), "127.0.0.2".into()];
         let made = entry(&command, "/x".into(), (16, 0), 0).unwrap();
-        assert_eq!(made.database.to_string(), "etcd://127.0.0.1:2379/hamq/lab");
+        assert_eq!(
+            made.database.to_string(),
+            "etcd://127.0.0.1:1,127.0.0.2:2379/hamq/lab"
+        );
     }
 
     #[test]

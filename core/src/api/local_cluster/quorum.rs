@@ -32,7 +32,10 @@ impl LocalClusters {
         current: Result<String, &Error>,
     ) -> Result<QuorumInfo> {
         let mut entry = self.named(command.name, current)?;
-        let target = plan::location(&command.quorum, &entry.name)?;
+        let target = plan::location(&command.quorum, &entry.name)?.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidParameter, "-Quorum names no place")
+                .hint("for example etcd://h1:2379,h2:2379,h3:2379")
+        })?;
         if target == entry.database {
             return quorum_info(&entry).await;
         }

@@ -23,8 +23,8 @@ const ATTEMPT_MIN: Duration = Duration::from_millis(500);
 const ATTEMPT_MAX: Duration = Duration::from_secs(4);
 /// How long a call may take in all, if it says nothing else.
 pub(super) const CALL_MAX: Duration = Duration::from_secs(10);
-/// A reply that took longer means that the database was away.
-const SLOW: Duration = Duration::from_millis(300);
+/// So many members can be tried within a short call.
+const ATTEMPTS_MIN: u32 = 3;
 
 /// What a caller says about a reply.
 pub(super) enum Verdict<T> {
@@ -106,14 +106,13 @@ impl Client {
             }
             tokio::time::sleep(wait.min(left)).await;
             let patience = self
-                .patience(attempt)
+                .patience(attempt, within)
                 .min(left)
                 .max(Duration::from_millis(1));
-            let sent = Instant::now();
             let answer = self.attempt(index, path, &build(attempt), patience).await;
             match answer.map(|reply| self.judge(reply, &judge)) {
                 Ok(Verdict::Fit(reply)) => {
-                    self.answered(index, sent.elapsed());
+                    self.answered(index);
                     return Ok(reply);
                 }
                 Ok(Verdict::Unfit(why)) => last = self.failed(index, &why),
@@ -213,12 +212,13 @@ impl Client {
     }
 
     /// Longer from round to round: all members may be slow, rather than one dead.
-    fn patience(&self, attempt: u32) -> Duration {
+    fn patience(&self, attempt: u32, within: Duration) -> Duration {
         let round = attempt
             / u32::try_from(self.location.members.len())
                 .unwrap_or(1)
                 .max(1);
-        (ATTEMPT_MIN * 2_u32.saturating_pow(round.min(8))).min(ATTEMPT_MAX)
+        (ATTEMPT_MIN.min(within / ATTEMPTS_MIN) * 2_u32.saturating_pow(round.min(8)))
+            .min(ATTEMPT_MAX)
     }
 
     /// Every reply must come from the same etcd.
@@ -236,11 +236,11 @@ impl Client {
         judge(reply)
     }
 
-    fn answered(&self, index: usize, took: Duration) {
+    fn answered(&self, index: usize) {
         let now = self.clock.boot();
         let mut state = self.state();
         state.endpoints.answered(index);
-        if std::mem::take(&mut state.troubled) || took > SLOW {
+        if std::mem::take(&mut state.troubled) {
             state.back = now;
         }
     }

@@ -16,8 +16,8 @@
 //!               gone, later copy  cannot be told                      ──> an error that says so
 //! ```
 //!
-//! A later copy that is refused writes `refused(serial)` in the same step: no earlier copy that still hangs
-//! somewhere can be executed after that.
+//! A later copy that is refused writes `refused(serial)` in the same step, unless it finds `done(serial)`: no
+//! earlier copy that still hangs somewhere can be executed after that, and what is done stays told.
 
 use std::collections::BTreeSet;
 
@@ -96,8 +96,11 @@ pub(super) fn request(transaction: &Transaction, keys: &Keys, slot: &Slot, copy:
     txn.success
         .push(Operation::Put(slot.key.clone(), slot.marker(DONE)));
     if copy > 0 {
-        txn.failure
-            .push(Operation::Put(slot.key.clone(), slot.marker(REFUSED)));
+        txn.failure.push(Operation::Nested(Txn {
+            compare: vec![Compare::Value(slot.key.clone(), slot.marker(DONE))],
+            success: Vec::new(),
+            failure: vec![Operation::Put(slot.key.clone(), slot.marker(REFUSED))],
+        }));
     }
     txn
 }
@@ -156,8 +159,9 @@ pub(super) fn outcome(
         Some(row) => (row.revision, &row.value[..]),
         None => (0, &[][..]),
     };
-    let expected = std::mem::replace(&mut slot.known, if copy > 0 { revision } else { found });
     let [done, refused] = [DONE, REFUSED].map(|kind| mark(value) == mark(&slot.marker(kind)));
+    let rewritten = copy > 0 && !done;
+    let expected = std::mem::replace(&mut slot.known, if rewritten { revision } else { found });
     if done {
         return Outcome::Settled(Commit::Done { revision: found });
     }
@@ -257,7 +261,7 @@ mod tests {
             ),
             ("swept away", 0, false, vec![], Outcome::Again, 0),
             ("a later copy is executed", 2, true, vec![], at(30), 30),
-            ("an earlier copy was executed", 1, false, done, at(20), 30),
+            ("an earlier copy was executed", 1, false, done, at(20), 20),
             (
                 "an earlier copy was refused",
                 2,
@@ -299,7 +303,7 @@ mod tests {
         let keys = Keys::new("p");
         let puts = |copy| {
             let txn = request(&transaction(), &keys, &slot(7), copy);
-            let put = |o: &&Operation| matches!(o, Operation::Put(..));
+            let put = |o: &&Operation| matches!(o, Operation::Put(..) | Operation::Nested(_));
             (
                 txn.success.iter().filter(put).count(),
                 txn.failure.iter().filter(put).count(),

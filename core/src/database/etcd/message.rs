@@ -93,8 +93,6 @@ pub(super) enum Compare {
     Exists(Vec<u8>),
     /// The key has this value.
     Value(Vec<u8>, Vec<u8>),
-    /// No key from here to there exists.
-    Nothing(Vec<u8>, Vec<u8>),
     /// No key from here to there was written after this revision.
     NotAfter(Vec<u8>, Vec<u8>, u64),
 }
@@ -103,7 +101,6 @@ impl Compare {
     fn write(&self) -> Writer {
         const GREATER: u64 = 1;
         const LESS: u64 = 2;
-        const CREATED: u64 = 1;
         const MODIFIED: u64 = 2;
         const VALUE: u64 = 3;
         let compare = Writer::default();
@@ -115,11 +112,6 @@ impl Compare {
             Self::Version(key, version) => compare.bytes(3, key).chosen(4, *version),
             Self::Exists(key) => compare.number(1, GREATER).bytes(3, key).chosen(4, 0),
             Self::Value(key, value) => compare.number(2, VALUE).bytes(3, key).bytes(7, value),
-            Self::Nothing(from, to) => compare
-                .number(2, CREATED)
-                .bytes(3, from)
-                .chosen(5, 0)
-                .bytes(64, to),
             Self::NotAfter(from, to, revision) => compare
                 .number(1, LESS)
                 .number(2, MODIFIED)
@@ -141,6 +133,8 @@ pub(super) enum Operation {
     /// Writes the value that is there again: the key gets a new revision.
     Touch(Vec<u8>),
     Delete(Vec<u8>),
+    /// A transaction within the transaction.
+    Nested(Txn),
 }
 
 impl Operation {
@@ -153,6 +147,7 @@ impl Operation {
             Self::Put(key, value) => operation.message(2, &request.bytes(1, key).bytes(2, value)),
             Self::Touch(key) => operation.message(2, &request.bytes(1, key).number(5, 1)),
             Self::Delete(key) => operation.message(3, &request.bytes(1, key)),
+            Self::Nested(txn) => operation.message(4, &txn.write()),
         }
     }
 }
@@ -167,6 +162,10 @@ pub(super) struct Txn {
 
 impl Txn {
     pub(super) fn encode(&self) -> Bytes {
+        self.write().finish()
+    }
+
+    fn write(&self) -> Writer {
         let mut txn = Writer::default();
         for compare in &self.compare {
             txn = txn.message(1, &compare.write());
@@ -177,7 +176,7 @@ impl Txn {
         for operation in &self.failure {
             txn = txn.message(3, &operation.write());
         }
-        txn.finish()
+        txn
     }
 }
 

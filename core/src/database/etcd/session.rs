@@ -407,17 +407,18 @@ impl Session {
         txn
     }
 
-    /// Marks everything as moved, if no entry was written after `revision` and nobody holds a lease.
+    /// Marks everything as moved, if no entry was written after `revision`, and no marker: each commit writes
+    /// one, also if it only deletes.
     pub(super) async fn retire(&self, revision: u64, successor: &str) -> Result<Commit> {
         self.settle().await?;
         self.prepare().await?;
         let (entries, to) = self.keys.entries("");
-        let (leases, leases_to) = self.keys.leases();
+        let (markers, markers_to) = self.keys.markers();
         let txn = Txn {
             compare: vec![
                 Compare::Value(self.keys.meta(), META_LIVING.to_vec()),
                 Compare::NotAfter(entries, to, revision),
-                Compare::Nothing(leases, leases_to),
+                Compare::NotAfter(markers, markers_to, revision),
             ],
             success: vec![Operation::Put(self.keys.meta(), meta_moved(successor))],
             failure: vec![Operation::Get(self.keys.meta())],

@@ -251,6 +251,8 @@ async fn on_etcd_a_commit_whose_answer_was_lost_is_neither_repeated_nor_denied()
         }
         watch.changed().await.unwrap();
     };
+    // Long enough for a second copy, whose answer is lost too: it must not hide that the first was done.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
     deaf.deaf.store(false, Ordering::SeqCst);
     deaf.cut();
     let outcome = commit.await.unwrap().unwrap();
@@ -260,7 +262,7 @@ async fn on_etcd_a_commit_whose_answer_was_lost_is_neither_repeated_nor_denied()
     deaf.deaf.store(true, Ordering::SeqCst);
     let commit = database.commit(transaction(&[("once", 0)], vec![put("once", "2", None)]));
     let commit = tokio::spawn(commit);
-    tokio::time::sleep(Duration::from_millis(100)).await; // sent or not: both must end well
+    tokio::time::sleep(Duration::from_millis(1200)).await; // whatever was sent: it must end well
     deaf.deaf.store(false, Ordering::SeqCst);
     deaf.cut();
     assert_eq!(commit.await.unwrap().unwrap(), Commit::Refused);

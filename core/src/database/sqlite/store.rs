@@ -265,7 +265,7 @@ impl Store {
         self.access.path()
     }
 
-    /// Marks the file as moved, if nothing was written after `revision` and nobody holds a lease.
+    /// Marks the file as moved, if nothing was written after `revision`.
     pub(super) fn retire(&mut self, revision: u64, successor: &str) -> Result<Commit> {
         self.transact_always(Durability::Synced, |store, now| {
             store.purge(now)?;
@@ -275,10 +275,7 @@ impl Store {
                     false => Commit::Refused,
                 }));
             }
-            let held: i64 = store
-                .access
-                .sql(|c| c.query_row("SELECT count(*) FROM leases", [], |row| row.get(0)))?;
-            if held > 0 || store.revision()? != revision {
+            if store.revision()? != revision {
                 return Ok(Outcome::Undo(Commit::Refused));
             }
             store
