@@ -11,6 +11,7 @@ use hamq_core::api::role::{
     NodeOptions, QueueManagerOptions, StoreCommand, run_node, run_queue_manager, run_store,
     run_supervise,
 };
+use hamq_core::database::Location;
 use hamq_core::{Error, ErrorKind, Result};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -140,7 +141,7 @@ fn report(outcome: Result<()>) -> ExitCode {
 
 fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     const HINT: &str = "hamq node --cluster NAME --name NODE --listen ADDRESS --data FOLDER \
-                        --database FILE [--supervised]";
+                        --database FILE|etcd://… [--supervised]";
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
     let (mut cluster, mut name, mut listen) = (None, None, None);
     let (mut data, mut database, mut supervised) = (None, None, false);
@@ -151,7 +152,7 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
             "--name" => name = Some(text(&value()?)),
             "--listen" => listen = Some(text(&value()?)),
             "--data" => data = Some(PathBuf::from(value()?)),
-            "--database" => database = Some(PathBuf::from(value()?)),
+            "--database" => database = Some(location(value()?)?),
             "--supervised" => supervised = true,
             other => return Err(usage(format!("{other} is no option"))),
         }
@@ -169,6 +170,14 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         supervised,
         program: program.to_vec(),
     })
+}
+
+/// Where a cluster database lies: a path that is no text can only be a file's.
+fn location(value: OsString) -> Result<Location> {
+    match value.to_str() {
+        Some(text) => text.parse(),
+        None => Ok(Location::Sqlite(PathBuf::from(value))),
+    }
 }
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {

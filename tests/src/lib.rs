@@ -2,6 +2,7 @@
 //! Python package's typed methods.
 
 pub mod bench;
+pub mod etcd;
 pub mod lab;
 pub mod process;
 pub mod python_source;

@@ -51,6 +51,8 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetCluster::SPEC,
     cluster::StartCluster::SPEC,
     cluster::StopCluster::SPEC,
+    cluster::GetClusterQuorum::SPEC,
+    cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
     node::AddClusterNode::SPEC,
     node::GetClusterNode::SPEC,

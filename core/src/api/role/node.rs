@@ -8,7 +8,7 @@ use super::control::{self, Order};
 use super::queue_manager::wait_for_signal;
 use crate::api::server::{check_listen_address, serve_commands};
 use crate::cluster::agent::{Agent, AgentOptions, ProcessFencer, ResourceFactory, Timing};
-use crate::database::SqliteDatabase;
+use crate::database::{self, Location};
 use crate::error::{Error, Result};
 use crate::resource_types::{Resource, create};
 use crate::sys::clock::SystemClock;
@@ -29,8 +29,8 @@ pub struct NodeOptions {
     pub listen: IpAddr,
     /// Its data folder.
     pub data: PathBuf,
-    /// The quorum disk.
-    pub database: PathBuf,
+    /// Where the cluster database lies.
+    pub database: Location,
     /// Whether the end of standard input means that it shall stop at once.
     pub supervised: bool,
     /// How to start this program in another role.
@@ -70,13 +70,13 @@ async fn serve(options: &NodeOptions, address: SocketAddr) -> Result<()> {
     // First of all the port: a second agent of this node must not get as far as the database.
     let listener = listen(address)?;
     let clock = Arc::new(SystemClock);
-    let database = SqliteDatabase::open(&options.database, clock.clone())?;
+    let database = database::open(&options.database, clock.clone())?;
     let agent = Agent::start(AgentOptions {
         cluster: options.cluster.clone(),
         node: options.name.clone(),
         address: options.listen,
         data: options.data.clone(),
-        database: Arc::new(database),
+        database,
         clock,
         factory: Arc::new(Types),
         fencer: Arc::new(ProcessFencer),

@@ -178,6 +178,7 @@ impl Agent {
         shared.spawn(peers::accept(Arc::clone(&shared), listener, config.clone()));
         shared.spawn(peers::dial_all(Arc::clone(&shared), config.clone()));
         shared.spawn(membership::follow(Arc::clone(&shared)));
+        shared.spawn(membership::tell_notices(Arc::clone(&shared)));
         shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
         Ok(Self {
             shared,
