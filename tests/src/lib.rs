@@ -3,5 +3,7 @@
 
 pub mod bench;
 pub mod lab;
+pub mod machine;
+pub mod namespace;
 pub mod process;
 pub mod python_source;

@@ -31,8 +31,9 @@ const UNLEASED: Duration = Duration::from_secs(5);
 const KERNEL_SLACK: Duration = Duration::from_secs(2);
 /// Pause between two rounds of asking while somebody has the address.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
-/// How long the kernel may take to find that an IPv6 address is free: two seconds by its defaults.
-const IPV6_CHECK_MAX: Duration = Duration::from_secs(10);
+/// How long the kernel may take to find that an IPv6 address is free: two seconds by its defaults. Until then nobody can
+/// use it, and renewals of the lease do not reach it yet: so that is its first lifetime.
+const IPV6_CHECK_MAX: Duration = Duration::from_secs(5);
 /// Announcements after the first: a switch may have been learning.
 const ANNOUNCE_AGAIN: [Duration; 3] = [
     Duration::from_millis(100),
@@ -96,7 +97,7 @@ impl OnLink {
                 if placement.link.has_arp {
                     wait_until_free(context, &placement, address, until).await?;
                 }
-                add(&lease).await?;
+                add(&lease, Duration::from_secs(1)).await?;
             }
             IpAddr::V6(_) => add_checked(context, &lease, &monitor).await?,
         }
@@ -116,7 +117,7 @@ impl OnLink {
         let (lease, log) = (Arc::clone(&self.lease), self.log.clone());
         tokio::task::spawn_blocking(move || {
             let mut lease = lock(&lease);
-            if lease.ended || until <= lease.until || SystemClock.boot() >= lease.until {
+            if lease.ended || SystemClock.boot() >= lease.until {
                 return;
             }
             match put_address(&lease.placement, lifetime_s(until)) {
@@ -173,12 +174,12 @@ fn lifetime_s(until: Duration) -> u32 {
         .max(1)
 }
 
-async fn add(lease: &Arc<Mutex<Lease>>) -> Result<()> {
+/// Asking took time: the lease has been renewed meanwhile, which is told after this, or the address goes soon.
+async fn add(lease: &Arc<Mutex<Lease>>, at_least: Duration) -> Result<()> {
     let lease = Arc::clone(lease);
     blocking(move || {
         let mut lease = lock(&lease);
-        // Asking took time; the lease has been renewed meanwhile, or this address will go soon.
-        lease.until = lease.until.max(SystemClock.boot() + Duration::from_secs(1));
+        lease.until = lease.until.max(SystemClock.boot() + at_least);
         let lifetime = lifetime_s(lease.until);
         put_address(&lease.placement, lifetime).map_err(|e| refused("add", &lease.placement, &e))
     })
@@ -262,7 +263,7 @@ async fn add_checked(
     let give_up = Instant::now() + patience(until);
     let mut told = false;
     loop {
-        add(lease).await?;
+        add(lease, IPV6_CHECK_MAX).await?;
         let checked = tokio::time::timeout(IPV6_CHECK_MAX, until_checked(lease, monitor)).await;
         match checked {
             Ok(Ok(true)) => return Ok(()),
