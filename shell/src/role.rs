@@ -162,7 +162,7 @@ fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
         Host::Join(options) => join_host(&options, out),
         Host::Start { data, supervised } => {
             let file = HostFile::load(&data)?;
-            run_node(&file.options(data, supervised, program.to_vec()))
+            run_node(&file.options(data, supervised, program.to_vec())?)
         }
         Host::Install { data, print } => {
             let program = program.first().cloned().unwrap_or_default();

@@ -77,16 +77,24 @@ impl HostFile {
 
     /// How the node is started.
     #[must_use]
-    pub fn options(self, data: PathBuf, supervised: bool, program: Vec<PathBuf>) -> NodeOptions {
-        NodeOptions {
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a database that is none.
+    pub fn options(
+        self,
+        data: PathBuf,
+        supervised: bool,
+        program: Vec<PathBuf>,
+    ) -> Result<NodeOptions> {
+        Ok(NodeOptions {
             cluster: self.cluster,
             name: self.name,
             listen: self.listen,
             data,
-            database: self.database.trim_start_matches("sqlite://").into(),
+            database: self.database.parse()?,
             supervised,
             program,
-        }
+        })
     }
 
     fn save(&self, data: &Path) -> Result<()> {
