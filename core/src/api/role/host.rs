@@ -76,7 +76,6 @@ impl HostFile {
     }
 
     /// How the node is started.
-    #[must_use]
     ///
     /// # Errors
     /// `InvalidParameter` for a database that is none.
