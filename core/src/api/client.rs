@@ -20,6 +20,7 @@ use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
+use super::trust::ClientFile;
 use super::value::{Value, from_value, to_value};
 use crate::drill::commands::Drill;
 use crate::error::{Error, ErrorKind, Result};
@@ -101,7 +102,8 @@ impl Client {
         })))
     }
 
-    /// Chooses the cluster that later commands are for: a name known in `home`, or `HOST[:PORT],…` of its nodes.
+    /// Chooses the cluster that later commands are for: a name known in `home`, `HOST[:PORT],…` of its nodes, or the file
+    /// that `New-ClusterClientCertificate` made.
     ///
     /// # Errors
     /// `ClusterNotFound`.
@@ -113,6 +115,12 @@ impl Client {
             }
             Err(error) => error,
         };
+        if let Some(file) = ClientFile::find(&self.0.options.home, target)? {
+            let agents = file.agents();
+            self.block_on(async { agents.greet().await })?;
+            self.choose(Chosen::Elsewhere(agents));
+            return Ok(());
+        }
         let looks_like_addresses = target.contains(['.', ':', ',']);
         if !looks_like_addresses {
             return Err(unknown);
@@ -121,6 +129,7 @@ impl Client {
             let mut agents = Agents {
                 cluster: String::new(),
                 nodes: addresses(target).await?,
+                trust: ClientFile::trust_in(&self.0.options.home)?,
             };
             agents.cluster = agents.greet().await?;
             Ok(agents)

@@ -438,6 +438,13 @@ impl State {
                 Effect::Arrive(arrival) if !arrival.key.is_empty() => {
                     (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
                 }
+                // One that was only in memory is gone since a restart.
+                Effect::Move {
+                    queue, lookup_id, ..
+                }
+                | Effect::Copy {
+                    queue, lookup_id, ..
+                } => self.is_held_by(*queue, *lookup_id, branch),
                 _ => true,
             });
             let is_move = |q: u32, m: u64, effects: &[Effect]| {
