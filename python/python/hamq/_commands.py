@@ -2488,13 +2488,15 @@ class Commands(QueueCommands):
     ) -> MsmqSentMessageInfo:
         """Sends a message; it is on disk when the command returns, unless -Express is given.
 
-        To a transactional queue it is sent as a transaction of its own.
+        To a transactional queue it is sent as a transaction of its own. From the pipeline it
+        takes a content, or a message: then its label, priority and what else it says to its
+        receiver as well.
 
         The shell's ``Send-MsmqQueue``.
 
         Args:
             name: The queue's path name or direct format name.
-            body: The content.
+            body: The content, up to 1 GiB.
             body_file: A file with the content, up to 1 GiB.
             label: A free text, up to 249 characters.
             priority: 0 to 7 (default 3).
