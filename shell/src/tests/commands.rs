@@ -69,7 +69,9 @@ fn a_refusal_of_the_cluster_is_a_failure_and_one_of_the_shell_a_refusal() {
 fn a_message_from_the_pipeline_is_sent_with_what_it_says_to_its_receiver() {
     let message = "#{ Queue: 'VS1\\\\private$\\\\dead', Label: 'l', Body: 'x', Priority: 5, IdempotencyKey: 'k' }";
     let rows = "select Queue,Label,Body,Priority,IdempotencyKey";
-    let ran = run(&format!("{message} | {rows} | Send-MsmqQueue VS1/private$/q"));
+    let ran = run(&format!(
+        "{message} | {rows} | Send-MsmqQueue VS1/private$/q"
+    ));
     assert_eq!(ran.code, 0, "{}", ran.shown);
     let (name, arguments) = &ran.calls[0];
     assert_eq!(name, "Send-MsmqQueue");
