@@ -606,6 +606,8 @@ class MsmqMessageInfo:
     """How often it was moved."""
     last_move_time: str | None
     """When it was moved last; nothing: never."""
+    due_time: str | None
+    """When it can be received; nothing: at once."""
     transaction_id: int | None
     """The transaction that sent it; nothing: none."""
     is_first_in_transaction: bool
@@ -653,6 +655,7 @@ class MsmqMessageInfo:
             abort_count=record["AbortCount"],
             move_count=record["MoveCount"],
             last_move_time=record["LastMoveTime"],
+            due_time=record["DueTime"],
             transaction_id=record["TransactionId"],
             is_first_in_transaction=record["IsFirstInTransaction"],
             is_last_in_transaction=record["IsLastInTransaction"],
@@ -2256,6 +2259,7 @@ class Commands(ABC):
         *,
         count: int | None = None,
         after: int | None = None,
+        delayed: bool = False,
     ) -> list[MsmqMessageInfo]:
         """Looks at messages without disturbing them; no messages are no error.
 
@@ -2265,6 +2269,7 @@ class Commands(ABC):
             name: The queue's path name.
             count: How many at most (default 100).
             after: Only those behind this place.
+            delayed: Those that are not due yet, instead of those that can be received.
         """
         records = self._call(
             "Get-MsmqMessage",
@@ -2272,6 +2277,7 @@ class Commands(ABC):
                 "Name": name,
                 "Count": count,
                 "After": after,
+                "Delayed": delayed,
             },
         )
         return [MsmqMessageInfo._of(record) for record in records]
