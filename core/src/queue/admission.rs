@@ -2,7 +2,6 @@
 
 use super::change::{CHANGE_BYTES, EFFECT_BYTES};
 use super::engine::{Asked, Engine};
-use super::execute::RECORD_BYTES_MAX;
 use super::request::{Caller, Request, Settle};
 use super::transaction::{OpenTransaction, Operation};
 use crate::error::{Error, ErrorKind, Result};
@@ -69,28 +68,6 @@ impl Engine {
             _ => 0,
         };
         own + NAME_BYTES + CHANGE_BYTES + EFFECT_BYTES
-    }
-
-    /// A transaction that would be too large a record is refused and stays open: it can be aborted.
-    pub(super) fn check_end(&self, from: &Caller, request: &Request) -> Result<()> {
-        let ends = matches!(
-            request,
-            Request::Commit { .. }
-                | Request::Prepare { .. }
-                | Request::Resolve { commit: true, .. }
-        );
-        let bytes = if ends {
-            self.bytes_of(from, request)
-        } else {
-            0
-        };
-        if bytes <= RECORD_BYTES_MAX {
-            return Ok(());
-        }
-        let text = format!("the transaction may add {bytes} bytes to the log at once");
-        Err(Error::new(ErrorKind::InsufficientResources, text).hint(
-            "it has not ended: abort it, and do less in one; acknowledgements that repeat large messages count as well",
-        ))
     }
 
     /// Makes room in the log for the round: for all of it, or on a full disk for what removes.

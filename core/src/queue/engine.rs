@@ -308,10 +308,6 @@ impl Engine {
         let refused = self
             .refusal(&asked.from, &asked.request)
             .filter(|_| !known());
-        let refused = refused.or_else(|| {
-            let refused = self.check_end(&asked.from, &asked.request);
-            refused.err().filter(|_| !known())
-        });
         let result = match refused {
             Some(error) => Err(error),
             None => self.execute(&asked.from, &asked.id, &asked.request),

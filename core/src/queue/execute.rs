@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::Position;
 
 /// Bytes of one change at most: a transaction, and what is told of it.
-pub(super) const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
+const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 impl Engine {
     /// Executes a request; none when it has to wait.
@@ -29,6 +29,9 @@ impl Engine {
         id: &RequestId,
         request: &Request,
     ) -> Result<Option<Reply>> {
+        // Afterwards a transaction that ends is known no more.
+        let bound = self.bytes_of(from, request);
+        check_end(request, bound)?;
         let now = self.now();
         let contents = Contents {
             log: RefCell::new(&mut self.log),
@@ -52,7 +55,7 @@ impl Engine {
                 Ok(Some(Reply::Bytes(bytes)))
             }
             Decision::Change(change) => {
-                self.make_room_beyond(from, request, &change)?;
+                self.make_room_beyond(request, bound, &change)?;
                 let outcome = self.record(&change)?;
                 self.reply_to(&change, outcome).map(Some)
             }
@@ -82,13 +85,8 @@ impl Engine {
 
     /// What a change brings beside can be more than was foreseen for its request; never for the end of a transaction,
     /// which cannot be refused any more.
-    fn make_room_beyond(
-        &mut self,
-        from: &Caller,
-        request: &Request,
-        change: &Change,
-    ) -> Result<()> {
-        let (size, bound) = (size_of(change), self.bytes_of(from, request));
+    fn make_room_beyond(&mut self, request: &Request, bound: usize, change: &Change) -> Result<()> {
+        let size = size_of(change);
         debug_assert!(
             size <= bound || !ends_transaction(request),
             "{size} bytes, {bound} foreseen for {request:?}"
@@ -164,9 +162,14 @@ impl Engine {
     /// Writes a change into the log's batch; gives where its contents lie.
     fn append(&mut self, change: &Change, client: u32, volatile: &[bool]) -> Vec<Position> {
         let mut parts = Vec::new();
-        let place = self
-            .log
-            .record(|out| change.encode(out, &mut parts, client, volatile));
+        let place = self.log.record(|out| {
+            let before = out.len();
+            change.encode(out, &mut parts, client, volatile);
+            debug_assert!(
+                out.len() - before <= size_of(change),
+                "larger than its bound"
+            );
+        });
         places(place, &parts)
     }
 
@@ -390,6 +393,21 @@ fn read_parts(pages: &dyn Pages, parts: &[Position], offset: u64, length: u32) -
         start = end;
     }
     Ok(bytes)
+}
+
+/// A transaction that would be too large a record is refused and stays open: it can be aborted.
+fn check_end(request: &Request, bytes: usize) -> Result<()> {
+    let gives_back = matches!(
+        request,
+        Request::Abort { .. } | Request::Resolve { commit: false, .. }
+    );
+    if bytes <= RECORD_BYTES_MAX || gives_back || !ends_transaction(request) {
+        return Ok(());
+    }
+    let text = format!("the transaction may add {bytes} bytes to the log at once");
+    Err(Error::new(ErrorKind::InsufficientResources, text).hint(
+        "it has not ended: abort it, and do less in one; acknowledgements that repeat large messages count as well",
+    ))
 }
 
 const fn ends_transaction(request: &Request) -> bool {
