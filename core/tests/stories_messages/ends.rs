@@ -139,7 +139,7 @@ fn whatever_a_transaction_did_its_end_has_the_room_that_was_asked_for() {
         (3, PoisonTarget::Fault),
         (4, PoisonTarget::Drop),
     ] {
-        let mut dice = Dice(0x9E37_79B9_7F4A_7C15 * seed);
+        let mut dice = Dice(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
         let mut world = world(then);
         for number in 1..=60 {
             play(&mut world, &mut dice, number);
