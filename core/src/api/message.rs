@@ -94,6 +94,8 @@ record! {
         move_count "MoveCount": u64,
         /// When it was moved last; nothing: never.
         last_move "LastMoveTime": Option<Time>,
+        /// When it can be received; nothing: at once.
+        due "DueTime": Option<Time>,
         /// The transaction that sent it; nothing: none.
         transaction "TransactionId": Option<u64>,
         /// Whether it is the first of its transaction.
@@ -315,8 +317,13 @@ command! {
         count "Count": Option<u64>;
         /// Only those behind this place.
         after "After": Option<u64>;
+        /// Those that are not due yet, instead of those that can be received.
+        delayed "Delayed": bool;
     }
-    examples { "Get-MsmqMessage VS1/private$/orders | Select-Object Label,Priority" => "What is waiting." }
+    examples {
+        "Get-MsmqMessage VS1/private$/orders | Select-Object Label,Priority" => "What is waiting.",
+        "Get-MsmqMessage VS1/private$/jobs -Delayed | Select-Object Label,DueTime,LookupId" => "What will come, and when.",
+    }
 }
 
 command! {
@@ -441,6 +448,7 @@ impl MessageInfo {
             abort_count: u64::from(received.abort_count),
             move_count: u64::from(received.move_count),
             last_move: (received.last_move_ms > 0).then_some(Time(received.last_move_ms)),
+            due: None,
             transaction: in_transaction.map(|sent| sent.transaction),
             first_in_transaction: in_transaction.is_some_and(|sent| sent.first),
             last_in_transaction: in_transaction.is_some_and(|sent| sent.last),

@@ -717,6 +717,8 @@ class MsmqMessageInfo:
     """How often it was moved."""
     last_move_time: str | None
     """When it was moved last; nothing: never."""
+    due_time: str | None
+    """When it can be received; nothing: at once."""
     transaction_id: int | None
     """The transaction that sent it; nothing: none."""
     is_first_in_transaction: bool
@@ -790,6 +792,7 @@ class MsmqMessageInfo:
             abort_count=record["AbortCount"],
             move_count=record["MoveCount"],
             last_move_time=record["LastMoveTime"],
+            due_time=record["DueTime"],
             transaction_id=record["TransactionId"],
             is_first_in_transaction=record["IsFirstInTransaction"],
             is_last_in_transaction=record["IsLastInTransaction"],
@@ -2660,6 +2663,7 @@ class Commands(QueueCommands):
         *,
         count: int | None = None,
         after: int | None = None,
+        delayed: bool = False,
     ) -> list[MsmqMessageInfo]:
         """Looks at messages without disturbing them; no messages are no error.
 
@@ -2669,6 +2673,7 @@ class Commands(QueueCommands):
             name: The queue's path name.
             count: How many at most (default 100).
             after: Only those behind this place.
+            delayed: Those that are not due yet, instead of those that can be received.
         """
         records = self._call(
             "Get-MsmqMessage",
@@ -2676,6 +2681,7 @@ class Commands(QueueCommands):
                 "Name": name,
                 "Count": count,
                 "After": after,
+                "Delayed": delayed,
             },
         )
         return [MsmqMessageInfo._of(record) for record in records]
