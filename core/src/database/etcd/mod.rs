@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  calls ──> session ── commit (pure: markers), leases (pure: whose time is over) ──> client ──> grpc ──> members
-//!              ▲                                                  endpoints (pure: whom to ask next)
+//!              ▲      └─ expiry                                   endpoints (pure: whom to ask next)
 //!              ├── watcher        events: what to read, which leases were renewed
 //!              └── housekeeping   ends leases that are over; compaction
 //! ```
@@ -50,6 +50,7 @@ use crate::sys::clock::Clock;
 mod client;
 mod commit;
 mod endpoints;
+mod expiry;
 mod grpc;
 mod housekeeping;
 mod keys;
