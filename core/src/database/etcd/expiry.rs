@@ -1,5 +1,6 @@
 //! Leases as calls: granted, renewed, ended when their time is over. `leases` says when that is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::super::{Entry, LeaseId};
@@ -12,6 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Entries that are removed in one transaction.
 const CHUNK: usize = 64;
+/// The bits of a lease's number that tell the copies of its grant apart.
+const COPIES: u64 = 0xFFFF;
 /// Tries of what others keep outrunning.
 const TRIES_MAX: usize = 50;
 
@@ -19,15 +22,25 @@ impl Session {
     pub(super) async fn grant(&self, ttl: Duration) -> Result<LeaseId> {
         self.settle().await?;
         self.prepare().await?;
-        let random = uuid::Uuid::new_v4().as_u128() & u128::from(u64::MAX >> 1);
-        let lease = LeaseId(u64::try_from(random).unwrap_or(1).max(1));
+        let random = uuid::Uuid::new_v4().as_u64_pair().1 >> 1;
         let renewal = Renewal::new(ttl);
-        let txn = Txn {
-            compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
-            success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
-            failure: vec![Operation::Get(self.keys.meta())],
+        let lease = AtomicU64::new(0);
+        let build = |copy: u32| {
+            // Another row for each copy: one that hangs, and is executed when the lease is long over, may not
+            // bring it back. Its own row is nobody's, and expires.
+            let id = (random & !COPIES) | (u64::from(copy) + 1) & COPIES;
+            lease.store(id, Ordering::SeqCst);
+            Txn {
+                compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
+                success: vec![Operation::Put(
+                    self.keys.lease(LeaseId(id)),
+                    renewal.encode(),
+                )],
+                failure: vec![Operation::Get(self.keys.meta())],
+            }
         };
-        let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
+        let reply = self.txn(CALL_MAX, build).await?;
+        let lease = LeaseId(lease.into_inner());
         if !reply.succeeded {
             let meta = reply.rows(0).first();
             return Err(self.moved(meta.and_then(|row| parse_moved(&row.value))));

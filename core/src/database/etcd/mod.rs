@@ -25,8 +25,8 @@
 //! 3. Let a holder send its last successful renewal at S. It is committed at C ≥ S, and seen by an observer at
 //!    O ≥ C. The observer acts at O + TTL·1.01 or later; the holder has stopped at S + TTL by its own clock.
 //!    Clocks are only asked for durations, and may differ by a hundredth.
-//! 4. Once the row is removed it never exists again: identities are random, and no transaction but the first
-//!    one writes a row that is not there.
+//! 4. Once the row is removed it never exists again: its number is random, only the request that grants it
+//!    writes a row that is not there, and of that request there is one copy for each number.
 //!
 //! No wall clock, no change of leader, no member that is behind takes part. A late event makes an observer
 //! wait longer; a stale one makes a transaction that is refused. What remains is that etcd's transactions are

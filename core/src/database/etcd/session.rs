@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | read | it changes nothing |
 //! | commit | its marker (`commit`) |
-//! | grant | the row of a lease that nobody knows yet; an orphan expires |
+//! | grant | each copy grants a lease of its own; an orphan expires |
 //! | renew | a renewal more |
 //! | expire, revoke | guarded by the lease's revision; what is gone is gone |
 //!
