@@ -28,7 +28,7 @@ impl Session {
         let build = |copy: u32| {
             // Another row for each copy: one that hangs, and is executed when the lease is long over, may not
             // bring it back. Its own row is nobody's, and expires.
-            let id = (random & !COPIES) | (u64::from(copy) + 1) & COPIES;
+            let id = (random & !COPIES) | ((u64::from(copy) + 1) & COPIES);
             lease.store(id, Ordering::SeqCst);
             Txn {
                 compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
