@@ -67,6 +67,29 @@ class ClusterInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterQuorumInfo:
+    """The cluster database of a cluster."""
+
+    cluster: str
+    """The cluster's name."""
+    quorum: str
+    """Where its database lies."""
+    state: str
+    """`Online`, or `Failed` when it does not answer."""
+    notices: list[str]
+    """What an operator should know: members that do not answer, versions with known faults."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            cluster=record["Cluster"],
+            quorum=record["Quorum"],
+            state=record["State"],
+            notices=record["Notices"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterNodeInfo:
     """A node of the cluster."""
 
@@ -848,6 +871,7 @@ class Commands(ABC):
         local: bool = False,
         detach: bool = False,
         path: str | None = None,
+        quorum: str | Iterable[str] = (),
         same_subnet_delay: Duration | None = None,
         same_subnet_threshold: int | None = None,
         lease_ttl: Duration | None = None,
@@ -856,9 +880,9 @@ class Commands(ABC):
         """Creates a cluster and starts its nodes.
 
         With -Local each node is a process on this machine with a loopback address, a data folder
-        and a log of its own, around one quorum disk (an SQLite file). The nodes belong to the
-        session that made them: they stop when it ends, however it ends. -Detach lets them
-        outlive it; Stop-Cluster ends them then.
+        and a log of its own, around one quorum disk (an SQLite file), or the etcd cluster that
+        -Quorum names. The nodes belong to the session that made them: they stop when it ends,
+        however it ends. -Detach lets them outlive it; Stop-Cluster ends them then.
 
         The shell's ``New-Cluster``.
 
@@ -869,6 +893,8 @@ class Commands(ABC):
             detach: Keep the nodes running after this session.
             path: The folder for the quorum disk and the nodes' data; by default one under the
                 user's state folder.
+            quorum: Where the cluster database lies instead: etcd://HOST:PORT,…/PREFIX (see
+                docs/operating.md).
             same_subnet_delay: Heartbeat interval (default 100ms).
             same_subnet_threshold: Missed heartbeats until a node counts as down (default 15).
             lease_ttl: The node lease (default 2s).
@@ -882,6 +908,7 @@ class Commands(ABC):
                 "Local": local,
                 "Detach": detach,
                 "Path": path,
+                "Quorum": texts(quorum),
                 "SameSubnetDelay": milliseconds(same_subnet_delay),
                 "SameSubnetThreshold": same_subnet_threshold,
                 "LeaseTtl": milliseconds(lease_ttl),
@@ -950,6 +977,55 @@ class Commands(ABC):
             },
         )
         return ClusterInfo._of(records[0])
+
+    def get_cluster_quorum(
+        self,
+        cluster: str | None = None,
+    ) -> ClusterQuorumInfo:
+        """Shows where the cluster database lies, and how it is.
+
+        The shell's ``Get-ClusterQuorum``.
+
+        Args:
+            cluster: The cluster's name; by default the one in use.
+        """
+        records = self._call(
+            "Get-ClusterQuorum",
+            {
+                "Cluster": cluster,
+            },
+        )
+        return ClusterQuorumInfo._of(records[0])
+
+    def set_cluster_quorum(
+        self,
+        quorum: str | Iterable[str] = (),
+        cluster: str | None = None,
+        *,
+        force: bool = False,
+    ) -> ClusterQuorumInfo:
+        """Moves the cluster database of a stopped cluster to another place.
+
+        Everything is copied and compared; then the old place is marked as moved, so that no node
+        can go on with it, and the new one becomes the cluster's. What was interrupted is
+        completed by the same command. The old place is left as it is, with its mark.
+
+        It destroys configuration or messages. The shell's ``Set-ClusterQuorum``.
+
+        Args:
+            quorum: The new place: etcd://HOST:PORT,…/PREFIX, or the path of an SQLite file.
+            cluster: The cluster's name; by default the one in use.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Set-ClusterQuorum",
+            {
+                "Quorum": texts(quorum),
+                "Cluster": cluster,
+                "Force": force,
+            },
+        )
+        return ClusterQuorumInfo._of(records[0])
 
     def remove_cluster(
         self,
@@ -2573,6 +2649,7 @@ __all__ = [
     "ClusterNodeInfo",
     "ClusterOwnerNodeInfo",
     "ClusterParameterInfo",
+    "ClusterQuorumInfo",
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
     "ClusterWhyInfo",
