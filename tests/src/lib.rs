@@ -4,5 +4,7 @@
 pub mod bench;
 pub mod etcd;
 pub mod lab;
+pub mod machine;
+pub mod namespace;
 pub mod process;
 pub mod python_source;

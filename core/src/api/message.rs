@@ -1,5 +1,6 @@
 //! Commands that send, receive, move and follow messages.
 
+use super::protection::{self, CIPHER_WORDS, HASH_WORDS, PRIVACY_WORDS, SENDER_WORDS};
 use super::spec::{command, record};
 use super::value::{Body, Millis, Time};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,12 +31,12 @@ const ACKNOWLEDGE_WORDS: [&str; 8] = [
 
 record! {
     /// A message as it was received or peeked.
-    MessageInfo as "MsmqMessage", columns ["Label", "Body", "Priority", "LookupId"], {
+    MessageInfo as "MsmqMessage", columns ["Label", "Body", "BodySize", "Priority", "LookupId"], {
         /// The queue it is or was in.
         queue "Queue": String,
         /// A free text, up to 249 characters.
         label "Label": String,
-        /// The content: text where it is text, bytes otherwise. Above 4 MiB it stays empty for -Peek.
+        /// The content: text where it is text, bytes otherwise. Above 4 MiB a -Peek needs -RetrieveBody for it.
         body "Body": Body,
         /// How many bytes the content has.
         body_size "BodySize": u64,
@@ -93,6 +94,8 @@ record! {
         move_count "MoveCount": u64,
         /// When it was moved last; nothing: never.
         last_move "LastMoveTime": Option<Time>,
+        /// When it can be received; nothing: at once.
+        due "DueTime": Option<Time>,
         /// The transaction that sent it; nothing: none.
         transaction "TransactionId": Option<u64>,
         /// Whether it is the first of its transaction.
@@ -101,6 +104,30 @@ record! {
         last_in_transaction "IsLastInTransaction": bool,
         /// The file that the content was written to; nothing: none.
         out_file "OutFile": Option<String>,
+        /// More of the SOAP header; empty for none.
+        soap_header "SoapHeader": String,
+        /// More of the SOAP body; empty for none.
+        soap_body "SoapBody": String,
+        /// The connector that protected it, a GUID; empty: none. Nothing below was verified by a queue manager.
+        connector_type "ConnectorType": String,
+        /// How its connector encrypted it: None, Body, BodyEnhanced or BodyAes.
+        privacy_level "PrivacyLevel": String,
+        /// The algorithm of that; empty: not said.
+        encryption_algorithm "EncryptionAlgorithm": String,
+        /// The encrypted key of that.
+        symmetric_key "SymmetricKey": Body,
+        /// Its connector's signature.
+        signature "Signature": Body,
+        /// The algorithm of the signature's hash; empty: not said.
+        hash_algorithm "HashAlgorithm": String,
+        /// The certificate (X.509, DER) that its connector gave.
+        sender_certificate "SenderCertificate": Body,
+        /// The type of the cryptographic provider; 0: not said.
+        provider_type "ProviderType": u64,
+        /// The name of the cryptographic provider.
+        provider_name "ProviderName": String,
+        /// What its sender is called by: None, Sid or QueueManager; empty: not said.
+        sender_id_type "SenderIdType": String,
     }
 }
 
@@ -145,35 +172,36 @@ record! {
 command! {
     /// Sends a message; it is on disk when the command returns, unless -Express is given.
     ///
-    /// To a transactional queue it is sent as a transaction of its own.
+    /// To a transactional queue it is sent as a transaction of its own. From the pipeline it takes a content, or a message: then
+    /// its label, priority and what else it says to its receiver as well.
     SendMsmqQueue = "Send-MsmqQueue" => SentInfo, at QueueManager, risk Low, aliases ["send"],
     {
         /// The queue's path name or direct format name.
         name "Name": String, position 0, completes Queue;
-        /// The content.
+        /// The content, up to 1 GiB.
         body "Body": Option<Body>, position 1, pipeline value;
         /// A file with the content, up to 1 GiB.
         body_file "BodyFile": Option<String>, completes File;
         /// A free text, up to 249 characters.
-        label "Label": Option<String>;
+        label "Label": Option<String>, pipeline property;
         /// 0 to 7 (default 3).
-        priority "Priority": Option<u64>;
+        priority "Priority": Option<u64>, pipeline property;
         /// Keep it in memory only: it is lost at a restart or failover.
         express "Express": bool;
         /// Keep it on disk: the default.
         recoverable "Recoverable": bool;
         /// The id of the message this one answers.
-        correlation_id "CorrelationId": Option<String>;
+        correlation_id "CorrelationId": Option<String>, pipeline property;
         /// A number for the application.
-        app_specific "AppSpecific": Option<u64>;
+        app_specific "AppSpecific": Option<u64>, pipeline property;
         /// The VARTYPE of the content: 8 for text in UTF-16, 8209 for bytes.
-        body_type "BodyType": Option<u64>;
+        body_type "BodyType": Option<u64>, pipeline property;
         /// Which acknowledgements -AdminQueuePath gets.
         acknowledge_type "AcknowledgeType": Option<String>, completes Choice(&ACKNOWLEDGE_WORDS);
         /// The queue for acknowledgements; it must not be transactional.
         admin_queue "AdminQueuePath": Option<String>, completes Queue;
         /// The queue for answers.
-        response_queue "ResponseQueuePath": Option<String>, completes Queue;
+        response_queue "ResponseQueuePath": Option<String>, pipeline property, completes Queue;
         /// The sender's own queue for what cannot be delivered (default: the system's dead-letter queue).
         dead_letter_queue "DeadLetterQueue": Option<String>, completes Queue;
         /// Keep a copy in the journal of the sender's computer.
@@ -189,14 +217,46 @@ command! {
         /// A second message with the same key in the queue's window is the same message.
         idempotency_key "IdempotencyKey": Option<Body>;
         /// More bytes of the application.
-        extension "Extension": Option<Body>;
+        extension "Extension": Option<Body>, pipeline property;
         /// Send reports on its route.
         trace "Trace": bool;
+        /// Send it as a transaction of its own. A transactional queue needs no such word; another one refuses it.
+        transactional "Transactional": bool;
+        /// More of the SOAP header.
+        soap_header "SoapHeader": Option<String>, pipeline property;
+        /// More of the SOAP body.
+        soap_body "SoapBody": Option<String>, pipeline property;
+        /// Sign it. No queue manager can do that without a directory yet, so it is refused.
+        authenticated "Authenticated": bool;
+        /// The GUID of a connector: an application that says with it that it has itself protected the message.
+        connector_type "ConnectorType": Option<String>;
+        /// What an acknowledgement or a dead letter says, if a connector sends it (MQMSG_CLASS_*).
+        class "Class": Option<u64>;
+        /// How a connector has encrypted the content.
+        privacy_level "PrivacyLevel": Option<String>, completes Choice(&PRIVACY_WORDS);
+        /// The algorithm of that.
+        encryption_algorithm "EncryptionAlgorithm": Option<String>, completes Choice(&CIPHER_WORDS);
+        /// The encrypted key of that.
+        symmetric_key "SymmetricKey": Option<Body>;
+        /// A connector's signature.
+        signature "Signature": Option<Body>;
+        /// The algorithm of the signature's hash.
+        hash_algorithm "HashAlgorithm": Option<String>, completes Choice(&HASH_WORDS);
+        /// The certificate (X.509, DER) of the signature.
+        sender_certificate "SenderCertificate": Option<Body>;
+        /// The type of the cryptographic provider.
+        provider_type "ProviderType": Option<u64>;
+        /// The name of the cryptographic provider.
+        provider_name "ProviderName": Option<String>;
+        /// What the sender is called by.
+        sender_id_type "SenderIdType": Option<String>, completes Choice(&SENDER_WORDS);
     }
     examples {
         "Send-MsmqQueue VS1/private$/orders 'order 7' -Label new" => "Sends a text.",
         "Send-MsmqQueue VS1/private$/orders -BodyFile big.bin -TimeToBeReceived 5min" => "Sends a file that is worthless in five minutes.",
         "Send-MsmqQueue VS1/private$/jobs 'again' -Delay 30s -IdempotencyKey job7" => "Once, and not before 30 seconds have passed.",
+        "Get-MsmqMessage VS1/Deadletter$ | Send-MsmqQueue VS1/private$/jobs" => "Sends dead letters again.",
+        "Send-MsmqQueue VS1/private$/jobs 'x' -AcknowledgeType FullReceive -AdminQueuePath VS1/private$/acks" => "Tells acks what became of it.",
     }
 }
 
@@ -231,6 +291,10 @@ command! {
         id "Id": Option<String>;
         /// Hide it for so long instead of deleting it.
         lease "Lease": Option<Millis>;
+        /// Take it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
+        transactional "Transactional": bool;
+        /// With -Peek: read contents above 4 MiB too, which else stay in the queue.
+        retrieve_body "RetrieveBody": bool;
         /// Write the content to this file; the message leaves the queue when the file is on disk.
         out_file "OutFile": Option<String>, completes File;
     }
@@ -238,6 +302,7 @@ command! {
         "Receive-MsmqQueue VS1/private$/orders -Timeout 5s" => "Takes the next message.",
         "Receive-MsmqQueue VS1/private$/orders -Peek -Count 10" => "Looks at the next ten.",
         "Receive-MsmqQueue VS1/private$/jobs -Lease 30s" => "Takes one for half a minute.",
+        "Receive-MsmqQueue VS1/private$/jobs -OutFile big.bin" => "Writes its content to a file, however large.",
         "Receive-MsmqQueue 'VS1/system$;DEADLETTER' -Peek" => "Looks at the first dead letter.",
     }
 }
@@ -252,8 +317,13 @@ command! {
         count "Count": Option<u64>;
         /// Only those behind this place.
         after "After": Option<u64>;
+        /// Those that are not due yet, instead of those that can be received.
+        delayed "Delayed": bool;
     }
-    examples { "Get-MsmqMessage VS1/private$/orders | Select-Object Label,Priority" => "What is waiting." }
+    examples {
+        "Get-MsmqMessage VS1/private$/orders | Select-Object Label,Priority" => "What is waiting.",
+        "Get-MsmqMessage VS1/private$/jobs -Delayed | Select-Object Label,DueTime,LookupId" => "What will come, and when.",
+    }
 }
 
 command! {
@@ -278,6 +348,8 @@ command! {
         lookup_id "LookupId": u64, position 1, pipeline property;
         /// The path name of the subqueue, or of the queue it is to go back to.
         destination "DestinationQueue": String, position 2, completes Queue;
+        /// Move it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
+        transactional "Transactional": bool;
     }
     examples { "Move-MsmqMessage VS1/private$/orders 216172782113783810 'VS1/private$/orders;later'" => "Sets one aside." }
 }
@@ -339,6 +411,8 @@ impl MessageInfo {
     /// `StoreDamaged` when the bytes are no message.
     pub fn new(queue: String, received: &Received) -> Result<Self> {
         let message = received.message()?;
+        let security = message.security.unwrap_or_default();
+        let protection = protection::Shown::new(&security);
         let in_transaction = received.transaction;
         Ok(Self {
             queue,
@@ -374,10 +448,23 @@ impl MessageInfo {
             abort_count: u64::from(received.abort_count),
             move_count: u64::from(received.move_count),
             last_move: (received.last_move_ms > 0).then_some(Time(received.last_move_ms)),
+            due: None,
             transaction: in_transaction.map(|sent| sent.transaction),
             first_in_transaction: in_transaction.is_some_and(|sent| sent.first),
             last_in_transaction: in_transaction.is_some_and(|sent| sent.last),
             out_file: None,
+            soap_header: message.soap_header,
+            soap_body: message.soap_body,
+            connector_type: protection.connector_type,
+            privacy_level: protection.privacy_level,
+            encryption_algorithm: protection.encryption_algorithm,
+            symmetric_key: Body(security.symmetric_key),
+            signature: Body(security.signature),
+            hash_algorithm: protection.hash_algorithm,
+            sender_certificate: Body(security.sender_certificate),
+            provider_type: u64::from(security.provider_type),
+            provider_name: security.provider_name,
+            sender_id_type: protection.sender_id_type,
         })
     }
 }

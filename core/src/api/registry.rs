@@ -74,6 +74,7 @@ impl ClusterEntry {
         Agents {
             cluster: self.name.clone(),
             nodes: self.nodes.iter().map(NodeEntry::agent).collect(),
+            trust: super::trust::Trust::default(),
         }
     }
 

@@ -22,6 +22,7 @@ pub mod state;
 pub mod stored_queue;
 pub mod transaction;
 
+mod absent;
 mod apply;
 mod change_codec;
 pub(crate) mod codec;
@@ -31,10 +32,12 @@ mod image;
 mod keys;
 mod places;
 mod property_codec;
+mod quota;
 pub mod trace;
 
 mod admission;
 mod background;
+mod bound;
 mod cache;
 mod checkpoint;
 mod cleaning;

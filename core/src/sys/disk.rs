@@ -272,9 +272,9 @@ fn write_zeros(file: &File, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A file, and the same once more for writing past the cache of the file system (`O_DIRECT`). Half the work of the
-/// processor for large batches, and twice the speed where blocks are new: the cache would have to take them in, and
-/// nobody reads them from there soon (what was just sent is in the store's own cache).
+/// A file, and the same once more for writing past the cache of the file system (`O_DIRECT`). A tenth less time for small
+/// batches; half the work of the processor for large ones, and twice the speed where blocks are new: the cache would have
+/// to take them in, and nobody reads them from there soon (what was just sent is in the store's own cache).
 struct RealFile {
     file: File,
     direct: Option<Direct>,
@@ -286,8 +286,8 @@ struct Direct {
     refused: AtomicBool,
 }
 
-/// Smaller writes are no faster past the cache.
-const DIRECT_BYTES_MIN: usize = 64 * 1024;
+/// Shorter files are no segments: they are read again from the cache.
+const DIRECT_FILE_BYTES_MIN: u64 = 64 * 1024;
 /// What most devices want offsets, lengths and memory to be multiples of; those that want more refuse.
 const DIRECT_ALIGNMENT: usize = 512;
 
@@ -295,7 +295,7 @@ impl RealFile {
     fn shared(file: File, path: &Path) -> Arc<dyn DiskFile> {
         let long = file
             .metadata()
-            .is_ok_and(|file| file.len() >= DIRECT_BYTES_MIN as u64);
+            .is_ok_and(|file| file.len() >= DIRECT_FILE_BYTES_MIN);
         let flags = i32::try_from(rustix::fs::OFlags::DIRECT.bits()).unwrap_or(0);
         let direct = || {
             let opened = OpenOptions::new()
@@ -315,8 +315,7 @@ impl RealFile {
 
 impl Direct {
     fn takes(&self, offset: u64, bytes: &[u8]) -> bool {
-        bytes.len() >= DIRECT_BYTES_MIN
-            && bytes.len().is_multiple_of(DIRECT_ALIGNMENT)
+        bytes.len().is_multiple_of(DIRECT_ALIGNMENT)
             && offset.is_multiple_of(DIRECT_ALIGNMENT as u64)
             && bytes.as_ptr().align_offset(DIRECT_ALIGNMENT) == 0
             && !self.refused.load(Ordering::Relaxed)

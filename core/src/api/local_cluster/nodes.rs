@@ -69,6 +69,7 @@ impl Nodes {
         let agents = Agents {
             cluster: cluster.name.clone(),
             nodes: vec![node.agent()],
+            trust: crate::api::trust::Trust::default(),
         };
         loop {
             let Err(refusal) = agents.greet().await else {

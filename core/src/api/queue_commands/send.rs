@@ -5,6 +5,7 @@ use std::path::Path;
 use super::queue::{local, status};
 use super::{Sessions, exclusive, no_word, number_32};
 use crate::api::message::{ACKNOWLEDGE, SendMsmqQueue, SentInfo};
+use crate::api::protection;
 use crate::api::queue::unexpected;
 use crate::api::session::Session;
 use crate::api::value::Millis;
@@ -21,21 +22,29 @@ use crate::sys::file;
 enum Content {
     /// In the message.
     Whole,
+    /// From memory, in parts.
+    Parts(Vec<u8>),
     /// From a file, in parts.
     File(String),
 }
 
 pub(super) fn send(on: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo> {
     let path = QueuePath::parse(&command.name)?;
+    let wants_transaction = command.transactional;
     let (message, content) = message(command)?;
     message.check()?;
     let session = on.session(path.computer())?;
-    let known = on.nature(&path);
+    let known = on
+        .nature(&path)
+        .filter(|nature| *nature || !wants_transaction);
     let transactional = match known {
         Some(transactional) => transactional,
         None => look_up(on, &session, &path)?,
     };
-    let once = |transactional| send_once(&session, &path, &message, &content, transactional);
+    let once = |transactional| {
+        let transactional = transactional || wants_transaction;
+        send_once(&session, &path, &message, &content, transactional)
+    };
     let reply = match once(transactional) {
         // It was deleted and made anew with the other nature since it was looked up.
         Err(error) if error.kind == ErrorKind::TransactionUsage && known.is_some() => {
@@ -76,6 +85,9 @@ fn send_once(
             body: None,
             transaction,
         }),
+        Content::Parts(bytes) => {
+            session.send_large(&queue, message, &mut bytes.as_slice(), transaction)
+        }
         Content::File(name) => {
             let mut body = file::open(Path::new(name))?;
             session.send_large(&queue, message, &mut body, transaction)
@@ -90,8 +102,9 @@ fn look_up(on: &dyn Sessions, session: &Session, path: &QueuePath) -> Result<boo
     Ok(transactional)
 }
 
-fn message(command: SendMsmqQueue) -> Result<(Message, Content)> {
+fn message(mut command: SendMsmqQueue) -> Result<(Message, Content)> {
     let (body, content) = content(&command)?;
+    let security = protection::of(&mut command)?;
     let mut message = Message::new(body);
     message.label = command.label.unwrap_or_default();
     message.priority = priority(command.priority)?;
@@ -125,13 +138,23 @@ fn message(command: SendMsmqQueue) -> Result<(Message, Content)> {
     message.idempotency_key = command.idempotency_key.unwrap_or_default().0;
     message.extension = command.extension.unwrap_or_default().0;
     message.trace = command.trace;
+    message.soap_header = command.soap_header.unwrap_or_default();
+    message.soap_body = command.soap_body.unwrap_or_default();
+    message.class = class(command.class)?;
+    message.security = security;
     Ok((message, content))
 }
 
-/// A file that fits into one message is sent as one; a larger one in parts, read while it is sent.
+/// What fits into one message is sent as one; a larger file or text in parts, a file read while it is sent.
 fn content(command: &SendMsmqQueue) -> Result<(Vec<u8>, Content)> {
     let name = match (&command.body, &command.body_file) {
-        (body, None) => return Ok((body.clone().unwrap_or_default().0, Content::Whole)),
+        (body, None) => {
+            let bytes = body.clone().unwrap_or_default().0;
+            return Ok(match bytes.len() > BODY_BYTES_MAX {
+                true => (Vec::new(), Content::Parts(bytes)),
+                false => (bytes, Content::Whole),
+            });
+        }
         (Some(_), Some(_)) => {
             let text = "-Body and -BodyFile exclude each other";
             return Err(exclusive(text, "give one of them"));
@@ -142,6 +165,14 @@ fn content(command: &SendMsmqQueue) -> Result<(Vec<u8>, Content)> {
         Some(bytes) => Ok((bytes, Content::Whole)),
         None => Ok((Vec::new(), Content::File(name.clone()))),
     }
+}
+
+fn class(given: Option<u64>) -> Result<u16> {
+    let class = given.unwrap_or(0);
+    u16::try_from(class).map_err(|_| {
+        let text = format!("-Class {class} is none");
+        Error::new(ErrorKind::IllegalPropertyValue, text).hint("it is a number of 16 bits")
+    })
 }
 
 fn priority(given: Option<u64>) -> Result<u8> {
@@ -219,9 +250,17 @@ mod tests {
             time_to_be_received: Some(Millis(1_500)),
             delay: Some(Millis(30_000)),
             idempotency_key: Some(Body(b"k".to_vec())),
+            soap_header: Some("<h/>".into()),
+            soap_body: Some("<b/>".into()),
+            hash_algorithm: Some("SHA256".into()),
+            class: Some(0x4000),
             ..command()
         })
         .unwrap();
+        let soap = (message.soap_header.as_str(), message.soap_body.as_str());
+        assert_eq!(soap, ("<h/>", "<b/>"));
+        assert_eq!(message.security.unwrap().hash_algorithm, 0x800C);
+        assert_eq!(message.class, 0x4000);
         assert_eq!((message.priority, message.delivery), (7, Delivery::Express));
         assert_eq!(message.acknowledge, Acknowledge::FULL_RECEIVE);
         assert_eq!(message.journal, Journal::JOURNAL);
@@ -250,6 +289,14 @@ mod tests {
             },
             SendMsmqQueue {
                 acknowledge_type: Some("FullReceive".into()),
+                ..command()
+            },
+            SendMsmqQueue {
+                class: Some(1 << 16),
+                ..command()
+            },
+            SendMsmqQueue {
+                privacy_level: Some("Some".into()),
                 ..command()
             },
             SendMsmqQueue {
@@ -301,5 +348,16 @@ mod tests {
         assert_eq!(file(10), (10, false));
         assert_eq!(file(BODY_BYTES_MAX), (BODY_BYTES_MAX, false));
         assert_eq!(file(BODY_BYTES_MAX + 1), (0, true));
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_message_is_sent_in_parts() {
+        let (message, content) = message(SendMsmqQueue {
+            body: Some(Body(vec![7; BODY_BYTES_MAX + 1])),
+            ..command()
+        })
+        .unwrap();
+        assert!(message.body.is_empty());
+        assert!(matches!(content, Content::Parts(bytes) if bytes.len() == BODY_BYTES_MAX + 1));
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::actor::{Actor, Order, Saying};
+use super::interfaces::with_subnet;
 use super::membership::{self, Registered};
 use super::{Life, Shared};
 use crate::cluster::engine::{
@@ -235,15 +236,16 @@ impl MainLoop {
     }
 
     fn online(&mut self, name: &str, serial: u64, epoch: u64) {
-        let Some(config) = self
-            .engine
-            .view()
-            .resources
-            .get(name)
-            .map(|r| r.row.clone())
-        else {
+        let found = self.engine.view().resources.get(name);
+        let Some(mut config) = found.map(|r| r.row.clone()) else {
             return self.refuse(name, serial, "its configuration is gone".to_owned());
         };
+        if config.resource_type == "IP Address" {
+            match with_subnet(self.engine.view(), &config.parameters) {
+                Ok(parameters) => config.parameters = parameters,
+                Err(why) => return self.refuse(name, serial, why),
+            }
+        }
         let changed = self
             .actors
             .get(name)

@@ -40,6 +40,8 @@ pub enum Decision {
     Change(Change),
     /// These messages are to be handed out.
     Hand(Hand),
+    /// These messages are to be shown with when they are due; all of this queue.
+    Delayed(u32, Vec<(u64, Candidate)>),
     /// Part of a body is to be read from these places: from an offset, so many bytes.
     Read(Vec<crate::log::Position>, u64, u32),
     /// There is no message yet.
@@ -61,6 +63,7 @@ impl State {
         request: &Request,
         now: Now,
     ) -> Result<Decision> {
+        self.absent.returns(from.client);
         let gone = self.outcomes.acknowledge(id);
         self.release_outcomes(&gone);
         if let Some(outcome) = self.outcomes.find(id)? {
@@ -105,9 +108,17 @@ impl State {
             Request::ListPrepared => Ok(Decision::Answer(Reply::Branches(
                 self.prepared.keys().cloned().collect(),
             ))),
-            Request::WriteBody { body, bytes } => {
-                self.decide_write_body(from, id, *body, bytes, now)
-            }
+            Request::ListDelayed {
+                queue,
+                after,
+                count_max,
+                bytes_max,
+            } => self.decide_delayed(from, queue, *after, *count_max, *bytes_max),
+            Request::WriteBody {
+                body,
+                offset,
+                bytes,
+            } => self.decide_write_body(from, id, (*body, *offset), bytes, now),
             Request::ReadBody {
                 source,
                 offset,

@@ -38,6 +38,13 @@ impl State {
         })
     }
 
+    /// A transaction is open no longer: nothing is staged for it any more.
+    fn close_transaction(&mut self, key: &(uuid::Uuid, TransactionId)) -> Option<OpenTransaction> {
+        let open = self.transactions.remove(key)?;
+        self.usage.unstage(&open.staged);
+        Some(open)
+    }
+
     pub(super) fn decide_begin(
         &mut self,
         from: &Caller,
@@ -100,7 +107,7 @@ impl State {
         if let Err(error) = self.check_commit(key) {
             return self.refuse_commit(pages, key, error, now);
         }
-        let Some(open) = self.transactions.remove(&key) else {
+        let Some(open) = self.close_transaction(&key) else {
             return Ok(Decision::Known(Outcome::Done));
         };
         let open = self.without_duplicates(open, now);
@@ -307,7 +314,7 @@ impl State {
         key: (uuid::Uuid, TransactionId),
         now: Now,
     ) -> Result<()> {
-        let Some(open) = self.transactions.remove(&key) else {
+        let Some(open) = self.close_transaction(&key) else {
             return Ok(());
         };
         for operation in &open.operations {
@@ -322,8 +329,8 @@ impl State {
         Ok(())
     }
 
-    /// Aborts a client's transactions, and forgets what it was told and the bodies it was writing: its
-    /// connection has ended. Leases go on until they run out. Gives what must be remembered of that.
+    /// Aborts a client's transactions, and forgets what it was told: its connection has ended. Leases go on until
+    /// they run out, unfinished bodies wait for a while. Gives what must be remembered of that.
     ///
     /// # Errors
     /// Those of reading a page.
@@ -340,10 +347,9 @@ impl State {
             self.abort(pages, &mut effects, key, now)?;
         }
         let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
-        effects.extend(self.uploads.range(bodies).map(|upload| Effect::Parts {
-            client,
-            body: upload.0.1.0,
-        }));
+        if self.uploads.range(bodies).next().is_some() {
+            self.absent.leaves(client, now.boot_ms);
+        }
         let gone = self.outcomes.end_session(client);
         self.release_outcomes(&gone);
         Ok((!effects.is_empty()).then(|| Change {
@@ -368,7 +374,7 @@ impl State {
         if let Err(error) = self.check_commit(key) {
             return self.refuse_commit(pages, key, error, now);
         }
-        let Some(open) = self.transactions.remove(&key) else {
+        let Some(open) = self.close_transaction(&key) else {
             return Ok(Decision::Known(Outcome::Done));
         };
         let taken = open.held().collect();
@@ -439,6 +445,13 @@ impl State {
                 Effect::Arrive(arrival) if !arrival.key.is_empty() => {
                     (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
                 }
+                // One that was only in memory is gone since a restart.
+                Effect::Move {
+                    queue, lookup_id, ..
+                }
+                | Effect::Copy {
+                    queue, lookup_id, ..
+                } => self.is_held_by(*queue, *lookup_id, branch),
                 _ => true,
             });
             let is_move = |q: u32, m: u64, effects: &[Effect]| {

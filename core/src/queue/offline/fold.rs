@@ -91,6 +91,7 @@ impl Folding<'_> {
                     branch: branch.clone(),
                     taken: taken.clone(),
                     effects: effects.iter().map(|e| self.stored(e)).collect(),
+                    staged: std::collections::BTreeMap::new(),
                 };
                 picture.prepared.insert(branch.0.clone(), prepared);
             }
@@ -124,7 +125,12 @@ impl Folding<'_> {
             let queue = picture.queue(arrival.queue);
             let window = queue.properties.duplicate_window_ms;
             let (keys, lookup_id) = (&mut queue.keys, arrival.lookup_id);
-            keys.remember(&arrival.key, lookup_id, self.time_ms, window);
+            keys.remember(
+                &arrival.key,
+                (lookup_id, arrival.express),
+                self.time_ms,
+                window,
+            );
         }
         let kept = Kept {
             entry,
