@@ -22,7 +22,7 @@ async fn on_etcd_one_handle_of_all_lets_it_forget() {
     let second = turn(&one, Some(first)).await.unwrap();
     let late = turn(&other, Some(its)).await.unwrap();
     assert_eq!(
-        format!("{:?}", late).split(',').next(),
+        format!("{late:?}").split(',').next(),
         format!("{second:?}").split(',').next()
     );
 
