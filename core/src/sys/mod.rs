@@ -10,5 +10,6 @@ pub mod file;
 pub mod folder;
 pub mod local_node;
 pub mod log_file;
+pub mod mount;
 pub mod network;
 pub mod process;

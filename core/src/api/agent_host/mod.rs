@@ -7,11 +7,15 @@
 //! Three more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog` and
 //! `Stop-Agent`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
+mod dependencies;
 mod group;
 mod internal;
+mod memory_pool;
 mod node;
+mod property;
 mod record;
 mod resource;
+mod resource_type;
 mod wait;
 mod why;
 
@@ -86,7 +90,12 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         super::resource::StartClusterResource,
         super::resource::StopClusterResource,
         super::resource::TestClusterResourceFailure,
+        super::resource::SuspendClusterResource,
+        super::resource::ResumeClusterResource,
+        super::resource::GetClusterResourceType,
         dependency::AddClusterResourceDependency,
+        dependency::RemoveClusterResourceDependency,
+        dependency::SetClusterResourceDependency,
         dependency::GetClusterResourceDependency,
         parameter::GetClusterParameter,
         parameter::SetClusterParameter,
@@ -95,6 +104,8 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         feature::InstallMsmqFeature,
         feature::UninstallMsmqFeature,
         feature::GetMsmqFeature,
+        feature::GetMsmqMemoryPool,
+        feature::SetMsmqMemoryPool,
         explain::GetClusterWhy,
     );
     match name.to_ascii_lowercase().as_str() {

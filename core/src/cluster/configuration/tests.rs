@@ -18,7 +18,7 @@ impl Lab {
                 id,
                 address: String::new(),
                 paused: false,
-                features: Default::default(),
+                features: ["MSMQ-Server".to_owned()].into(),
             };
             lab.put(key("node", name), encode(&node));
             let session = Session {

@@ -149,6 +149,18 @@ impl Child {
 }
 
 impl Child {
+    /// Ends it with all of its process group, unless it has ended: then the group may be another's.
+    pub(super) fn kill_group(&self) {
+        let pid = i32::try_from(self.identity.pid)
+            .ok()
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| self.exit.borrow().is_none()) {
+            // One that ends at this moment leaves nobody to signal.
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+        self.kill();
+    }
+
     /// Sends SIGCONT, so that a stopped child sees the end of its control pipe.
     pub fn resume(&self) {
         let _ = pidfd_send_signal(&self.process, Signal::CONT);
