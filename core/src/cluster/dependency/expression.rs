@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
             .find_map(|(text, word)| {
                 let head = rest.get(..text.len())?;
                 let after = rest.get(text.len()..)?;
-                let ends = after.starts_with(['[', '(']) || after.starts_with(char::is_whitespace);
+                let ends = !after.starts_with(|c: char| c.is_alphanumeric());
                 (head.eq_ignore_ascii_case(text) && ends).then(|| {
                     self.at += text.len();
                     word

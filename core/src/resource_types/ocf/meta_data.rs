@@ -94,7 +94,10 @@ impl MetaData {
     }
 
     /// The same, but what is missing may come later.
-    pub(in crate::resource_types) fn check_given(&self, given: &BTreeMap<String, String>) -> Result<()> {
+    pub(in crate::resource_types) fn check_given(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<()> {
         for (name, value) in given {
             let known = self
                 .parameters

@@ -8,6 +8,10 @@ use std::time::Duration;
 use super::*;
 use crate::sys::process::ProcessIdentity;
 
+mod agents;
+mod devices;
+mod programs;
+
 /// Bound of a wait for an event that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
