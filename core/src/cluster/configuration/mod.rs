@@ -28,4 +28,6 @@ pub use removal::{remove_resource, stop_for_removal};
 pub use resource::{NewResource, add_resource, fail_resource, start_resource, stop_resource};
 
 #[cfg(test)]
+mod seed_rules;
+#[cfg(test)]
 mod tests;

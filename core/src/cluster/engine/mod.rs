@@ -13,6 +13,8 @@
 //!
 //! Groups share nothing but the view: one that is pending delays no other.
 
+#[cfg(test)]
+mod alternatives;
 mod drive;
 mod event;
 mod failure;
