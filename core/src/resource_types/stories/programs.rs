@@ -97,13 +97,14 @@ async fn a_script_that_is_not_there_or_cannot_run_is_told() {
 const SYSTEMCTL: &str = r#"
 d=$(dirname "$0"); shift 2; echo "$@" >> "$d/calls"
 active=inactive; sub=dead; pid=0
-[ -s "$d/main" ] && kill -0 $(cat "$d/main") 2>/dev/null && { active=active; sub=running; pid=$(cat "$d/main"); }
+alive() { kill -0 "$1" 2>/dev/null && ! grep -q ') Z ' /proc/$1/stat; }
+[ -s "$d/main" ] && alive $(cat "$d/main") && { active=active; sub=running; pid=$(cat "$d/main"); }
 case "$1" in
   show) echo "LoadState=$(cat "$d/load")"; echo "UnitFileState=$(cat "$d/enabled")"
         echo "ActiveState=$active"; echo "SubState=$sub"; echo "Result=success"; echo "MainPID=$pid";;
   start) [ -e "$d/broken" ] && { echo "Job failed." >&2; exit 1; }
          sleep 600 >/dev/null 2>&1 </dev/null & echo $! > "$d/main";;
-  stop|kill) kill -9 $pid; while kill -0 $pid 2>/dev/null; do :; done; : > "$d/main";;
+  stop|kill) [ $pid = 0 ] || { kill -9 $pid; while alive $pid; do :; done; }; : > "$d/main";;
 esac"#;
 
 struct Systemd(Node);
@@ -212,7 +213,7 @@ async fn a_node_without_systemd_says_so() {
 async fn triggers_and_the_coordinator_check_what_they_need_and_say_what_this_version_lacks() {
     let node = Node::new();
     let mut context = node.context("Triggers", &[]);
-    let mut start = |context: Context| async move {
+    let start = |context: Context| async move {
         MessageQueuingTriggers.online(&context).await.unwrap_err()
     };
     let error = start(context.clone()).await;

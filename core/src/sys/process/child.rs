@@ -252,7 +252,16 @@ fn start(spawn: &Spawn) -> Result<(tokio::process::Child, OwnedFd)> {
     if let Some(directory) = &spawn.directory {
         command.current_dir(directory);
     }
-    let failed = |e: &std::io::Error| Error::system(format_args!("start {}", program.display()), e);
+    let failed = |e: &std::io::Error| {
+        let error = Error::system(format_args!("start {}", program.display()), e);
+        match e.kind() {
+            std::io::ErrorKind::NotFound => Error {
+                kind: ErrorKind::NotFound,
+                ..error
+            },
+            _ => error,
+        }
+    };
     let child = command.spawn().map_err(|e| failed(&e))?;
     let pid = child
         .id()
