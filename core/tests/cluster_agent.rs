@@ -137,6 +137,7 @@ impl Lab {
             cluster: "lab".to_owned(),
             node: format!("n{number}"),
             address: IpAddr::from([127, self.net.0, self.net.1, number]),
+            identity: None,
             data: self.folder.path().join(format!("n{number}")),
             database: Arc::clone(&self.database),
             clock: Arc::new(SystemClock),

@@ -34,13 +34,17 @@ pub mod feature;
 pub mod group;
 pub mod message;
 pub mod metrics;
+pub mod network;
 pub mod node;
 pub mod parameter;
+mod protection;
 pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
+pub mod trust;
 
+pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};
 
 /// Every command there is, by noun.
@@ -49,6 +53,8 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetCluster::SPEC,
     cluster::StartCluster::SPEC,
     cluster::StopCluster::SPEC,
+    cluster::GetClusterQuorum::SPEC,
+    cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
     node::AddClusterNode::SPEC,
     node::GetClusterNode::SPEC,
@@ -82,6 +88,11 @@ pub const COMMANDS: &[&CommandSpec] = &[
     feature::GetMsmqFeature::SPEC,
     feature::GetMsmqMemoryPool::SPEC,
     feature::SetMsmqMemoryPool::SPEC,
+    network::GetClusterNetwork::SPEC,
+    network::GetClusterNetworkInterface::SPEC,
+    network::SetClusterNetwork::SPEC,
+    trust::NewClusterJoinToken::SPEC,
+    trust::NewClusterClientCertificate::SPEC,
     explain::GetClusterLog::SPEC,
     explain::GetClusterWhy::SPEC,
     queue::NewMsmqQueue::SPEC,

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::record::{
-    CLUSTER_KEY, ClusterConfig, FailRequest, Failures, GroupConfig, MemoryPool, MoveRequest,
-    NodeConfig, Owner, RETIRED_KEY, ResourceConfig, ResourceStatus, Retired, Session, decode, fold,
-    key,
+    CLUSTER_KEY, ClusterConfig, FailRequest, Failures, GroupConfig, JoinToken, MemoryPool,
+    MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner, RETIRED_KEY, ResourceConfig,
+    ResourceStatus, Retired, Session, decode, fold, key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -60,6 +60,12 @@ pub struct View {
     pub moves: Table<MoveRequest>,
     /// Failures asked for.
     pub fail_requests: Table<FailRequest>,
+    /// Interfaces of nodes.
+    pub interfaces: Table<NodeInterfaces>,
+    /// Networks.
+    pub networks: Table<NetworkConfig>,
+    /// Permissions to join.
+    pub tokens: Table<JoinToken>,
     /// Epochs of removed groups.
     pub retired: Option<Versioned<Retired>>,
     /// Keys whose value cannot be read; they are left alone.
@@ -139,6 +145,9 @@ impl View {
             "failovers" => insert(&mut self.failovers, name, value, version),
             "move" => insert(&mut self.moves, name, value, version),
             "fail" => insert(&mut self.fail_requests, name, value, version),
+            "interfaces" => insert(&mut self.interfaces, name, value, version),
+            "network" => insert(&mut self.networks, name, value, version),
+            "token" => insert(&mut self.tokens, name, value, version),
             _ => false,
         };
         if !known {
@@ -162,6 +171,9 @@ impl View {
             "failovers" => drop(self.failovers.remove(name)),
             "move" => drop(self.moves.remove(name)),
             "fail" => drop(self.fail_requests.remove(name)),
+            "interfaces" => drop(self.interfaces.remove(name)),
+            "network" => drop(self.networks.remove(name)),
+            "token" => drop(self.tokens.remove(name)),
             _ => {}
         }
     }

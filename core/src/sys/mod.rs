@@ -13,3 +13,4 @@ pub mod log_file;
 pub mod mount;
 pub mod network;
 pub mod process;
+pub mod trust;

@@ -4,18 +4,20 @@
 //!   run(name, arguments) ─ typed command ─ configuration (pure) ─ guarded transaction ─ wait ─ record
 //! ```
 //!
-//! Three more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog` and
-//! `Stop-Agent`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+//! Four more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
+//! `Stop-Agent` and `Join-Cluster`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod dependencies;
 mod group;
 mod internal;
 mod memory_pool;
+mod network;
 mod node;
 mod property;
 mod record;
 mod resource;
 mod resource_type;
+mod trust;
 mod wait;
 mod why;
 
@@ -28,9 +30,14 @@ use serde::de::DeserializeOwned;
 use super::host::CommandHost;
 use super::spec::{Command, RunsAt};
 use super::value::{Value, from_value, to_value};
-use super::{cluster, dependency, explain, feature, group as groups, node as nodes, parameter};
+use super::{
+    cluster, dependency, explain, feature, group as groups, network as networks, node as nodes,
+    parameter, trust as trusts,
+};
 use crate::cluster::agent::Agent;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::trust::Caller;
+pub(super) use trust::{Join, Joined};
 
 impl CommandHost for Agent {
     fn run(
@@ -40,6 +47,10 @@ impl CommandHost for Agent {
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>> {
         let agent = self.clone();
         Box::pin(async move { dispatch(&agent, &name, arguments).await })
+    }
+
+    fn admits(&self, caller: &Caller) -> Result<()> {
+        trust::admits(self, caller)
     }
 }
 
@@ -107,11 +118,17 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         feature::GetMsmqMemoryPool,
         feature::SetMsmqMemoryPool,
         explain::GetClusterWhy,
+        networks::GetClusterNetwork,
+        networks::GetClusterNetworkInterface,
+        networks::SetClusterNetwork,
+        trusts::NewClusterJoinToken,
+        trusts::NewClusterClientCertificate,
     );
     match name.to_ascii_lowercase().as_str() {
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
         "resolve-msmqcomputer" => write(&internal::resolve(agent, &read(&arguments)?).await?),
         "read-clusterlog" => write(&internal::read_log(agent, &read(&arguments)?)?),
+        "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),
     }

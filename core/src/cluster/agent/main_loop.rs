@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::actor::{Actor, Order, Saying};
+use super::interfaces::with_subnet;
 use super::membership::{self, Registered};
 use super::{Life, Shared};
 use crate::cluster::engine::{
@@ -23,6 +24,8 @@ use crate::resource_types::{Context, Fencing, LogSink, Provided};
 const ORDERS_MAX: usize = 64;
 /// After so many decisions of this node the oldest of all are removed.
 const PRUNE_EVERY: usize = 256;
+/// Decisions that one transaction removes: etcd takes 128 steps unless it is told otherwise.
+const PRUNE_CHUNK: usize = 100;
 
 pub(super) struct Running {
     pub(super) orders: mpsc::Sender<Order>,
@@ -253,17 +256,18 @@ impl MainLoop {
     }
 
     fn online(&mut self, name: &str, serial: u64, epoch: u64) {
-        let Some(config) = self
-            .engine
-            .view()
-            .resources
-            .get(name)
-            .map(|r| r.row.clone())
-        else {
+        let found = self.engine.view().resources.get(name);
+        let Some(mut config) = found.map(|r| r.row.clone()) else {
             return self.refuse(name, serial, "its configuration is gone".to_owned());
         };
         if let Err(text) = self.take_message_memory(name, &config.resource_type) {
             return self.refuse(name, serial, text);
+        }
+        if config.resource_type == "IP Address" {
+            match with_subnet(self.engine.view(), &config.parameters) {
+                Ok(parameters) => config.parameters = parameters,
+                Err(why) => return self.refuse(name, serial, why),
+            }
         }
         let changed = self
             .actors
@@ -430,8 +434,8 @@ async fn prune(shared: Arc<Shared>) {
         .take(surplus)
         .map(|e| Write::Delete { key: e.key })
         .collect();
-    if !writes.is_empty() {
-        let guards = Vec::new();
+    for chunk in writes.chunks(PRUNE_CHUNK) {
+        let (guards, writes) = (Vec::new(), chunk.to_vec());
         drop(database.commit(Transaction { guards, writes }).await);
     }
 }

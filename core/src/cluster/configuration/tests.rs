@@ -96,13 +96,26 @@ impl Lab {
         self.0.apply(&transaction, self.0.revision + 1);
     }
 
-    pub(super) fn add(&mut self, name: &str, group: &str, kind: &str, with: &[(&str, &str)], on: &[&str]) {
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        group: &str,
+        kind: &str,
+        with: &[(&str, &str)],
+        on: &[&str],
+    ) {
         let new = new(name, group, kind, with, on);
         self.apply(|v| add_resource(v, &new));
     }
 }
 
-pub(super) fn new(name: &str, group: &str, kind: &str, with: &[(&str, &str)], on: &[&str]) -> NewResource {
+pub(super) fn new(
+    name: &str,
+    group: &str,
+    kind: &str,
+    with: &[(&str, &str)],
+    on: &[&str],
+) -> NewResource {
     NewResource {
         name: name.to_owned(),
         group: group.to_owned(),
@@ -311,7 +324,11 @@ fn expressions_are_checked_for_group_circle_and_state() {
     lab.add("IP2", "VS1", "IP Address", &[("Address", "127.0.9.9")], &[]);
     lab.apply(|v| set_dependency(v, "VS1-Name", "[vs1-ip] or [IP2]"));
     let row = &lab.0.resources["vs1-name"];
-    assert_eq!(row.depends_on.to_string(), "([VS1-IP] or [IP2])", "spelled as the resources are");
+    assert_eq!(
+        row.depends_on.to_string(),
+        "([VS1-IP] or [IP2])",
+        "spelled as the resources are"
+    );
     let circle = set_dependency(&lab.0, "IP2", "[VS1-Disk] and [VS1-MSMQ]");
     refused(circle, ErrorKind::CircularDependency, "");
     let itself = set_dependency(&lab.0, "IP2", "[IP2]");
@@ -336,11 +353,18 @@ fn a_dependency_ends_alone_or_with_its_alternative_left() {
     lab.add("IP2", "VS1", "IP Address", &[("Address", "127.0.9.9")], &[]);
     lab.apply(|v| set_dependency(v, "VS1-Name", "[VS1-IP] or [IP2]"));
     lab.apply(|v| remove_dependency(v, "VS1-Name", "VS1-IP"));
-    assert_eq!(lab.0.resources["vs1-name"].depends_on.to_string(), "([IP2])");
+    assert_eq!(
+        lab.0.resources["vs1-name"].depends_on.to_string(),
+        "([IP2])"
+    );
     lab.apply(|v| set_dependency(v, "VS1-Name", ""));
     assert!(lab.0.resources["vs1-name"].depends_on.is_empty());
     let none = remove_dependency(&lab.0, "VS1-Name", "IP2");
-    refused(none, ErrorKind::DependencyNotFound, "Get-ClusterResourceDependency");
+    refused(
+        none,
+        ErrorKind::DependencyNotFound,
+        "Get-ClusterResourceDependency",
+    );
 }
 
 #[test]
@@ -349,7 +373,11 @@ fn each_alternative_must_meet_what_the_type_requires() {
     lab.add("IP2", "VS1", "IP Address", &[("Address", "127.0.9.9")], &[]);
     lab.apply(|v| set_dependency(v, "VS1-Name", "[VS1-IP] or [VS1-Disk]"));
     let start = start_resource(&lab.0, "VS1-Name");
-    refused(start, ErrorKind::DependencyNotFound, "Add-ClusterResourceDependency");
+    refused(
+        start,
+        ErrorKind::DependencyNotFound,
+        "Add-ClusterResourceDependency",
+    );
     lab.apply(|v| set_dependency(v, "VS1-Name", "[VS1-IP] or [IP2]"));
     lab.apply(|v| start_resource(v, "VS1-Name"));
 }
@@ -364,7 +392,11 @@ fn an_alternative_that_lacks_a_property_is_left_alone_when_another_can_start() {
     assert!(!lab.0.resources["bare"].persistent_online);
     lab.apply(|v| set_dependency(v, "VS1-Name", "[Bare]"));
     let start = start_resource(&lab.0, "VS1-Name");
-    refused(start, ErrorKind::InvalidParameter, "Set-ClusterParameter Bare Address");
+    refused(
+        start,
+        ErrorKind::InvalidParameter,
+        "Set-ClusterParameter Bare Address",
+    );
 }
 
 #[test]
@@ -377,10 +409,18 @@ fn only_an_online_disk_goes_into_maintenance_and_only_once() {
     lab.state("VS1-Disk", 2);
     lab.apply(|v| set_maintenance(v, "VS1-Disk", true));
     assert!(lab.0.resources["vs1-disk"].maintenance);
-    refused(set_maintenance(&lab.0, "VS1-Disk", true), ErrorKind::InvalidState, "");
+    refused(
+        set_maintenance(&lab.0, "VS1-Disk", true),
+        ErrorKind::InvalidState,
+        "",
+    );
     lab.state("VS1-Disk", 3);
     lab.apply(|v| set_maintenance(v, "VS1-Disk", false));
-    refused(set_maintenance(&lab.0, "VS1-Disk", false), ErrorKind::InvalidState, "");
+    refused(
+        set_maintenance(&lab.0, "VS1-Disk", false),
+        ErrorKind::InvalidState,
+        "",
+    );
 }
 
 #[test]
@@ -389,7 +429,10 @@ fn properties_of_each_type_are_checked_when_they_are_set() {
     lab.add("Job", "VS2", "Generic Script", &[], &[]);
     lab.add("Svc", "VS2", "Generic Service", &[], &[]);
     lab.add("Probe", "VS2", "OCF:heartbeat:Dummy", &[], &[]);
-    assert_eq!(lab.0.resources["probe"].resource_type, "ocf:heartbeat:Dummy");
+    assert_eq!(
+        lab.0.resources["probe"].resource_type,
+        "ocf:heartbeat:Dummy"
+    );
     for (resource, name, value, hint) in [
         ("VS1-Disk", "Device", "sdb", "/dev/"),
         ("VS1-Disk", "FileSystem", "ntfs", "ext4, xfs"),
@@ -410,8 +453,20 @@ fn properties_of_each_type_are_checked_when_they_are_set() {
     lab.apply(|v| set_parameter(v, "Probe", "state", "/run/x"));
     lab.apply(|v| set_parameter(v, "VS1-Disk", "ForceUnmount", "0"));
     lab.apply(|v| delete_parameter(v, "VS1-Disk", "forceunmount"));
-    refused(delete_parameter(&lab.0, "VS1-Disk", "ForceUnmount"), ErrorKind::InvalidParameter, "Get-");
-    refused(delete_parameter(&lab.0, "VS1-Disk", "DiskPath"), ErrorKind::InvalidParameter, "Set-");
+    refused(
+        delete_parameter(&lab.0, "VS1-Disk", "ForceUnmount"),
+        ErrorKind::InvalidParameter,
+        "Get-",
+    );
+    refused(
+        delete_parameter(&lab.0, "VS1-Disk", "DiskPath"),
+        ErrorKind::InvalidParameter,
+        "Set-",
+    );
     let job = start_resource(&lab.0, "Job");
-    refused(job, ErrorKind::InvalidParameter, "Set-ClusterParameter Job ScriptFilePath");
+    refused(
+        job,
+        ErrorKind::InvalidParameter,
+        "Set-ClusterParameter Job ScriptFilePath",
+    );
 }

@@ -32,7 +32,12 @@ impl Lab {
         lab.add("A", "IP Address", &[("Address", "127.0.9.1")], &[]);
         lab.add("B", "IP Address", &[("Address", "127.0.9.2")], &[]);
         lab.add("Name", "Network Name", &[], &["A"]);
-        lab.add("App", "Generic Application", &[("CommandLine", "x")], &["Name"]);
+        lab.add(
+            "App",
+            "Generic Application",
+            &[("CommandLine", "x")],
+            &["Name"],
+        );
         lab.change(|v| set_dependency(v, "Name", "[A] or [B]"));
         lab
     }
@@ -78,7 +83,8 @@ impl Lab {
                 lease: None,
             }],
         };
-        self.database.apply(&transaction, self.database.revision + 1);
+        self.database
+            .apply(&transaction, self.database.revision + 1);
     }
 
     /// A life of the node's agent begins.
@@ -115,7 +121,8 @@ impl Lab {
 
     fn change(&mut self, decide: impl Fn(&View) -> Result<Change>) {
         let transaction = decide(&self.database).unwrap().into_transaction();
-        self.database.apply(&transaction, self.database.revision + 1);
+        self.database
+            .apply(&transaction, self.database.revision + 1);
         self.send(Event::Snapshot(Box::new(self.database.clone())));
     }
 
@@ -231,7 +238,10 @@ fn what_was_given_an_address_is_restarted_on_the_other_when_it_goes() {
     lab.steps();
     lab.change(|v| stop_resource(v, "A"));
     let steps = lab.steps();
-    assert_eq!(steps, "-app -name -a +name +app", "dependents first, then again without A");
+    assert_eq!(
+        steps, "-app -name -a +name +app",
+        "dependents first, then again without A"
+    );
     assert!(lab.is_online("App") && !lab.is_online("A"));
     // It came online with B alone: A may come and go.
     lab.change(|v| start_resource(v, "A"));
@@ -251,7 +261,11 @@ fn an_alternative_that_hands_nothing_down_comes_and_goes_unnoticed() {
     lab.change(|v| stop_resource(v, "P"));
     assert_eq!(lab.steps(), "-p");
     lab.change(|v| stop_resource(v, "Q"));
-    assert_eq!(lab.steps(), "-app -q", "the last one goes after its dependent");
+    assert_eq!(
+        lab.steps(),
+        "-app -q",
+        "the last one goes after its dependent"
+    );
 }
 
 #[test]
@@ -290,7 +304,10 @@ fn removing_one_alternative_leaves_the_dependent_on_the_other() {
     let row = &lab.database.resources["name"];
     assert_eq!(row.depends_on.to_string(), "([B])");
     lab.change(|v| remove_resource(v, "B"));
-    assert!(lab.database.resources.is_empty(), "the last provider takes all with it");
+    assert!(
+        lab.database.resources.is_empty(),
+        "the last provider takes all with it"
+    );
 }
 
 /// The seed: "a device not ready error indicates that MSMQ was not installed on the node".
@@ -299,7 +316,10 @@ fn device_not_ready_is_in_the_log_when_message_queuing_is_missing_on_the_node() 
     let mut lab = Lab::new();
     lab.broken.insert("app".to_owned());
     lab.change(|v| start_group(v, "G"));
-    let told = lab.log.iter().any(|l| l.starts_with("ERR") && l.contains("device not ready"));
+    let told = lab
+        .log
+        .iter()
+        .any(|l| l.starts_with("ERR") && l.contains("device not ready"));
     assert!(told, "{:?}", lab.log);
 }
 
@@ -313,5 +333,9 @@ fn after_a_restart_the_clustered_resources_return_by_themselves_and_nothing_else
     again.database = lab.database.clone();
     again.steps();
     again.begin("n1-2");
-    assert_eq!(again.steps(), "+a +b +name", "App was taken offline on purpose");
+    assert_eq!(
+        again.steps(),
+        "+a +b +name",
+        "App was taken offline on purpose"
+    );
 }

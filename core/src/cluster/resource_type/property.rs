@@ -9,6 +9,8 @@ pub enum Form {
     Text,
     /// A whole number of 32 bits.
     Number,
+    /// A TCP port; 0 is none.
+    Port,
     /// 0 or 1.
     Flag,
     /// One of these words.
@@ -53,7 +55,10 @@ impl Parameter {
     /// Whether it is a number (`UInt32`), not text.
     #[must_use]
     pub const fn is_number(&self) -> bool {
-        matches!(self.form, Form::Number | Form::Flag | Form::OneNumberOf(_))
+        matches!(
+            self.form,
+            Form::Number | Form::Port | Form::Flag | Form::OneNumberOf(_)
+        )
     }
 
     /// What a value must be, in words, where `value` is not.
@@ -72,6 +77,7 @@ impl Form {
         match self {
             Self::Text => true,
             Self::Number => value.parse::<u32>().is_ok(),
+            Self::Port => value.parse::<u16>().is_ok(),
             Self::Flag => matches!(value, "0" | "1"),
             Self::OneOf(words) | Self::OneNumberOf(words) => words.contains(&value),
             Self::Address => value
@@ -89,6 +95,7 @@ impl Form {
         let text = match self {
             Self::Text => "a text",
             Self::Number => "a whole number from 0 to 4294967295",
+            Self::Port => "a TCP port, such as 9464; 0 for none",
             Self::Flag => "0 or 1",
             Self::OneOf(words) | Self::OneNumberOf(words) => {
                 return format!("one of {}", words.join(", "));

@@ -146,11 +146,18 @@ pub const TYPES: &[TypeRule] = &[
         about: "a queue manager of the virtual server, with its messages on the group's disk",
         requires: &[Requires::Type("Network Name"), Requires::Storage],
         single_group_instance: true,
-        parameters: &[property(
-            "Coherent",
-            Form::Flag,
-            "0: the disk is a file system that machines may see differently; then only the lease counts",
-        )],
+        parameters: &[
+            property(
+                "Coherent",
+                Form::Flag,
+                "0: the disk is a file system that machines may see differently; then only the lease counts",
+            ),
+            property(
+                "MetricsPort",
+                Form::Port,
+                "the TCP port at which the counters are had; 0 for none",
+            ),
+        ],
         feature: Some("MSMQ-Server"),
         message_memory_mb: 4,
         storage_fenced: true,
