@@ -61,7 +61,7 @@ pub fn would_cycle(view: &View, resource: &str, provider: &str) -> bool {
 }
 
 /// Longest chain of dependencies that is followed; a row that makes a circle ends there.
-const DEPTH_MAX: usize = 100;
+pub(super) const DEPTH_MAX: usize = 100;
 
 /// The requirements of its type that a resource's providers, also indirect ones, do not meet. Where there
 /// are alternatives each of them must.

@@ -249,6 +249,17 @@ fn what_was_given_an_address_is_restarted_on_the_other_when_it_goes() {
     assert_eq!(lab.steps(), "+a -a");
 }
 
+/// What goes because it lost its address has dependents that were given nothing by it: they go first too.
+#[test]
+fn dependents_of_what_is_restarted_go_first_however_far_up() {
+    let mut lab = Lab::new();
+    lab.add("Top", "Generic Application", &[("CommandLine", "x")], &["App"]);
+    lab.change(|v| start_group(v, "G"));
+    lab.steps();
+    lab.change(|v| stop_resource(v, "A"));
+    assert_eq!(lab.steps(), "-top -app -name -a +name +app +top");
+}
+
 #[test]
 fn an_alternative_that_hands_nothing_down_comes_and_goes_unnoticed() {
     let mut lab = Lab::empty("n1-1");

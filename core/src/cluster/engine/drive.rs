@@ -76,7 +76,7 @@ impl Engine {
         } else if local.is_pending() && !wanted {
             self.end(name, Some(self.why_offline(group, name)), now);
         } else if local.is_online()
-            && !(wanted && self.providers_online(name) && self.lost_provider(name).is_none())
+            && !(wanted && self.providers_stay(name) && self.lost_provider(name).is_none())
         {
             self.stop_when_free(group, name, policy, now);
         } else if local.is_at_rest() {
@@ -131,7 +131,7 @@ impl Engine {
             }
             return;
         }
-        if self.providers_online(name) {
+        if self.providers_stay(name) {
             self.start(group, name, policy, epoch, now);
         }
     }
@@ -206,7 +206,7 @@ impl Engine {
         let down = dependency::all_providers(&self.view, name)
             .into_iter()
             .find(|p| !self.locals.get(p).is_some_and(Local::is_online));
-        match down.filter(|_| !self.providers_online(name)) {
+        match down.filter(|_| !self.providers_stay(name)) {
             Some(provider) => {
                 let provider = self.view.resource_name(&provider);
                 format!("{provider}, which it depends on, is not online")
@@ -217,19 +217,33 @@ impl Engine {
 
     /// Also the indirect ones: when the lowest fails, all above it go, the topmost first. Of alternatives
     /// one is enough.
-    fn providers_online(&self, name: &str) -> bool {
-        let online = |p: &str| self.locals.get(p).is_some_and(Local::is_online);
-        dependency::carried(&self.view, name, &online)
+    fn providers_stay(&self, name: &str) -> bool {
+        let config = self.view.resources.get(name);
+        config.is_none_or(|r| r.depends_on.holds(&mut |p| self.stays(p, 0)))
+    }
+
+    /// Whether a resource is online and nothing speaks for its going: it is wanted, what it needs stays,
+    /// and so does what gave it something. Rows that make a circle end at a depth.
+    fn stays(&self, name: &str, depth: usize) -> bool {
+        let Some(local) = self.locals.get(name).filter(|l| l.is_online()) else {
+            return false;
+        };
+        let Some(config) = self.view.resources.get(name) else {
+            return false;
+        };
+        if depth > dependency::DEPTH_MAX || !dependency::wanted(&self.view, name) {
+            return false;
+        }
+        let mut below = dependency::providers(&self.view, name);
+        below.extend(local.began_with.iter().cloned());
+        below.retain(|p| self.stays(p, depth + 1));
+        local.began_with.is_subset(&below) && config.depends_on.holds(&mut |p| below.contains(p))
     }
 
     /// A provider that is going and that gave it something: an address, a disk, a name.
     fn lost_provider(&self, name: &str) -> Option<String> {
         let began_with = &self.locals.get(name)?.began_with;
-        let stays = |p: &&String| {
-            let online = self.locals.get(*p).is_some_and(Local::is_online);
-            online && dependency::wanted(&self.view, p)
-        };
-        began_with.iter().find(|p| !stays(p)).cloned()
+        began_with.iter().find(|p| !self.stays(p, 0)).cloned()
     }
 
     /// The providers that give a resource something when it starts now.
@@ -247,7 +261,7 @@ impl Engine {
     /// Whether nothing that runs needs it: what depends on it is at rest, or stays online by another of
     /// its alternatives.
     fn nothing_above(&self, name: &str) -> bool {
-        let others = |p: &str| p != name && self.locals.get(p).is_some_and(Local::is_online);
+        let others = |p: &str| p != name && self.stays(p, 0);
         dependency::dependents(&self.view, name).iter().all(|d| {
             let Some(local) = self.locals.get(d).filter(|l| l.is_running()) else {
                 return true;
