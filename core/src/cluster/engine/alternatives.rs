@@ -253,7 +253,12 @@ fn what_was_given_an_address_is_restarted_on_the_other_when_it_goes() {
 #[test]
 fn dependents_of_what_is_restarted_go_first_however_far_up() {
     let mut lab = Lab::new();
-    lab.add("Top", "Generic Application", &[("CommandLine", "x")], &["App"]);
+    lab.add(
+        "Top",
+        "Generic Application",
+        &[("CommandLine", "x")],
+        &["App"],
+    );
     lab.change(|v| start_group(v, "G"));
     lab.steps();
     lab.change(|v| stop_resource(v, "A"));
