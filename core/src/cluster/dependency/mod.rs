@@ -1,7 +1,11 @@
 //! Dependencies between the resources of a group: a provider is online before its dependents, and
-//! goes offline after them.
+//! goes offline after them. Of alternatives (`[A] or [B]`) one is enough.
 
 use std::collections::BTreeSet;
+
+mod expression;
+
+pub use expression::Expression;
 
 use super::record::fold;
 use super::resource_type::{self, Requires};
@@ -56,7 +60,11 @@ pub fn would_cycle(view: &View, resource: &str, provider: &str) -> bool {
     fold(resource) == fold(provider) || all_providers(view, provider).contains(&fold(resource))
 }
 
-/// The requirements of its type that a resource's providers, also indirect ones, do not meet.
+/// Longest chain of dependencies that is followed; a row that makes a circle ends there.
+pub(super) const DEPTH_MAX: usize = 100;
+
+/// The requirements of its type that a resource's providers, also indirect ones, do not meet. Where there
+/// are alternatives each of them must.
 #[must_use]
 pub fn unmet(view: &View, resource: &str) -> Vec<Requires> {
     let Some(rule) = view
@@ -66,21 +74,32 @@ pub fn unmet(view: &View, resource: &str) -> Vec<Requires> {
     else {
         return Vec::new();
     };
-    let below = all_providers(view, resource);
-    let types: Vec<_> = below
-        .iter()
-        .filter_map(|name| view.resources.get(name))
-        .filter_map(|r| resource_type::find(&r.resource_type))
-        .collect();
-    let met = |requirement: &Requires| types.iter().any(|t| t.satisfies(*requirement));
-    rule.requires
-        .iter()
-        .copied()
-        .filter(|requirement| !met(requirement))
+    let required = rule.requires.iter().copied();
+    required
+        .filter(|requirement| !met(view, resource, *requirement, 0))
         .collect()
 }
 
-/// Whether a resource is to be online: it and everything it needs is meant to be.
+fn met(view: &View, resource: &str, requirement: Requires, depth: usize) -> bool {
+    let Some(config) = view
+        .resources
+        .get(resource)
+        .or_else(|| view.resources.get(&fold(resource)))
+    else {
+        return false;
+    };
+    depth <= DEPTH_MAX
+        && config.depends_on.ensures(&mut |provider| {
+            let rule = view
+                .resources
+                .get(provider)
+                .and_then(|r| resource_type::find(&r.resource_type));
+            rule.is_some_and(|t| t.satisfies(requirement))
+                || met(view, provider, requirement, depth + 1)
+        })
+}
+
+/// Whether a resource is to be online: it is meant to be, and so is enough of what it needs.
 #[must_use]
 pub fn wanted(view: &View, resource: &str) -> bool {
     let meant = |name: &str| {
@@ -88,5 +107,20 @@ pub fn wanted(view: &View, resource: &str) -> bool {
             .get(name)
             .is_some_and(|r| r.persistent_online)
     };
-    meant(&fold(resource)) && all_providers(view, resource).iter().all(|p| meant(p))
+    meant(&fold(resource)) && carried(view, resource, &meant)
+}
+
+/// Whether enough of what a resource needs `is`, and in turn enough of what that needs.
+#[must_use]
+pub fn carried(view: &View, resource: &str, is: &dyn Fn(&str) -> bool) -> bool {
+    carried_at(view, &fold(resource), is, 0)
+}
+
+fn carried_at(view: &View, resource: &str, is: &dyn Fn(&str) -> bool, depth: usize) -> bool {
+    depth <= DEPTH_MAX
+        && view.resources.get(resource).is_none_or(|config| {
+            config
+                .depends_on
+                .holds(&mut |p| is(p) && carried_at(view, p, is, depth + 1))
+        })
 }
