@@ -52,12 +52,7 @@ pub(super) async fn accept_everywhere(
     mut own: watch::Receiver<Vec<Interface>>,
 ) {
     let main = shared.options.address;
-    shared.spawn(accept(
-        Arc::clone(&shared),
-        first,
-        config.clone(),
-        own.clone(),
-    ));
+    shared.spawn(accept(Arc::clone(&shared), first, config.clone()));
     let mut others: BTreeMap<IpAddr, AbortHandle> = BTreeMap::new();
     loop {
         let wanted: BTreeSet<IpAddr> = own
@@ -79,7 +74,7 @@ pub(super) async fn accept_everywhere(
             }
             match listen(address).await {
                 Ok(listener) => {
-                    let task = accept(Arc::clone(&shared), listener, config.clone(), own.clone());
+                    let task = accept(Arc::clone(&shared), listener, config.clone());
                     let handle = tokio::spawn(task).abort_handle();
                     shared.track(handle.clone());
                     others.insert(address, handle);
@@ -94,17 +89,12 @@ pub(super) async fn accept_everywhere(
 }
 
 /// Accepts the links of other nodes at one address and watches each.
-async fn accept(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    config: ClusterConfig,
-    own: watch::Receiver<Vec<Interface>>,
-) {
+async fn accept(shared: Arc<Shared>, listener: TcpListener, config: ClusterConfig) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (shared, config, own) = (Arc::clone(&shared), config.clone(), own.clone());
-                Arc::clone(&shared).spawn(watch(shared, stream, config, own));
+                let (shared, config) = (Arc::clone(&shared), config.clone());
+                Arc::clone(&shared).spawn(watch(shared, stream, config));
             }
             Err(e) => {
                 shared.log("ERR", "NM", &format!("accept a peer: {e}"));
@@ -119,15 +109,10 @@ fn silence_limit(config: &ClusterConfig) -> Duration {
     delay * u32::try_from(config.same_subnet_threshold).unwrap_or(u32::MAX)
 }
 
-async fn watch(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    config: ClusterConfig,
-    own: watch::Receiver<Vec<Interface>>,
-) {
+async fn watch(shared: Arc<Shared>, stream: TcpStream, config: ClusterConfig) {
     let limit = silence_limit(&config);
     let local = stream.local_addr();
-    let subnet = local.as_ref().ok().and_then(|at| subnet_of(&own, at.ip()));
+    let address = local.as_ref().ok().map(SocketAddr::ip);
     let Ok(Some((mut reader, hello))) =
         tokio::time::timeout(limit, receive(&shared, stream, local)).await
     else {
@@ -141,7 +126,7 @@ async fn watch(
         refuse(&shared, &hello.node);
         return;
     }
-    let (link, event) = shared.links.open(&hello.node, &hello.incarnation, subnet);
+    let (link, event) = shared.links.open(&hello.node, &hello.incarnation, address);
     drop(shared.events.send(event).await);
     listen_to(&shared, &mut reader, link, limit, &config).await;
     tell(&shared, shared.links.closed(link)).await;
@@ -192,14 +177,6 @@ async fn tell(shared: &Shared, event: Option<Event>) {
 fn refuse(shared: &Shared, claim: &str) {
     let text = format!("refused a link that claims to be {claim}");
     shared.log("WARN", "NM", &text);
-}
-
-/// Which of this node's subnets an address of its own is in.
-fn subnet_of(own: &watch::Receiver<Vec<Interface>>, address: IpAddr) -> Option<String> {
-    let address = address.to_canonical().to_string();
-    let own = own.borrow();
-    let found = own.iter().find(|interface| interface.address == address);
-    found.map(|interface| interface.subnet.clone())
 }
 
 /// Proof of who it is, where one is needed, and the greeting, which must say the same.
