@@ -147,6 +147,8 @@ error_kinds! {
     System = 0x0000_0001,
     /// A fault of HAMQ itself; please report it.
     Internal = 0x0000_054F,
+    /// MQ_ERROR_UNSUPPORTED_OPERATION: not without a directory (in workgroup mode).
+    UnsupportedOperation = 0xC00E_006A,
 }
 
 impl ErrorKind {

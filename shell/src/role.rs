@@ -11,6 +11,7 @@ use hamq_core::api::role::{
     HostFile, JoinOptions, NodeOptions, QueueManagerOptions, StoreCommand, create_host,
     install_host, join_host, run_node, run_queue_manager, run_store, run_supervise,
 };
+use hamq_core::database::Location;
 use hamq_core::{Error, ErrorKind, Result};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -237,7 +238,7 @@ fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
 
 fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     const HINT: &str = "hamq node --cluster NAME --name NODE --listen ADDRESS --data FOLDER \
-                        --database FILE [--supervised]";
+                        --database FILE|etcd://… [--supervised]";
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
     let (mut cluster, mut name, mut listen) = (None, None, None);
     let (mut data, mut database, mut supervised) = (None, None, false);
@@ -248,7 +249,7 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
             "--name" => name = Some(text(&value()?)),
             "--listen" => listen = Some(text(&value()?)),
             "--data" => data = Some(PathBuf::from(value()?)),
-            "--database" => database = Some(PathBuf::from(value()?)),
+            "--database" => database = Some(location(value()?)?),
             "--supervised" => supervised = true,
             other => return Err(usage(format!("{other} is no option"))),
         }
@@ -266,6 +267,14 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         supervised,
         program: program.to_vec(),
     })
+}
+
+/// Where a cluster database lies: a path that is no text can only be a file's.
+fn location(value: OsString) -> Result<Location> {
+    match value.to_str() {
+        Some(text) => text.parse(),
+        None => Ok(Location::Sqlite(PathBuf::from(value))),
+    }
 }
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {

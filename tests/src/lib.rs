@@ -2,6 +2,7 @@
 //! Python package's typed methods.
 
 pub mod bench;
+pub mod etcd;
 pub mod lab;
 pub mod machine;
 pub mod namespace;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
 use super::local_cluster::LocalClusters;
-use super::queue_commands::{self, Sessions};
+use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
@@ -27,7 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::network::{AGENT_PORT, Endpoint};
 
-pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket};
+pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket, WrittenPart, give_up};
 
 /// Queues whose nature is remembered; then all are forgotten.
 const NATURES_MAX: usize = 10_000;
@@ -383,6 +383,12 @@ impl Sessions for Client {
 
     fn nature(&self, path: &QueuePath) -> Option<bool> {
         lock(&self.0.natures).get(&self.nature_key(path)).copied()
+    }
+}
+
+impl Managers for Client {
+    fn manager(&self, computer: &str) -> Result<Box<dyn Asks + '_>> {
+        Ok(Box::new(Self::session(self, computer)?))
     }
 
     fn remember(&self, path: &QueuePath, transactional: Option<bool>) {

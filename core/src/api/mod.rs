@@ -37,12 +37,14 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod parameter;
+mod protection;
 pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
 pub mod trust;
 
+pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};
 
 /// Every command there is, by noun.
@@ -51,6 +53,8 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetCluster::SPEC,
     cluster::StartCluster::SPEC,
     cluster::StopCluster::SPEC,
+    cluster::GetClusterQuorum::SPEC,
+    cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
     node::AddClusterNode::SPEC,
     node::GetClusterNode::SPEC,

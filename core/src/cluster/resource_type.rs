@@ -145,7 +145,7 @@ pub const TYPES: &[TypeRule] = &[
         class: Class::Other,
         requires: &[Requires::Type("Network Name"), Requires::Storage],
         single_group_instance: true,
-        parameters: &[number("Coherent")],
+        parameters: &[number("Coherent"), number("MetricsPort")],
         feature: Some("MSMQ-Server"),
         storage_fenced: true,
         event: "ready",

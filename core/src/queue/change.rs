@@ -256,6 +256,8 @@ pub enum Tell {
     Done,
     /// The lookup id of the first arrival.
     Sent,
+    /// The lookup id of each arrival, to as many requests that followed each other.
+    SentEach,
     /// The lookup id of a message that came before with the same key.
     SentBefore(u64),
     /// This queue, as it is afterwards; of a deleted one as it was before.
@@ -291,15 +293,19 @@ impl Change {
         }
     }
 
+    /// The lookup ids of the messages that arrive, in their order.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<u64> {
+        let arrived = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Arrive(arrival) => Some(arrival.lookup_id),
+            _ => None,
+        });
+        arrived.collect()
+    }
+
     /// Appends the bytes to `out`, and to `parts` where in them each content lies, from the end of `out` as it
     /// was. `client` is the number of the request's client; `skip` says which effects are not written; it may be short.
-    pub(super) fn encode(
-        &self,
-        out: &mut Vec<u8>,
-        parts: &mut Vec<Part>,
-        client: u32,
-        skip: &[bool],
-    ) {
+    pub fn encode(&self, out: &mut Vec<u8>, parts: &mut Vec<Part>, client: u32, skip: &[bool]) {
         let start = out.len();
         let mut to = Encoder(out);
         to.u8(VERSION);
@@ -325,10 +331,7 @@ impl Change {
     ///
     /// # Errors
     /// `StoreDamaged` for anything else.
-    pub(super) fn decode(
-        bytes: &[u8],
-        client: &dyn Fn(u32) -> Option<Uuid>,
-    ) -> Result<(Self, Vec<Part>)> {
+    pub fn decode(bytes: &[u8], client: &dyn Fn(u32) -> Option<Uuid>) -> Result<(Self, Vec<Part>)> {
         let mut from = Decoder::new(bytes);
         if from.u8()? != VERSION {
             return Err(malformed("unknown version"));

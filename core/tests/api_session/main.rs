@@ -184,8 +184,14 @@ impl State {
                     false => Ok(Reply::Messages(found)),
                 }
             }
-            Request::WriteBody { body, bytes } => {
-                self.bodies.entry(body.0).or_default().extend(bytes);
+            Request::WriteBody {
+                body,
+                offset,
+                bytes,
+            } => {
+                let written = self.bodies.entry(body.0).or_default();
+                assert_eq!(written.len() as u64, *offset, "in order and without a gap");
+                written.extend(bytes);
                 Ok(Reply::Done)
             }
             Request::ReadBody {

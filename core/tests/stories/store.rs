@@ -79,6 +79,36 @@ impl Store {
         }
     }
 
+    /// One that is there already, opened at the time that the clock always begins with; its clients go on behind
+    /// this number of a request.
+    #[allow(
+        dead_code,
+        reason = "the tests that share this file use different parts"
+    )]
+    pub fn on(disk: &FakeDisk, sequence: u64) -> Self {
+        let clock = Arc::new(FakeClock::default());
+        let snapshot_bytes = 1024 * 1024;
+        Self {
+            engine: open(disk, &clock, snapshot_bytes),
+            disk: disk.clone(),
+            clock,
+            sequences: HashMap::from([(ANN, sequence), (BOB, sequence)]),
+            tickets: 0,
+            told: HashMap::new(),
+            last: HashMap::new(),
+            snapshot_bytes,
+        }
+    }
+
+    /// What of it would be left if it died now.
+    #[allow(
+        dead_code,
+        reason = "the tests that share this file use different parts"
+    )]
+    pub fn left(&self) -> FakeDisk {
+        self.disk.crash(7, Survivors::None)
+    }
+
     /// The process dies, nothing that was not synced is left, and another one opens the store.
     pub fn crash(&mut self) {
         let left = self.disk.crash(7, Survivors::None);
@@ -129,13 +159,69 @@ impl Store {
         self.told(ticket).expect("it does not wait")
     }
 
+    /// Hands in requests that do not wait, together; gives their outcomes.
+    pub fn burst(&mut self, client: u128, requests: &[Request]) -> Vec<Result<Reply>> {
+        let first = self.sequences.get(&client).map_or(1, |last| last + 1);
+        self.burst_again(client, first, requests)
+    }
+
+    /// The same requests again, the first of which had this sequence.
+    pub fn burst_again(
+        &mut self,
+        client: u128,
+        first: u64,
+        requests: &[Request],
+    ) -> Vec<Result<Reply>> {
+        let last = self.sequences.entry(client).or_default();
+        *last = (*last).max(first + requests.len() as u64 - 1);
+        let hand_in = |(sequence, request): (u64, &Request)| {
+            self.hand_in(client, sequence, 1, request.clone())
+        };
+        let tickets: Vec<_> = (first..).zip(requests).map(hand_in).collect();
+        let told = |ticket| self.told(ticket).expect("it does not wait");
+        tickets.into_iter().map(told).collect()
+    }
+
+    /// The sequence of a client's last request.
+    pub fn sequence(&self, client: u128) -> u64 {
+        self.sequences[&client]
+    }
+
     fn submit(&mut self, client: u128, request: Request) -> Ticket {
         let sequence = self.sequences[&client];
+        let ticket = self.hand_in(client, sequence, sequence, request);
+        self.step();
+        ticket
+    }
+
+    /// A request that does not wait, under a number of the caller's choice.
+    #[allow(
+        dead_code,
+        reason = "the tests that share this file use different parts"
+    )]
+    pub fn submit_as(
+        &mut self,
+        client: u128,
+        sequence: u64,
+        acknowledged: u64,
+        request: Request,
+    ) -> Result<Reply> {
+        let ticket = self.hand_in(client, sequence, acknowledged, request);
+        self.told(ticket).expect("it does not wait")
+    }
+
+    fn hand_in(
+        &mut self,
+        client: u128,
+        sequence: u64,
+        acknowledged: u64,
+        request: Request,
+    ) -> Ticket {
         let client = Uuid::from_u128(client);
         let id = RequestId {
             client,
             sequence,
-            acknowledged: sequence,
+            acknowledged,
         };
         let from = Caller {
             client,
@@ -147,7 +233,6 @@ impl Store {
             sequence: self.tickets,
         };
         self.engine.submit(&from, id, request, answer);
-        self.step();
         Ticket(self.tickets)
     }
 

@@ -341,6 +341,12 @@ class Internal(MqError):
     code = 0x0000_054F
 
 
+class UnsupportedOperation(MqError):
+    """MQ_ERROR_UNSUPPORTED_OPERATION: not without a directory (in workgroup mode)."""
+
+    code = 0xC00E_006A
+
+
 KINDS: dict[str, type[MqError]] = {
     "QueueNotFound": QueueNotFound,
     "QueueExists": QueueExists,
@@ -394,6 +400,7 @@ KINDS: dict[str, type[MqError]] = {
     "NotFound": NotFound,
     "System": System,
     "Internal": Internal,
+    "UnsupportedOperation": UnsupportedOperation,
 }
 """Every kind with its class."""
 
@@ -503,5 +510,6 @@ __all__ = [
     "TransactionAborted",
     "TransactionUsage",
     "UnsupportedFormatNameOperation",
+    "UnsupportedOperation",
     "Usage",
 ]

@@ -162,7 +162,7 @@ impl Nodes {
             ("--name", node.name.clone().into()),
             ("--listen", node.address.to_string().into()),
             ("--data", node.data.clone().into()),
-            ("--database", cluster.database.clone().into()),
+            ("--database", cluster.database.to_string().into()),
         ];
         command.push("node".into());
         for (option, value) in pairs {

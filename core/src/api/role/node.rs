@@ -8,13 +8,13 @@ use super::control::{self, Order};
 use super::queue_manager::wait_for_signal;
 use crate::api::server::serve_commands;
 use crate::cluster::agent::{Agent, AgentOptions, ProcessFencer, ResourceFactory, Timing};
-use crate::database::SqliteDatabase;
+use crate::database::{self, Location};
 use crate::error::{Error, Result};
 use crate::resource_types::{Resource, create};
 use crate::sys::clock::SystemClock;
-use crate::sys::folder;
 use crate::sys::network::{AGENT_PORT, listen};
 use crate::sys::trust::{Door, Identity};
+use crate::sys::{event_log, folder};
 
 /// How long the server goes on after the agent has stopped, so that who asked for it gets an answer.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
@@ -30,8 +30,8 @@ pub struct NodeOptions {
     pub listen: IpAddr,
     /// Its data folder.
     pub data: PathBuf,
-    /// The quorum disk.
-    pub database: PathBuf,
+    /// Where the cluster database lies.
+    pub database: Location,
     /// Whether the end of standard input means that it shall stop at once.
     pub supervised: bool,
     /// How to start this program in another role.
@@ -52,6 +52,7 @@ impl ResourceFactory for Types {
 /// # Errors
 /// Why it could not start or end in order.
 pub fn run_node(options: &NodeOptions) -> Result<()> {
+    event_log::install();
     if options.supervised {
         end_with_starter()?;
     }
@@ -76,14 +77,14 @@ async fn serve(
     // First of all the port: a second agent of this node must not get as far as the database.
     let listener = listen(address)?;
     let clock = Arc::new(SystemClock);
-    let database = SqliteDatabase::open(&options.database, clock.clone())?;
+    let database = database::open(&options.database, clock.clone())?;
     let agent = Agent::start(AgentOptions {
         cluster: options.cluster.clone(),
         node: options.name.clone(),
         address: options.listen,
         identity,
         data: options.data.clone(),
-        database: Arc::new(database),
+        database,
         clock,
         factory: Arc::new(Types),
         fencer: Arc::new(ProcessFencer),

@@ -24,6 +24,8 @@ use crate::resource_types::{Context, Fencing, LogSink, Provided};
 const ORDERS_MAX: usize = 64;
 /// After so many decisions of this node the oldest of all are removed.
 const PRUNE_EVERY: usize = 256;
+/// Decisions that one transaction removes: etcd takes 128 steps unless it is told otherwise.
+const PRUNE_CHUNK: usize = 100;
 
 struct Running {
     orders: mpsc::Sender<Order>,
@@ -406,8 +408,8 @@ async fn prune(shared: Arc<Shared>) {
         .take(surplus)
         .map(|e| Write::Delete { key: e.key })
         .collect();
-    if !writes.is_empty() {
-        let guards = Vec::new();
+    for chunk in writes.chunks(PRUNE_CHUNK) {
+        let (guards, writes) = (Vec::new(), chunk.to_vec());
         drop(database.commit(Transaction { guards, writes }).await);
     }
 }

@@ -194,6 +194,7 @@ impl Agent {
         shared.spawn(accepting);
         shared.spawn(peers::dial_all(Arc::clone(&shared), config.clone()));
         shared.spawn(membership::follow(Arc::clone(&shared)));
+        shared.spawn(membership::tell_notices(Arc::clone(&shared)));
         shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
         Ok(Self {
             shared,
@@ -320,6 +321,13 @@ impl Shared {
             component: component.to_owned(),
             text: text.to_owned(),
         };
+        let node = self.options.node.as_str();
+        match level {
+            "ERR" => tracing::error!(node, component, "{text}"),
+            "WARN" => tracing::warn!(node, component, "{text}"),
+            "DBG" => tracing::debug!(node, component, "{text}"),
+            _ => tracing::info!(node, component, "{text}"),
+        }
         // A full disk must not stop the cluster; the next line that fits tells the rest.
         drop(self.log.line(&line.format(self.process.pid)));
     }

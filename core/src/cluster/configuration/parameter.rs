@@ -86,6 +86,10 @@ fn check_form(rule: &TypeRule, resource: &str, parameter: &Parameter, value: &st
                 "an address, such as 10.0.0.100, fd00::100 or 127.0.9.1",
             )
         }
+        ("MSMQ", "MetricsPort") => (
+            value.trim().parse::<u16>().is_ok(),
+            "a TCP port at which the counters are had, such as 9464; 0 for none",
+        ),
         ("Physical Disk", "DiskPath") => (
             value.trim().starts_with('/'),
             "a folder's path from the root, such as /srv/vs1",
