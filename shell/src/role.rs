@@ -140,8 +140,8 @@ fn report(outcome: Result<()>) -> ExitCode {
 }
 
 const NODE_HINT: &str =
-    "hamq node create --cluster NAME --name NODE --listen ADDRESS --data FOLDER --database FILE
-      hamq node join TOKEN --name NODE --listen ADDRESS --data FOLDER [--database FILE]
+    "hamq node create --cluster NAME --name NODE --listen ADDRESS --data FOLDER --database FILE|etcd://…
+      hamq node join TOKEN --name NODE --listen ADDRESS --data FOLDER [--database FILE|etcd://…]
       hamq node start --data FOLDER
       hamq node install --data FOLDER [--print]";
 
@@ -162,7 +162,7 @@ fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
         Host::Join(options) => join_host(&options, out),
         Host::Start { data, supervised } => {
             let file = HostFile::load(&data)?;
-            run_node(&file.options(data, supervised, program.to_vec()))
+            run_node(&file.options(data, supervised, program.to_vec())?)
         }
         Host::Install { data, print } => {
             let program = program.first().cloned().unwrap_or_default();
