@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  agent ── online/offline/terminate/looks_alive/is_alive ──> PhysicalDisk        a folder, held by epoch
-//!        <── provides, steps, failed ──                        IpAddress           a loopback address
+//!        <── provides, steps, failed ──                        IpAddress           an address
 //!                                                              NetworkName         a name
 //!                                                              MessageQueuing      a queue manager process
 //!                                                              GenericApplication  any command

@@ -13,7 +13,7 @@ use rustix::net::sockopt::set_tcp_user_timeout;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::Shared;
@@ -28,6 +28,8 @@ use crate::sys::trust::{Caller, Channel, Door};
 const HELLO_BYTES_MAX: u64 = 1024;
 /// A link that was silent for so many times the limit is given up: its other end is gone without a word.
 const SILENCES_MAX: u32 = 10;
+/// Links at one address whose other end has not said who it is; more are closed at once.
+const UNPROVEN_MAX: usize = 64;
 
 /// The first line of a link.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,11 +92,14 @@ pub(super) async fn accept_everywhere(
 
 /// Accepts the links of other nodes at one address and watches each.
 async fn accept(shared: Arc<Shared>, listener: TcpListener, config: ClusterConfig) {
+    let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (shared, config) = (Arc::clone(&shared), config.clone());
-                Arc::clone(&shared).spawn(watch(shared, stream, config));
+                if let Ok(permit) = Arc::clone(&unproven).try_acquire_owned() {
+                    let (shared, config) = (Arc::clone(&shared), config.clone());
+                    Arc::clone(&shared).spawn(watch(shared, stream, config, permit));
+                }
             }
             Err(e) => {
                 shared.log("ERR", "NM", &format!("accept a peer: {e}"));
@@ -109,7 +114,12 @@ fn silence_limit(config: &ClusterConfig) -> Duration {
     delay * u32::try_from(config.same_subnet_threshold).unwrap_or(u32::MAX)
 }
 
-async fn watch(shared: Arc<Shared>, stream: TcpStream, config: ClusterConfig) {
+async fn watch(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    config: ClusterConfig,
+    unproven: OwnedSemaphorePermit,
+) {
     let limit = silence_limit(&config);
     let local = stream.local_addr();
     let address = local.as_ref().ok().map(SocketAddr::ip);
@@ -118,6 +128,7 @@ async fn watch(shared: Arc<Shared>, stream: TcpStream, config: ClusterConfig) {
     else {
         return;
     };
+    drop(unproven);
     // A node that has just joined may be here before the view that shows it.
     let mut views = shared.view.subscribe();
     let shown = views.wait_for(|view| view.nodes.contains_key(&fold(&hello.node)));
