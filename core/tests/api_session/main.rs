@@ -33,7 +33,7 @@ use hamq_core::queue::request::{
 };
 use hamq_core::queue::serve::{Replies, Serve};
 use hamq_core::sys::network::{Listener, listen};
-use hamq_core::sys::trust::{Caller, Door};
+use hamq_core::sys::trust::Door;
 use hamq_core::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
@@ -444,7 +444,7 @@ impl Drop for Stage {
 struct Agent(SocketAddr);
 
 impl CommandHost for Agent {
-    fn admits(&self, _: &Caller) -> hamq_core::Result<()> {
+    fn admits(&self, _: &hamq_core::sys::trust::Caller) -> hamq_core::Result<()> {
         Ok(())
     }
 

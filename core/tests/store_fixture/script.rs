@@ -288,6 +288,7 @@ fn messages(store: &mut Store) {
         ANN,
         Request::WriteBody {
             body,
+            offset: 0,
             bytes: b"never sent".to_vec(),
         },
     );
@@ -302,9 +303,14 @@ fn messages(store: &mut Store) {
 
 fn large_body(store: &mut Store, number: u64, one: &str, two: &str) {
     let body = BodyId(number);
-    for part in [one, two] {
+    for (offset, part) in [(0, one), (one.len() as u64, two)] {
         let bytes = part.as_bytes().to_vec();
-        store.must(ANN, Request::WriteBody { body, bytes });
+        let write = Request::WriteBody {
+            body,
+            offset,
+            bytes,
+        };
+        store.must(ANN, write);
     }
     let request = Request::Send {
         queue: "plain".into(),

@@ -67,6 +67,29 @@ class ClusterInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterQuorumInfo:
+    """The cluster database of a cluster."""
+
+    cluster: str
+    """The cluster's name."""
+    quorum: str
+    """Where its database lies."""
+    state: str
+    """`Online`, or `Failed` when it does not answer."""
+    notices: list[str]
+    """What an operator should know: members that do not answer, versions with known faults."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            cluster=record["Cluster"],
+            quorum=record["Quorum"],
+            state=record["State"],
+            notices=record["Notices"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterNodeInfo:
     """A node of the cluster."""
 
@@ -256,6 +279,92 @@ class MsmqFeatureInfo:
             node=record["Node"],
             feature=record["Feature"],
             install_state=record["InstallState"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNetworkInfo:
+    """A network of the cluster."""
+
+    name: str
+    """Its name."""
+    state: str
+    """`Up`, `Partitioned`, `Down` or `Unavailable` (MS-CMRP 3.1.4.2.83)."""
+    subnet: str
+    """Its addresses: `10.0.0.0/24`."""
+    role: int
+    """0: not used by the cluster; 1: heartbeats; 3: heartbeats and clients."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            state=record["State"],
+            subnet=record["Subnet"],
+            role=record["Role"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNetworkInterfaceInfo:
+    """The interface of a node in a network."""
+
+    name: str
+    """The interface's name on its node."""
+    node: str
+    """The node."""
+    network: str
+    """The network."""
+    state: str
+    """`Up`, `Unreachable`, `Failed` or `Unavailable` (MS-CMRP 3.1.4.2.94)."""
+    address: str
+    """Its address."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            node=record["Node"],
+            network=record["Network"],
+            state=record["State"],
+            address=record["Address"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterJoinTokenInfo:
+    """A permission for one host to join the cluster."""
+
+    token: str
+    """What `hamq node join` is given. It is shown once, here."""
+    expires: str
+    """Until when it can be used."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            token=record["Token"],
+            expires=record["Expires"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterClientCertificateInfo:
+    """A certificate by which a client on another machine proves itself."""
+
+    name: str
+    """Whose it is."""
+    cluster: str
+    """The cluster that believes it."""
+    text: str
+    """The file: certificate, private key and the cluster's authority."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            cluster=record["Cluster"],
+            text=record["Text"],
         )
 
 
@@ -1387,6 +1496,7 @@ class Commands(QueueCommands):
         local: bool = False,
         detach: bool = False,
         path: str | None = None,
+        quorum: str | Iterable[str] = (),
         same_subnet_delay: Duration | None = None,
         same_subnet_threshold: int | None = None,
         lease_ttl: Duration | None = None,
@@ -1395,9 +1505,9 @@ class Commands(QueueCommands):
         """Creates a cluster and starts its nodes.
 
         With -Local each node is a process on this machine with a loopback address, a data folder
-        and a log of its own, around one quorum disk (an SQLite file). The nodes belong to the
-        session that made them: they stop when it ends, however it ends. -Detach lets them
-        outlive it; Stop-Cluster ends them then.
+        and a log of its own, around one quorum disk (an SQLite file), or the etcd cluster that
+        -Quorum names. The nodes belong to the session that made them: they stop when it ends,
+        however it ends. -Detach lets them outlive it; Stop-Cluster ends them then.
 
         The shell's ``New-Cluster``.
 
@@ -1408,6 +1518,8 @@ class Commands(QueueCommands):
             detach: Keep the nodes running after this session.
             path: The folder for the quorum disk and the nodes' data; by default one under the
                 user's state folder.
+            quorum: Where the cluster database lies instead: etcd://HOST:PORT,…/PREFIX (see
+                docs/operating.md).
             same_subnet_delay: Heartbeat interval (default 100ms).
             same_subnet_threshold: Missed heartbeats until a node counts as down (default 15).
             lease_ttl: The node lease (default 2s).
@@ -1421,6 +1533,7 @@ class Commands(QueueCommands):
                 "Local": local,
                 "Detach": detach,
                 "Path": path,
+                "Quorum": texts(quorum),
                 "SameSubnetDelay": milliseconds(same_subnet_delay),
                 "SameSubnetThreshold": same_subnet_threshold,
                 "LeaseTtl": milliseconds(lease_ttl),
@@ -1489,6 +1602,55 @@ class Commands(QueueCommands):
             },
         )
         return ClusterInfo._of(records[0])
+
+    def get_cluster_quorum(
+        self,
+        cluster: str | None = None,
+    ) -> ClusterQuorumInfo:
+        """Shows where the cluster database lies, and how it is.
+
+        The shell's ``Get-ClusterQuorum``.
+
+        Args:
+            cluster: The cluster's name; by default the one in use.
+        """
+        records = self._call(
+            "Get-ClusterQuorum",
+            {
+                "Cluster": cluster,
+            },
+        )
+        return ClusterQuorumInfo._of(records[0])
+
+    def set_cluster_quorum(
+        self,
+        quorum: str | Iterable[str] = (),
+        cluster: str | None = None,
+        *,
+        force: bool = False,
+    ) -> ClusterQuorumInfo:
+        """Moves the cluster database of a stopped cluster to another place.
+
+        Everything is copied and compared; then the old place is marked as moved, so that no node
+        can go on with it, and the new one becomes the cluster's. What was interrupted is
+        completed by the same command. The old place is left as it is, with its mark.
+
+        It destroys configuration or messages. The shell's ``Set-ClusterQuorum``.
+
+        Args:
+            quorum: The new place: etcd://HOST:PORT,…/PREFIX, or the path of an SQLite file.
+            cluster: The cluster's name; by default the one in use.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Set-ClusterQuorum",
+            {
+                "Quorum": texts(quorum),
+                "Cluster": cluster,
+                "Force": force,
+            },
+        )
+        return ClusterQuorumInfo._of(records[0])
 
     def remove_cluster(
         self,
@@ -2110,6 +2272,123 @@ class Commands(QueueCommands):
         )
         return [MsmqFeatureInfo._of(record) for record in records]
 
+    def get_cluster_network(
+        self,
+        name: str | None = None,
+    ) -> list[ClusterNetworkInfo]:
+        """Shows the networks of the cluster.
+
+        A network is a subnet that nodes have interfaces in; nodes tell theirs by themselves.
+
+        The shell's ``Get-ClusterNetwork``.
+
+        Args:
+            name: A name or a pattern with * and ?.
+        """
+        records = self._call(
+            "Get-ClusterNetwork",
+            {
+                "Name": name,
+            },
+        )
+        return [ClusterNetworkInfo._of(record) for record in records]
+
+    def get_cluster_network_interface(
+        self,
+        *,
+        network: str | None = None,
+        node: str | None = None,
+    ) -> list[ClusterNetworkInterfaceInfo]:
+        """Shows the interfaces of the nodes, and whether they reach each other.
+
+        The shell's ``Get-ClusterNetworkInterface``.
+
+        Args:
+            network: Only of this network.
+            node: Only of this node.
+        """
+        records = self._call(
+            "Get-ClusterNetworkInterface",
+            {
+                "Network": network,
+                "Node": node,
+            },
+        )
+        return [ClusterNetworkInterfaceInfo._of(record) for record in records]
+
+    def set_cluster_network(
+        self,
+        name: str,
+        *,
+        role: int | None = None,
+        new_name: str | None = None,
+    ) -> ClusterNetworkInfo:
+        """Changes what a network is for, or its name.
+
+        It interrupts service. The shell's ``Set-ClusterNetwork``.
+
+        Args:
+            name: The network.
+            role: 0: not used by the cluster; 1: heartbeats; 3: heartbeats and clients.
+            new_name: Its new name.
+        """
+        records = self._call(
+            "Set-ClusterNetwork",
+            {
+                "Name": name,
+                "Role": role,
+                "NewName": new_name,
+            },
+        )
+        return ClusterNetworkInfo._of(records[0])
+
+    def new_cluster_join_token(
+        self,
+        *,
+        lifetime: Duration | None = None,
+    ) -> ClusterJoinTokenInfo:
+        """Makes a token by which one new host joins the cluster.
+
+        On the new host: `hamq node join TOKEN -…`. The token holds the fingerprint of the
+        cluster's authority, so that the host joins this cluster and no other, and a secret that
+        can be used once. Whoever has it can become a node: pass it on as a password.
+
+        The shell's ``New-ClusterJoinToken``.
+
+        Args:
+            lifetime: How long it can be used (default 1h, at most 7d).
+        """
+        records = self._call(
+            "New-ClusterJoinToken",
+            {
+                "Lifetime": milliseconds(lifetime),
+            },
+        )
+        return ClusterJoinTokenInfo._of(records[0])
+
+    def new_cluster_client_certificate(
+        self,
+        name: str,
+    ) -> ClusterClientCertificateInfo:
+        """Makes a certificate by which a client on another machine gives commands to this cluster.
+
+        Save the field Text as NAME.pem in the folder `clusters` of the client's state folder,
+        readable by its user alone, and Connect-Cluster NAME there. Whoever has the file can do
+        what an operator can.
+
+        The shell's ``New-ClusterClientCertificate``.
+
+        Args:
+            name: Whose it is: letters, digits and hyphens.
+        """
+        records = self._call(
+            "New-ClusterClientCertificate",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterClientCertificateInfo._of(records[0])
+
     def get_cluster_log(
         self,
         *,
@@ -2673,12 +2952,17 @@ class Commands(QueueCommands):
 
 
 __all__ = [
+    "ClusterClientCertificateInfo",
     "ClusterGroupInfo",
     "ClusterInfo",
+    "ClusterJoinTokenInfo",
     "ClusterLogInfo",
+    "ClusterNetworkInfo",
+    "ClusterNetworkInterfaceInfo",
     "ClusterNodeInfo",
     "ClusterOwnerNodeInfo",
     "ClusterParameterInfo",
+    "ClusterQuorumInfo",
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
     "ClusterWhyInfo",

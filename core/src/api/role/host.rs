@@ -79,7 +79,7 @@ impl HostFile {
     /// How the node is started.
     ///
     /// # Errors
-    /// When the place of its database is none.
+    /// `InvalidParameter` for a database that is none.
     pub fn options(
         self,
         data: PathBuf,
