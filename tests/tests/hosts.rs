@@ -293,6 +293,10 @@ fn owner(host: &Host, client: &Client) -> Option<String> {
 
 #[test]
 #[ignore = "needs root: it makes network namespaces"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story of one cluster, told to its end"
+)]
 fn as_root_hosts_join_by_tokens_and_nothing_is_accepted_without_proof() {
     if !namespace::can_be_made() {
         return;
