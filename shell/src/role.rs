@@ -140,8 +140,8 @@ fn report(outcome: Result<()>) -> ExitCode {
 }
 
 const NODE_HINT: &str =
-    "hamq node create --cluster NAME --name NODE --listen ADDRESS --data FOLDER --database FILE
-      hamq node join TOKEN --name NODE --listen ADDRESS --data FOLDER [--database FILE]
+    "hamq node create --cluster NAME --name NODE --listen ADDRESS --data FOLDER --database FILE|etcd://…
+      hamq node join TOKEN --name NODE --listen ADDRESS --data FOLDER [--database FILE|etcd://…]
       hamq node start --data FOLDER
       hamq node install --data FOLDER [--print]";
 

@@ -242,7 +242,11 @@ impl Drop for Members {
 }
 
 /// The server: named, in the path, or unpacked by the script.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn program() -> PathBuf {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/etcd/usr/bin/etcd");
     let named = std::env::var_os("HAMQ_ETCD").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -236,6 +236,9 @@ fn as_root_the_address_of_a_dead_agent_and_of_a_frozen_one_goes_by_itself() {
     wait_for_both(&one, &two);
     two.wait_for_owner("G", "n1");
     assert!(one.namespace.has_address(ADDRESS) && !two.namespace.has_address(ADDRESS));
+    // Nor does it tell anybody that it were its own, though it hears its successor only now.
+    let log = std::fs::read_to_string(log_of(&scene, "n2")).unwrap();
+    assert!(!log.contains("which this node owns"), "{log}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::api::agents::{AgentAddress, Agents, Repeat};
 use crate::api::server::JOIN;
 use crate::api::trust::{ClientFile, Ticket, Trust};
 use crate::api::value::{from_value, to_value};
+use crate::database::Location;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::{Clock, SystemClock, year_of};
 use crate::sys::folder;
@@ -99,7 +100,7 @@ impl HostFile {
     fn save(&self, data: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)
             .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
-        folder::write_durably(&data.join(NODE_FILE), &text)
+        folder::write_secret(&data.join(NODE_FILE), &text)
     }
 }
 
@@ -195,6 +196,9 @@ fn check(file: &HostFile, data: &Path) -> Result<()> {
         let text = format!("{} is no address of one machine", file.listen);
         return Err(Error::new(ErrorKind::InvalidParameter, text)
             .hint("give the address by which the other hosts reach this one"));
+    }
+    if !file.database.is_empty() {
+        file.database.parse::<Location>()?;
     }
     if data.join(NODE_FILE).exists() {
         let text = format!("{} holds a node already", data.display());

@@ -63,10 +63,8 @@ async fn tell(shared: &Shared, own: &watch::Sender<Vec<Interface>>, loopback: bo
         known.clone_from(&interfaces);
         is_new
     });
-    let row = NodeInterfaces {
-        interfaces,
-        hears: (!loopback).then(|| shared.links.hears()),
-    };
+    let hears = (!loopback).then(|| shared.links.hears(&interfaces));
+    let row = NodeInterfaces { interfaces, hears };
     let database = &shared.options.database;
     for _ in 0..TRIES_MAX {
         let view = View::parse(&database.read(STATE_PREFIX).await?);

@@ -1,12 +1,13 @@
 //! Which links of other nodes are heard here. A node has one for each network; it is suspected when none of them is heard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::cluster::engine::{Event, Evidence};
-use crate::cluster::record::fold;
+use crate::cluster::record::{Interface, fold};
 
 /// See the module.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Table {
 struct Link {
     node: String,
     incarnation: String,
-    subnet: Option<String>,
+    local: Option<IpAddr>,
     alive: bool,
 }
 
@@ -39,12 +40,12 @@ impl Default for Links {
 }
 
 impl Links {
-    /// A link that has introduced itself: it is heard.
+    /// A link that has introduced itself at this address of ours: it is heard.
     pub(super) fn open(
         &self,
         node: &str,
         incarnation: &str,
-        subnet: Option<String>,
+        local: Option<IpAddr>,
     ) -> (u64, Event) {
         let mut table = self.table();
         table.next += 1;
@@ -52,7 +53,7 @@ impl Links {
         let link = Link {
             node: node.to_owned(),
             incarnation: incarnation.to_owned(),
-            subnet,
+            local,
             alive: true,
         };
         // Told each time: the node may have been suspected when its last link broke.
@@ -98,12 +99,17 @@ impl Links {
         event
     }
 
-    /// Whom this node hears, and where.
-    pub(super) fn hears(&self) -> BTreeSet<(String, String)> {
+    /// Whom this node hears, and in which of the subnets of these interfaces. A link may be older than what is known of them.
+    pub(super) fn hears(&self, own: &[Interface]) -> BTreeSet<(String, String)> {
+        let subnet = |link: &Link| {
+            let local = link.local?.to_canonical().to_string();
+            let interface = own.iter().find(|interface| interface.address == local)?;
+            Some(interface.subnet.clone())
+        };
         let table = self.table();
         let alive = table.links.values().filter(|link| link.alive);
         alive
-            .filter_map(|link| Some((fold(&link.node), link.subnet.clone()?)))
+            .filter_map(|link| Some((fold(&link.node), subnet(link)?)))
             .collect()
     }
 
@@ -156,25 +162,32 @@ mod tests {
     #[test]
     fn a_node_is_suspected_when_no_link_of_its_life_is_heard() {
         let links = Links::default();
-        let subnet = |text: &str| Some(text.to_owned());
-        let (one, _) = links.open("n2", "a", subnet("10.0.0.0/24"));
-        let (two, _) = links.open("n2", "a", subnet("10.0.1.0/24"));
+        let own = ["10.0.0.1", "10.0.1.1"].map(|address| Interface {
+            name: "eth".into(),
+            address: address.into(),
+            subnet: format!("{address}/24"),
+            up: true,
+            default_route: false,
+        });
+        let at = |text: &str| Some(text.parse().unwrap());
+        let (one, _) = links.open("n2", "a", at("10.0.0.1"));
+        let (two, _) = links.open("n2", "a", at("10.0.1.1"));
         let (_other_life, _) = links.open("n2", "b", None);
-        assert_eq!(links.hears().len(), 2);
+        assert_eq!(links.hears(&own).len(), 2);
         assert_eq!(
             evidence(links.silent(one)),
             None,
             "the other network carries it"
         );
         assert_eq!(
-            links.hears(),
-            [("n2".to_owned(), "10.0.1.0/24".to_owned())].into()
+            links.hears(&own),
+            [("n2".to_owned(), "10.0.1.1/24".to_owned())].into()
         );
         assert_eq!(evidence(links.closed(two)), Some(Evidence::Closed));
         assert!(matches!(links.heard(one), Some(Event::PeerAlive { .. })));
         assert!(links.heard(one).is_none());
         assert_eq!(evidence(links.silent(one)), Some(Evidence::Silent));
         assert_eq!(evidence(links.closed(one)), Some(Evidence::Closed));
-        assert!(links.closed(one).is_none() && links.hears().is_empty());
+        assert!(links.closed(one).is_none() && links.hears(&own).is_empty());
     }
 }

@@ -13,7 +13,7 @@ use rustix::net::sockopt::set_tcp_user_timeout;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::Shared;
@@ -28,6 +28,8 @@ use crate::sys::trust::{Caller, Channel, Door};
 const HELLO_BYTES_MAX: u64 = 1024;
 /// A link that was silent for so many times the limit is given up: its other end is gone without a word.
 const SILENCES_MAX: u32 = 10;
+/// Links at one address whose other end has not said who it is; more are closed at once.
+const UNPROVEN_MAX: usize = 64;
 
 /// The first line of a link.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,12 +54,7 @@ pub(super) async fn accept_everywhere(
     mut own: watch::Receiver<Vec<Interface>>,
 ) {
     let main = shared.options.address;
-    shared.spawn(accept(
-        Arc::clone(&shared),
-        first,
-        config.clone(),
-        own.clone(),
-    ));
+    shared.spawn(accept(Arc::clone(&shared), first, config.clone()));
     let mut others: BTreeMap<IpAddr, AbortHandle> = BTreeMap::new();
     loop {
         let wanted: BTreeSet<IpAddr> = own
@@ -79,7 +76,7 @@ pub(super) async fn accept_everywhere(
             }
             match listen(address).await {
                 Ok(listener) => {
-                    let task = accept(Arc::clone(&shared), listener, config.clone(), own.clone());
+                    let task = accept(Arc::clone(&shared), listener, config.clone());
                     let handle = tokio::spawn(task).abort_handle();
                     shared.track(handle.clone());
                     others.insert(address, handle);
@@ -94,17 +91,15 @@ pub(super) async fn accept_everywhere(
 }
 
 /// Accepts the links of other nodes at one address and watches each.
-async fn accept(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    config: ClusterConfig,
-    own: watch::Receiver<Vec<Interface>>,
-) {
+async fn accept(shared: Arc<Shared>, listener: TcpListener, config: ClusterConfig) {
+    let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (shared, config, own) = (Arc::clone(&shared), config.clone(), own.clone());
-                Arc::clone(&shared).spawn(watch(shared, stream, config, own));
+                if let Ok(permit) = Arc::clone(&unproven).try_acquire_owned() {
+                    let (shared, config) = (Arc::clone(&shared), config.clone());
+                    Arc::clone(&shared).spawn(watch(shared, stream, config, permit));
+                }
             }
             Err(e) => {
                 shared.log("ERR", "NM", &format!("accept a peer: {e}"));
@@ -123,16 +118,17 @@ async fn watch(
     shared: Arc<Shared>,
     stream: TcpStream,
     config: ClusterConfig,
-    own: watch::Receiver<Vec<Interface>>,
+    unproven: OwnedSemaphorePermit,
 ) {
     let limit = silence_limit(&config);
     let local = stream.local_addr();
-    let subnet = local.as_ref().ok().and_then(|at| subnet_of(&own, at.ip()));
+    let address = local.as_ref().ok().map(SocketAddr::ip);
     let Ok(Some((mut reader, hello))) =
         tokio::time::timeout(limit, receive(&shared, stream, local)).await
     else {
         return;
     };
+    drop(unproven);
     // A node that has just joined may be here before the view that shows it.
     let mut views = shared.view.subscribe();
     let shown = views.wait_for(|view| view.nodes.contains_key(&fold(&hello.node)));
@@ -141,7 +137,7 @@ async fn watch(
         refuse(&shared, &hello.node);
         return;
     }
-    let (link, event) = shared.links.open(&hello.node, &hello.incarnation, subnet);
+    let (link, event) = shared.links.open(&hello.node, &hello.incarnation, address);
     drop(shared.events.send(event).await);
     listen_to(&shared, &mut reader, link, limit, &config).await;
     tell(&shared, shared.links.closed(link)).await;
@@ -192,14 +188,6 @@ async fn tell(shared: &Shared, event: Option<Event>) {
 fn refuse(shared: &Shared, claim: &str) {
     let text = format!("refused a link that claims to be {claim}");
     shared.log("WARN", "NM", &text);
-}
-
-/// Which of this node's subnets an address of its own is in.
-fn subnet_of(own: &watch::Receiver<Vec<Interface>>, address: IpAddr) -> Option<String> {
-    let address = address.to_canonical().to_string();
-    let own = own.borrow();
-    let found = own.iter().find(|interface| interface.address == address);
-    found.map(|interface| interface.subnet.clone())
 }
 
 /// Proof of who it is, where one is needed, and the greeting, which must say the same.

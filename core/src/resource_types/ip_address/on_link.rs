@@ -156,7 +156,7 @@ impl OnLink {
             let placement = lock(&lease).placement.clone();
             tokio::select! {
                 why = until_gone(&lease, &monitor) => why,
-                () = defend(&placement, &log) => until_gone(&lease, &monitor).await,
+                () = defend(&placement, &lease, &log) => until_gone(&lease, &monitor).await,
             }
         })
     }
@@ -376,8 +376,9 @@ async fn announce(placement: Placement, log: LogSink) {
     }
 }
 
-/// Somebody else who uses the address is told once in a while whose it is; ends when nothing can be heard.
-async fn defend(placement: &Placement, log: &LogSink) {
+/// Somebody else who uses the address is told once in a while whose it is; ends when nothing can be heard. A process that
+/// was frozen hears its successor announce the address: then its own lease is over, and it says nothing.
+async fn defend(placement: &Placement, lease: &Mutex<Lease>, log: &LogSink) {
     let IpAddr::V4(address) = placement.address else {
         return; // the kernel defends IPv6 addresses
     };
@@ -385,6 +386,9 @@ async fn defend(placement: &Placement, log: &LogSink) {
         return;
     };
     while let Ok(other) = arp.conflict(address).await {
+        if SystemClock.boot() >= lock(lease).until {
+            return;
+        }
         let other = hardware_text(other);
         (log.0)(
             "WARN",

@@ -240,11 +240,17 @@ async fn an_address_is_held_once_and_free_after_offline() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_refused() {
+async fn an_address_that_is_none_of_one_machine_is_refused() {
     let node = Node::new();
-    let context = node.context("IP", &[("address", "home")]);
-    let error = IpAddress::default().online(&context).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::InvalidParameter, "{error}");
+    for (text, part) in [
+        ("home", "cannot be \"home\""),
+        ("224.0.0.1", "cannot be \"224.0.0.1\""),
+        ("0.0.0.0", "cannot be \"0.0.0.0\""),
+    ] {
+        let context = node.context("IP", &[("address", text)]);
+        let error = IpAddress::default().online(&context).await.unwrap_err();
+        assert!(error.message.contains(part), "{error}");
+    }
 }
 
 #[tokio::test]
