@@ -244,6 +244,7 @@ impl World {
                         delay_ms: 100,
                         retry_ms: 5_000,
                         pending_timeout_ms: 3_000,
+                        ..RestartPolicy::default()
                     },
                     ..NewResource::default()
                 };
@@ -419,6 +420,7 @@ impl World {
         let now = Now {
             boot: Duration::from_millis(self.now),
             wall_ms: 1_700_000_000_000 + self.now,
+            hour: 3,
         };
         let actions = self.nodes[index].engine.handle(event, now);
         for action in actions {
@@ -446,7 +448,7 @@ impl World {
         }
         let now = Now {
             boot: Duration::from_millis(self.now),
-            wall_ms: 0,
+            ..Now::default()
         };
         if let Some(at) = self.nodes[index].engine.next_deadline(now) {
             let at = u64::try_from(at.as_millis()).unwrap();

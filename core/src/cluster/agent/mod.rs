@@ -11,10 +11,12 @@
 //! Nothing here decides. Every wait is for an event; timers exist for heartbeats, leases and timeouts.
 
 mod actor;
+mod commits;
 mod fencer;
 mod main_loop;
 mod membership;
 mod peers;
+mod resources;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
