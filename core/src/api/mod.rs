@@ -32,10 +32,12 @@ pub mod drill;
 pub mod explain;
 pub mod feature;
 pub mod group;
+mod log_subject;
 pub mod message;
 pub mod metrics;
 pub mod node;
 pub mod parameter;
+pub mod policy;
 pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
@@ -50,22 +52,28 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::StartCluster::SPEC,
     cluster::StopCluster::SPEC,
     cluster::RemoveCluster::SPEC,
+    policy::SetCluster::SPEC,
     node::AddClusterNode::SPEC,
     node::GetClusterNode::SPEC,
     node::StartClusterNode::SPEC,
     node::StopClusterNode::SPEC,
+    node::SuspendClusterNode::SPEC,
+    node::ResumeClusterNode::SPEC,
+    node::RemoveClusterNode::SPEC,
     group::AddClusterGroup::SPEC,
     group::GetClusterGroup::SPEC,
     group::RemoveClusterGroup::SPEC,
     group::StartClusterGroup::SPEC,
     group::StopClusterGroup::SPEC,
     group::MoveClusterGroup::SPEC,
+    policy::SetClusterGroup::SPEC,
     resource::AddClusterResource::SPEC,
     resource::GetClusterResource::SPEC,
     resource::RemoveClusterResource::SPEC,
     resource::StartClusterResource::SPEC,
     resource::StopClusterResource::SPEC,
     resource::TestClusterResourceFailure::SPEC,
+    policy::SetClusterResource::SPEC,
     dependency::AddClusterResourceDependency::SPEC,
     dependency::GetClusterResourceDependency::SPEC,
     parameter::GetClusterParameter::SPEC,

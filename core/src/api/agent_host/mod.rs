@@ -4,12 +4,13 @@
 //!   run(name, arguments) ─ typed command ─ configuration (pure) ─ guarded transaction ─ wait ─ record
 //! ```
 //!
-//! Three more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog` and
-//! `Stop-Agent`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+//! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`, `Stop-Agent`,
+//! `Remove-Node`, `Clear-Quarantine` and `Force-Quorum`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod group;
 mod internal;
 mod node;
+mod policy;
 mod record;
 mod resource;
 mod wait;
@@ -73,7 +74,12 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         agent,
         name,
         arguments,
+        super::policy::SetCluster,
+        super::policy::SetClusterGroup,
+        super::policy::SetClusterResource,
         nodes::GetClusterNode,
+        nodes::SuspendClusterNode,
+        nodes::ResumeClusterNode,
         groups::AddClusterGroup,
         groups::GetClusterGroup,
         groups::RemoveClusterGroup,
@@ -101,6 +107,9 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
         "resolve-msmqcomputer" => write(&internal::resolve(agent, &read(&arguments)?).await?),
         "read-clusterlog" => write(&internal::read_log(agent, &read(&arguments)?)?),
+        "remove-node" => node::remove(agent, &read(&arguments)?).await,
+        "clear-quarantine" => node::clear_quarantine(agent, &read(&arguments)?).await,
+        "force-quorum" => node::force_quorum(agent, &read(&arguments)?).await,
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),
     }

@@ -265,6 +265,11 @@ impl Agent {
         Ok(text.lines().filter_map(Line::parse).collect())
     }
 
+    /// Writes a line into its cluster log.
+    pub fn note(&self, level: &str, component: &str, text: &str) {
+        self.shared.log(level, component, text);
+    }
+
     /// Moves the groups away, or takes them offline where there is no other node or `all` nodes stop; then
     /// ends the session.
     ///
@@ -301,13 +306,14 @@ impl Agent {
 impl Shared {
     pub(super) fn log(&self, level: &str, component: &str, text: &str) {
         let line = Line {
+            pid: self.process.pid,
             time_ms: self.options.clock.wall_ms(),
             level: level.to_owned(),
             component: component.to_owned(),
             text: text.to_owned(),
         };
         // A full disk must not stop the cluster; the next line that fits tells the rest.
-        drop(self.log.line(&line.format(self.process.pid)));
+        drop(self.log.line(&line.format()));
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

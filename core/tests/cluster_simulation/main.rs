@@ -1,0 +1,123 @@
+//! Thousands of random schedules of crashes, freezes, partitions, outages, failures and operators on two to
+//! five engines and one database, in virtual time. The same seed is the same schedule:
+//!
+//! ```text
+//!   dice ─► world ── events ──► engines (the real ones)
+//!            │  ◄── actions ──┘
+//!            ├─ database  guards, leases, outages, lost replies      ├─ network  directed cuts
+//!            ├─ disks     the epoch fence, the deadline              ├─ clock    drift, jumps, reboots
+//!            ├─ faults, operator                                     └─ invariant_*  look at all of it
+//! ```
+//!
+//! `HAMQ_SEEDS=1000000 cargo test --release --test cluster_simulation schedules` plays as many as one likes,
+//! `HAMQ_SEED=7 HAMQ_SEEDS=1` one again.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::manual_assert,
+    unreachable_pub,
+    reason = "a test may panic, and tells its figures"
+)]
+
+mod clock;
+mod database;
+mod deeds;
+mod dice;
+mod disk;
+mod faults;
+mod invariant_acknowledger;
+mod invariant_affinity;
+mod invariant_causes;
+mod invariant_configuration;
+mod invariant_counts;
+mod invariant_epochs;
+mod invariant_failback;
+mod invariant_liveness;
+mod invariant_order;
+mod invariant_persistent;
+mod invariant_residue;
+mod invariant_states;
+mod network;
+mod node;
+mod observation;
+mod operator;
+mod scale;
+mod world;
+
+use std::panic::catch_unwind;
+
+use world::World;
+
+/// Schedules of each test run; a nightly run plays more.
+const SEEDS: u64 = 2_000;
+/// Seeds that found a fault once.
+const REGRESSIONS: &[u64] = &[];
+
+fn simulate(seed: u64, spoil: impl FnOnce(&mut World)) -> World {
+    let mut world = World::new(seed);
+    spoil(&mut world);
+    world.run_for(2_000);
+    for _ in 0..10 {
+        world.disturb();
+        let pause = world.dice.roll(2_500);
+        world.run_for(pause);
+    }
+    world.heal();
+    world.at_the_end();
+    world
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    let given = std::env::var(name).ok().and_then(|s| s.parse().ok());
+    given.unwrap_or(usual)
+}
+
+#[test]
+fn random_schedules_break_no_invariant_and_end_well() {
+    let (first, count) = (number("HAMQ_SEED", 1), number("HAMQ_SEEDS", SEEDS));
+    let (mut takeovers, mut events, mut virtual_ms) = (0, 0, 0);
+    let seeds = REGRESSIONS.iter().copied().chain(first..first + count);
+    for seed in seeds {
+        let world = simulate(seed, |_| {});
+        takeovers += world.takeovers;
+        events += world.events;
+        virtual_ms += world.now;
+    }
+    println!(
+        "{count} schedules: {events} events, {takeovers} claims, {} virtual hours",
+        virtual_ms / 3_600_000
+    );
+    assert!(takeovers > count, "only {takeovers} claims: the schedules are too tame");
+}
+
+#[test]
+fn the_same_seed_is_the_same_schedule() {
+    for seed in 1..20 {
+        let (one, other) = (simulate(seed, |_| {}), simulate(seed, |_| {}));
+        assert_eq!(one.events, other.events, "seed {seed}");
+        assert_eq!(one.database.view.revision, other.database.view.revision);
+        assert_eq!(one.database.decisions, other.database.decisions);
+    }
+}
+
+/// Whether any of the first schedules breaks an invariant once something was broken on purpose.
+fn is_found(spoil: impl Fn(&mut World) + std::panic::RefUnwindSafe) -> bool {
+    (1..2_000).any(|seed| catch_unwind(|| drop(simulate(seed, &spoil))).is_err())
+}
+
+#[test]
+fn a_database_that_ignores_guards_is_found_out() {
+    assert!(is_found(|world| world.database.unguarded = true));
+}
+
+#[test]
+fn a_store_without_the_epoch_check_is_found_out() {
+    assert!(is_found(|world| world.disks.unfenced = true));
+}
+
+#[test]
+fn a_queue_manager_that_ignores_its_deadline_is_found_out() {
+    assert!(is_found(|world| world.disks.no_deadline = true));
+}
