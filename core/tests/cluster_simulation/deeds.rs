@@ -112,11 +112,7 @@ impl World {
                 until,
             };
             self.nodes[index].running.insert(resource.to_owned(), run);
-            self.observe(&Observation::Runs {
-                node: index,
-                resource,
-                epoch,
-            });
+            self.observe(&Observation::Runs { resource });
         }
         // Sometimes an answer never comes: the pending timeout must end it.
         if !self.calm && self.dice.once_in(60) {
@@ -138,10 +134,7 @@ impl World {
             run.until = until;
         }
         for resource in &running {
-            self.observe(&Observation::Renewed {
-                node: index,
-                resource,
-            });
+            self.observe(&Observation::Renewed { resource });
         }
     }
 

@@ -72,6 +72,10 @@ impl World {
 
     fn freeze(&mut self, index: usize, length: u64) {
         self.nodes[index].frozen_until = self.now + length;
+        // What is on its way may run out of time by it.
+        for resource in self.database.view.resources.keys() {
+            *self.failures.entry(resource.clone()).or_default() += 1;
+        }
         for peer in self.peers(index) {
             self.fall_silent(index, peer, length);
         }

@@ -30,7 +30,7 @@ impl Invariant for Acknowledger {
                     world.seed
                 );
             }
-            Observation::Runs { resource, .. } | Observation::Renewed { resource, .. } => {
+            Observation::Runs { resource } | Observation::Renewed { resource } => {
                 alone(world, resource);
             }
             _ => {}

@@ -41,6 +41,8 @@ pub struct Node {
     pub incarnation: String,
     pub lease: u64,
     pub tick_at: u64,
+    /// The last order that was given is carried out then.
+    pub busy_until: u64,
     /// A read is on its way.
     pub told: bool,
     /// Until when queue managers may acknowledge by their deadline.
@@ -60,6 +62,7 @@ impl Node {
             incarnation: String::new(),
             lease: 0,
             tick_at: 0,
+            busy_until: 0,
             told: false,
             lease_until: Duration::ZERO,
             running: BTreeMap::new(),

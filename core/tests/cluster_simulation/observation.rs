@@ -17,13 +17,9 @@ pub enum Observation<'a> {
     /// An engine asks for an orderly stop.
     Stops { node: usize, resource: &'a str },
     /// A resource runs now.
-    Runs {
-        node: usize,
-        resource: &'a str,
-        epoch: u64,
-    },
+    Runs { resource: &'a str },
     /// A running resource may acknowledge for longer.
-    Renewed { node: usize, resource: &'a str },
+    Renewed { resource: &'a str },
     /// An engine's transaction was committed; the view is the one before.
     Committed {
         node: usize,

@@ -17,6 +17,16 @@ use crate::network::Network;
 use crate::node::{Node, Step, TTL, name};
 use crate::observation::{Invariant, Observation, all};
 
+fn is_order(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Online { .. }
+            | Action::Offline { .. }
+            | Action::Terminate { .. }
+            | Action::LeaseRenewed { .. }
+    )
+}
+
 pub struct World {
     pub seed: u64,
     pub dice: Dice,
@@ -279,6 +289,10 @@ impl World {
                 _ => {}
             }
             let delay = self.dice.delay();
+            let delay = match is_order(&action) {
+                true => self.in_turn(index, delay),
+                false => delay,
+            };
             self.later(index, delay, Step::Execute(action));
         }
         let node = &mut self.nodes[index];
@@ -290,6 +304,13 @@ impl World {
                 self.later(index, delay, Step::Deliver(Event::Tick));
             }
         }
+    }
+
+    /// Orders to resources are carried out in the order in which they are given.
+    fn in_turn(&mut self, index: usize, delay: u64) -> u64 {
+        let node = &mut self.nodes[index];
+        node.busy_until = node.busy_until.max(self.now + delay);
+        node.busy_until - self.now
     }
 
     /// The nodes that run a resource.

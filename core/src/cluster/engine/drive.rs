@@ -123,6 +123,12 @@ impl Engine {
         if !wanted {
             return;
         }
+        if self.is_incoherent(name) && !self.lease_is_fresh(now) {
+            if let Some(local) = self.locals.get_mut(name) {
+                local.explain("it waits for the lease of this node to be renewed");
+            }
+            return;
+        }
         if !dependency::unmet(&self.view, name).is_empty() {
             if let Some(local) = self.locals.get_mut(name) {
                 local.explain("a dependency that its type requires is missing");

@@ -21,12 +21,17 @@ impl Engine {
         }
     }
 
-    /// Ends a resource as failed, whatever it says.
+    /// Ends a resource that may not go on without a lease. It is no failure of its own: no restart is
+    /// counted, and it comes back with the lease.
     pub(super) fn kill(&mut self, name: &str, reason: &str, now: Now) {
-        if self.locals.get(name).is_some_and(Local::is_acting) {
-            self.fail_local(name, reason, now);
-            self.end(name, None, now);
-        }
+        let acting = self.locals.get(name).filter(|l| l.is_acting());
+        let Some(group) = acting.map(|l| l.group().to_owned()) else {
+            return;
+        };
+        let text = self.named(name, &group);
+        self.log("ERR", "RCM", format!("{text} is ended: {reason}"));
+        self.decide(&group, Some(name), "ended", reason.to_owned(), now);
+        self.end(name, Some(reason.to_owned()), now);
     }
 
     pub(super) fn fail_local(&mut self, name: &str, reason: &str, now: Now) {

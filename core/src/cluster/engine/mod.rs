@@ -371,7 +371,7 @@ impl Engine {
             return;
         };
         let ttl = self.settings.lease_ttl;
-        if age < ttl / 2 {
+        if self.lease_is_fresh(now) {
             return;
         }
         let bound: Vec<String> = self.running_incoherent();
@@ -390,15 +390,22 @@ impl Engine {
     }
 
     fn running_incoherent(&self) -> Vec<String> {
-        let incoherent = |name: &String| {
-            let config = self.view.resources.get(name);
-            config.is_some_and(|r| !super::placement::coherent(&r.parameters))
-        };
+        let incoherent = |name: &String| self.is_incoherent(name);
         let running = self.locals.iter().filter(|(_, l)| l.is_acting());
         running
             .map(|(name, _)| name.clone())
             .filter(incoherent)
             .collect()
+    }
+
+    /// Less than half of the lease is over: what the deadline protects may go on, or start.
+    fn lease_is_fresh(&self, now: Now) -> bool {
+        now.boot < self.renewed + self.settings.lease_ttl / 2
+    }
+
+    fn is_incoherent(&self, resource: &str) -> bool {
+        let config = self.view.resources.get(resource);
+        config.is_some_and(|r| !super::placement::coherent(&r.parameters))
     }
 
     fn lease_is_valid(&self, now: Now) -> bool {
@@ -459,7 +466,7 @@ impl Engine {
             for provider in super::dependency::providers(&self.view, name) {
                 let under = self.locals.get(&provider);
                 assert!(
-                    under.is_some_and(|p| p.is_online() || p.is_failed()),
+                    under.is_some_and(|p| p.is_online() || p.is_failed() || p.is_terminating()),
                     "{name} acts before {provider}"
                 );
             }
