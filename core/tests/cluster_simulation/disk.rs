@@ -32,7 +32,13 @@ impl Disks {
     }
 
     /// Whether a queue manager would acknowledge now.
-    pub fn acknowledges(&self, resource: &str, run: &Running, coherent: bool, boot: Duration) -> bool {
+    pub fn acknowledges(
+        &self,
+        resource: &str,
+        run: &Running,
+        coherent: bool,
+        boot: Duration,
+    ) -> bool {
         match coherent {
             true => self.unfenced || self.epochs.get(resource) == Some(&run.epoch),
             false => self.no_deadline || boot < run.until,

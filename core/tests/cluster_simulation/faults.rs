@@ -159,7 +159,7 @@ impl World {
                     self.miss(index, peer, 10);
                 }
             }
-            self.run_for(if round == 0 { 9_000 } else { 6_000 });
+            self.run_for(if round == 0 { 6_000 } else { 4_000 });
         }
     }
 }

@@ -43,7 +43,11 @@ fn alone(world: &World, resource: &str) {
         return;
     }
     let acting: Vec<(usize, u64)> = (0..world.nodes.len())
-        .filter_map(|node| world.acknowledges(node, resource).map(|epoch| (node, epoch)))
+        .filter_map(|node| {
+            world
+                .acknowledges(node, resource)
+                .map(|epoch| (node, epoch))
+        })
         .collect();
     assert!(
         acting.len() <= 1,

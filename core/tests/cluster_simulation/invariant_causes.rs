@@ -28,7 +28,11 @@ impl Invariant for Causes {
                 continue;
             }
             let decision: Decision = decode(value).unwrap();
-            assert!(!decision.cause.is_empty(), "seed {}: {decision:?}", world.seed);
+            assert!(
+                !decision.cause.is_empty(),
+                "seed {}: {decision:?}",
+                world.seed
+            );
             epochs.push(decision.epoch);
             if let Some(basis) = &decision.basis {
                 let (then, again) = basis.replay();

@@ -64,7 +64,11 @@ fn ids(row: &Failures) -> BTreeSet<&str> {
 
 fn distinct(seed: u64, name: &str, row: &Failures) {
     let known = ids(row);
-    assert_eq!(known.len(), row.entries.len(), "seed {seed}: {name} was counted twice");
+    assert_eq!(
+        known.len(),
+        row.entries.len(),
+        "seed {seed}: {name} was counted twice"
+    );
 }
 
 /// By the clock of the node that has just stamped all of them.

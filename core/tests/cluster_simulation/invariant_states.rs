@@ -25,7 +25,9 @@ impl Invariant for States {
             );
         }
         for group in view.groups.keys() {
-            let all = view.resources_of(group).all(|(n, _)| world.runs_on(n).len() == 1);
+            let all = view
+                .resources_of(group)
+                .all(|(n, _)| world.runs_on(n).len() == 1);
             let state = GroupState::published(view, group);
             assert_eq!(
                 state == GroupState::Online,

@@ -25,7 +25,10 @@ pub enum Step {
     Register,
     Execute(Action),
     /// Looks whether another node is still silent.
-    Listen { about: usize, incarnation: String },
+    Listen {
+        about: usize,
+        incarnation: String,
+    },
     Leave,
 }
 

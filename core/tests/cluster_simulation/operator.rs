@@ -187,9 +187,9 @@ impl World {
 fn policy() -> RestartPolicy {
     RestartPolicy {
         threshold: 2,
-        period_ms: 5_000,
+        period_ms: 4_000,
         delay_ms: 100,
-        retry_ms: 5_000,
+        retry_ms: 4_000,
         pending_timeout_ms: 1_500,
         ..RestartPolicy::default()
     }

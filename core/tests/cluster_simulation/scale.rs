@@ -141,11 +141,19 @@ fn all_groups_of_a_lost_node_are_decided_at_once_and_each_by_one_node() {
     let mut claimed = Vec::new();
     for index in 1..NODES {
         let (groups, took) = lose_n1(index, &view);
-        println!("{} claims {} groups, decided in {took:?}", name(index), groups.len());
+        println!(
+            "{} claims {} groups, decided in {took:?}",
+            name(index),
+            groups.len()
+        );
         claimed.extend(groups);
     }
     // By the one event of the fencing; nothing waits for another group's turn.
     let distinct: BTreeSet<&String> = claimed.iter().collect();
-    assert_eq!(distinct.len(), claimed.len(), "two nodes claim the same group");
+    assert_eq!(
+        distinct.len(),
+        claimed.len(),
+        "two nodes claim the same group"
+    );
     assert_eq!(claimed.len(), GROUPS / NODES);
 }

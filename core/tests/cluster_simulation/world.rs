@@ -57,7 +57,11 @@ impl World {
         for index in 0..count {
             let (boot_id, base, rate) = match one_machine {
                 true => ("k".to_owned(), 5_000, 10_000),
-                false => (format!("k{index}"), dice.roll(1_000_000), 9_800 + dice.roll(400)),
+                false => (
+                    format!("k{index}"),
+                    dice.roll(1_000_000),
+                    9_800 + dice.roll(400),
+                ),
             };
             let mut clock = NodeClock::new(boot_id, 0, base, rate);
             clock.wall_offset += dice.roll(7_200_000);

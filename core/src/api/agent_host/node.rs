@@ -80,7 +80,10 @@ fn left_on(view: &View, ask: &Suspend) -> Vec<String> {
 impl Run for ResumeClusterNode {
     async fn run(self, agent: &Agent) -> Result<NodeInfo> {
         let failback = failback(self.failback.as_deref())?;
-        commit(agent, |view| configuration::resume_node(view, &self.name, failback)).await?;
+        commit(agent, |view| {
+            configuration::resume_node(view, &self.name, failback)
+        })
+        .await?;
         record::node(&agent.read().await?, &self.name)
     }
 }
@@ -119,7 +122,10 @@ pub(super) async fn remove(agent: &Agent, node: &Named) -> Result<Value> {
 }
 
 pub(super) async fn clear_quarantine(agent: &Agent, node: &Named) -> Result<Value> {
-    commit(agent, |view| configuration::clear_quarantine(view, &node.name)).await?;
+    commit(agent, |view| {
+        configuration::clear_quarantine(view, &node.name)
+    })
+    .await?;
     Ok(Value::Null)
 }
 
@@ -137,7 +143,10 @@ pub(super) async fn force_quorum(agent: &Agent, question: &Dead) -> Result<Value
     agent.note(
         "WARN",
         "NM",
-        &format!("ForceQuorum: declared dead by an operator: {}", question.dead.join(", ")),
+        &format!(
+            "ForceQuorum: declared dead by an operator: {}",
+            question.dead.join(", ")
+        ),
     );
     Ok(Value::Null)
 }

@@ -104,8 +104,10 @@ impl LocalClusters {
         let subjects = subjects(agents, command).await;
         let mut lines = Vec::new();
         for agent in agents.nodes.iter().filter(|agent| wanted(agent)) {
-            lines.extend(self.log_of(agent, agents, entry.as_ref(), (command, &subjects))
-                .await?);
+            lines.extend(
+                self.log_of(agent, agents, entry.as_ref(), (command, &subjects))
+                    .await?,
+            );
         }
         lines.retain(|line| match (&command.group, &line.group) {
             (None, _) => true,
@@ -141,8 +143,12 @@ impl LocalClusters {
 /// What lines may be about, as a node that lives knows it; else the group that is asked for, by its name.
 async fn subjects(agents: &Agents, command: &GetClusterLog) -> Subjects {
     let nothing = Value::Map(Vec::new());
-    let groups = agents.run("Get-ClusterGroup", &nothing, Repeat::Allowed).await;
-    let resources = agents.run("Get-ClusterResource", &nothing, Repeat::Allowed).await;
+    let groups = agents
+        .run("Get-ClusterGroup", &nothing, Repeat::Allowed)
+        .await;
+    let resources = agents
+        .run("Get-ClusterResource", &nothing, Repeat::Allowed)
+        .await;
     let resources = resources.unwrap_or(Value::Null);
     let records = resources.as_array().map_or(&[][..], Vec::as_slice);
     let text = |record, field| crate::api::arguments::text(record, field).map(str::to_owned);

@@ -157,7 +157,9 @@ impl LocalClusters {
         let agents = entry.agents();
         if command.clear_quarantine {
             let name = Value::Map(vec![("Name".into(), node.name.as_str().into())]);
-            agents.run_at(&node.agent(), "Clear-Quarantine", &name).await?;
+            agents
+                .run_at(&node.agent(), "Clear-Quarantine", &name)
+                .await?;
         }
         if command.force_quorum {
             let mut dead = Vec::new();
@@ -167,7 +169,9 @@ impl LocalClusters {
                 }
             }
             let question = Value::Map(vec![("Dead".into(), Value::Array(dead))]);
-            agents.run_at(&node.agent(), "Force-Quorum", &question).await?;
+            agents
+                .run_at(&node.agent(), "Force-Quorum", &question)
+                .await?;
         }
         Ok(())
     }
@@ -192,7 +196,11 @@ impl LocalClusters {
             true => agents.clone(), // the last one: its agent says why not
             false => entry.agents(),
         };
-        let rest = if node.is_running() { agents.clone() } else { rest };
+        let rest = if node.is_running() {
+            agents.clone()
+        } else {
+            rest
+        };
         rest.run("Remove-Node", &name, Repeat::Forbidden).await?;
         self.registry.save(&entry)?;
         Ok(NodeInfo {

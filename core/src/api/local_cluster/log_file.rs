@@ -12,11 +12,7 @@ use crate::sys::folder;
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The lines of a node's log files, oldest first; of the last `span` only, if one is given.
-pub(super) fn read(
-    node: &NodeEntry,
-    span: Option<Millis>,
-    subjects: &Subjects,
-) -> Vec<LogEntry> {
+pub(super) fn read(node: &NodeEntry, span: Option<Millis>, subjects: &Subjects) -> Vec<LogEntry> {
     let text = ["cluster.log.old", "cluster.log"]
         .map(|name| folder::tail(&node.data.join(name), BYTES_MAX))
         .concat();
@@ -39,7 +35,10 @@ pub(super) fn read(
 /// A line as Get-ClusterLog -Destination writes it: in the classic format, with its node before the text.
 pub(super) fn classic(entry: &LogEntry) -> String {
     let line = Line {
-        pid: entry.process_id.and_then(|p| u32::try_from(p).ok()).unwrap_or(0),
+        pid: entry
+            .process_id
+            .and_then(|p| u32::try_from(p).ok())
+            .unwrap_or(0),
         time_ms: entry.time.0,
         level: entry.level.clone(),
         component: entry.component.trim_matches(['[', ']']).to_owned(),
@@ -69,7 +68,10 @@ mod tests {
             text: text.into(),
         };
         let old = format!("{}\n", line(1_700_000_000_000, "first").format());
-        let new = format!("{}\nhalf a li", line(1_700_000_001_000, "VS1-Disk: second").format());
+        let new = format!(
+            "{}\nhalf a li",
+            line(1_700_000_001_000, "VS1-Disk: second").format()
+        );
         std::fs::write(folder.path().join("cluster.log.old"), old).unwrap();
         std::fs::write(folder.path().join("cluster.log"), new).unwrap();
         let subjects = Subjects {

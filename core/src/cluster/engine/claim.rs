@@ -176,7 +176,10 @@ impl Engine {
     }
 
     pub(super) fn change_owner(&mut self, intent: Intent, group: &str, transaction: Transaction) {
-        self.run(group).changing_owner = true;
+        let revision = self.view.revision;
+        let run = self.run(group);
+        run.changing_owner = true;
+        run.decided_on = revision;
         self.actions.push(Action::Commit {
             intent,
             transaction,
@@ -239,10 +242,18 @@ impl Engine {
         let run = self.run(group);
         run.changing_owner = false;
         let unsaved = std::mem::take(&mut run.releasing);
-        if !matches!(outcome, Outcome::Done(_)) {
-            // Somebody was first, or the database did not answer: the next snapshot says.
+        if matches!(outcome, Outcome::Done(_)) {
+            return;
+        }
+        run.unsave(unsaved);
+        // Somebody was first: a newer view, if there is none yet, says what is to be done. Or the database
+        // did not answer: it is asked again a little later.
+        let decided_on = run.decided_on;
+        let newer = self.view.revision > decided_on;
+        let run = self.run(group);
+        run.outrun = matches!(outcome, Outcome::Refused) && !newer;
+        if run.outrun || matches!(outcome, Outcome::Failed(_)) {
             run.commit_not_before = now.boot + super::COMMIT_RETRY;
-            run.unsave(unsaved);
         }
     }
 }

@@ -5,19 +5,16 @@ use std::time::Duration;
 use super::{Action, Engine, Intent, Now, boot_ms, put};
 use crate::cluster::quarantine::Departures;
 use crate::cluster::record::{Failures, fold};
-use crate::cluster::view::View;
 use crate::database::{Guard, Transaction};
 
 impl Engine {
-    /// Sessions that the next view does not show any more have ended.
-    pub(super) fn note_departures(&mut self, next: &View) {
+    /// Sessions that the view does not show any more have ended.
+    pub(super) fn note_departures(&mut self) {
         let me = fold(&self.settings.node);
         for (node, (session, _)) in &self.seen {
             let ended = &session.incarnation;
-            let lives = next
-                .sessions
-                .get(node)
-                .is_some_and(|s| s.incarnation == *ended);
+            let present = self.view.sessions.get(node);
+            let lives = present.is_some_and(|s| s.incarnation == *ended);
             if !lives && *node != me && self.noted.get(node) != Some(ended) {
                 self.noted.insert(node.clone(), ended.clone());
                 self.departed.insert(ended.clone(), node.clone());
@@ -33,10 +30,11 @@ impl Engine {
             view.nodes.contains_key(node) && !row.is_some_and(|r| r.knows(ended))
         });
         let busy = self.departing || self.departure_not_before > now.boot;
-        if busy || self.stopping || !self.lease_is_valid(now) || !self.is_first_node() {
+        if busy || self.stopping || !self.lease_is_valid(now) {
             return;
         }
-        let departed = self.departed.iter().next();
+        let mut departed = self.departed.iter();
+        let departed = departed.find(|(_, node)| self.keeps_count_of(node));
         if let Some((ended, node)) = departed.map(|(e, n)| (e.clone(), n.clone())) {
             self.count_departure(&node, &ended, now);
         } else if let Some(node) = self.quarantine_over(now) {
@@ -47,14 +45,15 @@ impl Engine {
         }
     }
 
-    /// Of the nodes that live, the one with the lowest number keeps the count; any other could.
-    fn is_first_node(&self) -> bool {
+    /// Of the other nodes that live, the one with the lowest number keeps the count; any could. A node that
+    /// is back knows nothing of how it left.
+    fn keeps_count_of(&self, node: &str) -> bool {
         let dead = self.dead();
-        let live =
-            self.view.nodes.iter().filter(|(name, _)| {
-                self.view.sessions.contains_key(*name) && !dead.contains(*name)
-            });
-        let first = live.min_by_key(|(_, n)| n.id).map(|(name, _)| name);
+        let sessions = &self.view.sessions;
+        let up = |name: &String| sessions.contains_key(name) && !dead.contains(name);
+        let others = self.view.nodes.iter();
+        let others = others.filter(|(name, _)| up(name) && *name != node);
+        let first = others.min_by_key(|(_, n)| n.id).map(|(name, _)| name);
         first == Some(&fold(&self.settings.node))
     }
 
@@ -112,7 +111,10 @@ impl Engine {
     fn quarantine_over(&self, now: Now) -> Option<String> {
         let policy = self.view.policy();
         let mut rows = self.view.departures.iter();
-        let over = rows.find(|(_, d)| d.is_over(policy, self.reading(now)));
+        let over = rows.find(|(node, d)| {
+            let alone = self.view.sessions.len() == 1;
+            d.is_over(policy, self.reading(now)) && (alone || self.keeps_count_of(node))
+        });
         over.map(|(node, _)| node.clone())
     }
 

@@ -68,6 +68,10 @@ struct Run {
     publishing: Option<publish::Publication>,
     /// No commit before this time.
     commit_not_before: Duration,
+    /// The revision that the last change of owner was decided on.
+    decided_on: u64,
+    /// A commit was refused because somebody was first: the next view ends the wait for another try.
+    outrun: bool,
     /// What decisions now belong to.
     episode: String,
     /// Decisions not yet stored, with their keys.
@@ -251,8 +255,9 @@ impl Engine {
         if view.revision < self.view.revision {
             return; // read before a transaction of ours that is applied already
         }
-        self.note_departures(&view);
-        for (node, session) in &view.sessions {
+        self.view = view;
+        self.note_departures();
+        for (node, session) in &self.view.sessions {
             let known = self.seen.get(node).map(|(s, _)| &s.incarnation);
             if known != Some(&session.incarnation) {
                 let seen = (session.row.clone(), now.boot);
@@ -260,7 +265,6 @@ impl Engine {
                 self.suspicions.remove(node);
             }
         }
-        self.view = view;
         self.view_changed(now);
         let gone = self.incarnation.as_ref().is_some_and(|mine| {
             self.view.revision >= self.session_revision
@@ -273,6 +277,11 @@ impl Engine {
 
     /// What is kept beside the view follows it.
     fn view_changed(&mut self, now: Now) {
+        self.note_departures();
+        for run in self.runs.values_mut().filter(|run| run.outrun) {
+            run.outrun = false;
+            run.commit_not_before = now.boot;
+        }
         let view = &self.view;
         let departures = view.departures.values();
         let rows = view.failures.values().map(|r| &r.row);
