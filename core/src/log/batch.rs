@@ -5,7 +5,7 @@
 //!  payload = (length 4 | bytes) per record
 //! ```
 
-use super::segment::{HEADER_BYTES, Header};
+use super::segment::{HEADER_BYTES, Header, align};
 use super::token::{TOKEN_BYTES, Token, u32_at, u64_at};
 
 pub(super) const BATCH_HEADER_BYTES: usize = 4 + 4 + TOKEN_BYTES + 8 + 4 + 4;
@@ -19,11 +19,17 @@ const ROOM_BYTES: usize = HEADER_BYTES as usize;
 /// Memory that is kept for the next batch; one that was larger gives it back.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// The memory of what goes out begins at a multiple of this, so that the disk can fetch it from there by itself
+/// (see [`crate::sys::disk::DiskFile::write_at`]).
+const MEMORY_BYTES: usize = 4096;
+
 /// A batch in the making; its memory is used again and again.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// Room for a segment's header, then the batch as it goes to the file.
+    /// Nothing up to `start`, then room for a segment's header, the batch, and the rest of its last sector.
     bytes: Vec<u8>,
+    start: usize,
+    padding: usize,
     count: u32,
 }
 
@@ -31,7 +37,9 @@ impl Batch {
     /// Adds the record that `write` appends; gives where its bytes begin in the batch, and how many they are.
     pub(super) fn record(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> (usize, usize) {
         if self.bytes.is_empty() {
-            self.bytes.resize(ROOM_BYTES + BATCH_HEADER_BYTES, 0);
+            self.start = misalignment(&self.bytes);
+            self.bytes
+                .resize(self.start + ROOM_BYTES + BATCH_HEADER_BYTES, 0);
         }
         let length_at = self.bytes.len();
         let start = length_at + RECORD_HEADER_BYTES;
@@ -42,7 +50,7 @@ impl Batch {
         let encoded = u32::try_from(length).unwrap_or(u32::MAX);
         self.bytes[length_at..start].copy_from_slice(&encoded.to_le_bytes());
         self.count += 1;
-        (start - ROOM_BYTES, length)
+        (start - self.start - ROOM_BYTES, length)
     }
 
     /// Where the next record's bytes will begin, from the batch's beginning.
@@ -52,7 +60,15 @@ impl Batch {
 
     /// Bytes of the batch so far, its header included.
     pub(super) fn length(&self) -> usize {
-        self.bytes.len().max(ROOM_BYTES + BATCH_HEADER_BYTES) - ROOM_BYTES
+        let used = self.bytes.len() - self.start - self.padding;
+        used.max(ROOM_BYTES + BATCH_HEADER_BYTES) - ROOM_BYTES
+    }
+
+    /// The batch without the rest of its last sector.
+    fn batch_mut(&mut self) -> &mut [u8] {
+        let begin = self.start + ROOM_BYTES;
+        let end = begin + self.length();
+        &mut self.bytes[begin..end]
     }
 
     pub(super) const fn count(&self) -> u32 {
@@ -65,40 +81,71 @@ impl Batch {
 
     /// Completes the batch; no record is added any more.
     pub(super) fn seal(&mut self, token: Token, number: u64) {
-        let batch = &mut self.bytes[ROOM_BYTES..];
+        let count = self.count;
+        let batch = self.batch_mut();
         let payload = u32::try_from(batch.len() - BATCH_HEADER_BYTES).unwrap_or(u32::MAX);
         batch[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        batch[4..8].copy_from_slice(&self.count.to_le_bytes());
+        batch[4..8].copy_from_slice(&count.to_le_bytes());
         batch[8..24].copy_from_slice(&token.encode());
         batch[24..32].copy_from_slice(&number.to_le_bytes());
         batch[32..36].copy_from_slice(&payload.to_le_bytes());
     }
 
-    /// Sets the checksum of a sealed batch: the costly part, which needs nothing but the bytes.
+    /// Sets the checksum of a sealed batch and makes it whole sectors: the costly part, which needs nothing but the
+    /// bytes.
     pub(super) fn check(&mut self) {
-        let batch = &mut self.bytes[ROOM_BYTES..];
+        let batch = self.batch_mut();
         let crc = checksum(batch);
         batch[CRC_AT..BATCH_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+        self.padding = padding(self.length());
+        self.bytes.resize(self.bytes.len() + self.padding, 0);
+        self.realign();
     }
 
-    /// The bytes of a sealed batch.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(ROOM_BYTES..).unwrap_or(&[])
+    /// Moves all to where the memory is aligned; it is not after the memory has grown.
+    fn realign(&mut self) {
+        let aligned = misalignment(&self.bytes);
+        let used = self.bytes.len() - self.start;
+        if aligned == self.start || aligned + used > self.bytes.capacity() {
+            return; // it may go out from anywhere, only with more work
+        }
+        self.bytes.resize((aligned + used).max(self.bytes.len()), 0);
+        self.bytes
+            .copy_within(self.start..self.start + used, aligned);
+        self.bytes.truncate(aligned + used);
+        self.start = aligned;
     }
 
-    /// The header of the batch's segment and the batch right behind it.
-    pub(super) fn bytes_behind(&mut self, header: &Header) -> &[u8] {
-        self.bytes[..ROOM_BYTES].fill(0);
+    /// The bytes of a sealed and checked batch, in whole sectors.
+    pub(super) fn sectors(&self) -> &[u8] {
+        self.bytes.get(self.start + ROOM_BYTES..).unwrap_or(&[])
+    }
+
+    /// The header of the batch's segment and the batch right behind it, in whole sectors.
+    pub(super) fn sectors_behind(&mut self, header: &Header) -> &[u8] {
+        let all = &mut self.bytes[self.start..];
+        all[..ROOM_BYTES].fill(0);
         let header = header.encode();
-        self.bytes[..header.len()].copy_from_slice(&header);
-        &self.bytes
+        all[..header.len()].copy_from_slice(&header);
+        all
     }
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
-        self.count = 0;
+        (self.start, self.padding, self.count) = (0, 0, 0);
     }
+}
+
+/// Bytes from the beginning of the memory to where it is aligned.
+fn misalignment(bytes: &[u8]) -> usize {
+    let offset = bytes.as_ptr().align_offset(MEMORY_BYTES);
+    if offset < MEMORY_BYTES { offset } else { 0 }
+}
+
+/// Bytes that a batch of `length` bytes leaves of its last sector.
+fn padding(length: usize) -> usize {
+    usize::try_from(align(length as u64)).map_or(0, |whole| whole - length)
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
@@ -197,7 +244,8 @@ mod tests {
         push(&mut batch, b"three");
         batch.seal(token, 7);
         batch.check();
-        let bytes = batch.bytes().to_vec();
+        let bytes = batch.sectors()[..batch.length()].to_vec();
+        assert_eq!(batch.sectors().len() % 512, 0);
         let back = read(&bytes, token).unwrap();
         assert_eq!((back.number, back.length), (7, bytes.len()));
         let records: Vec<&[u8]> = back.records().map(|r| r.1).collect();
@@ -209,6 +257,24 @@ mod tests {
             bad[at] ^= 4;
             assert!(read(&bad, token).is_none(), "byte {at}");
             assert!(read(&bytes[..at], token).is_none());
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_out_from_aligned_memory_also_when_it_has_grown() {
+        let mut batch = Batch::default();
+        for round in 0..3 {
+            for size in [10, 5_000, 100_000, 3_000_000] {
+                push(&mut batch, &vec![round; size]);
+            }
+            batch.seal(Token::default(), 1);
+            let length = batch.length();
+            batch.check();
+            assert_eq!(batch.length(), length);
+            let bytes = batch.sectors();
+            assert!(read(bytes, Token::default()).is_some_and(|read| read.length == length));
+            assert!(round == 0 || bytes.as_ptr().align_offset(512) == 0);
+            batch.clear();
         }
     }
 

@@ -77,8 +77,8 @@ impl Flush {
             due.write()?;
         }
         match own {
-            Some(due) => file.write_at(0, self.batch.bytes_behind(&due.header))?,
-            None => file.write_at(*offset, self.batch.bytes())?,
+            Some(due) => file.write_at(0, self.batch.sectors_behind(&due.header))?,
+            None => file.write_at(*offset, self.batch.sectors())?,
         }
         file.sync()
     }

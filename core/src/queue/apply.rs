@@ -1,6 +1,6 @@
 //! Applying a change: live and in replay alike.
 
-use super::change::{Arrival, Change, Content, Counts, Effect};
+use super::change::{Arrival, Change, Content, Counts, Effect, Tell};
 use super::entry::{Entry, Wishes};
 use super::index::Pages;
 use super::message::Journal;
@@ -110,7 +110,12 @@ impl State {
                 self.hold(&delivered.entry);
             }
             let time_ms = change.stamp.time_ms;
-            let gone = self.outcomes.remember(request, time_ms, outcome.clone());
+            let gone = match change.tell {
+                Tell::SentEach => self
+                    .outcomes
+                    .remember_run(request, time_ms, &change.arrived()),
+                _ => self.outcomes.remember(request, time_ms, outcome.clone()),
+            };
             self.release_outcomes(&gone);
         }
         Ok(Applied {
@@ -119,10 +124,10 @@ impl State {
         })
     }
 
-    fn outcome(&self, tell: super::change::Tell, on: &mut Applying<'_>) -> Outcome {
-        use super::change::Tell;
+    fn outcome(&self, tell: Tell, on: &mut Applying<'_>) -> Outcome {
         match tell {
-            Tell::Done => Outcome::Done,
+            // Those of a run are told one by one.
+            Tell::Done | Tell::SentEach => Outcome::Done,
             Tell::Sent => Outcome::Sent(on.sent.unwrap_or_default()),
             Tell::SentBefore(lookup_id) => Outcome::Sent(lookup_id),
             Tell::Queue(number) => on.shown.take().unwrap_or_else(|| {
@@ -144,7 +149,7 @@ impl State {
         pages: &dyn Pages,
         effect: &Effect,
         on: &mut Applying<'_>,
-        tell: super::change::Tell,
+        tell: Tell,
     ) -> Result<()> {
         if !matches!(effect, Effect::Leave { .. }) {
             self.trail.note(&mut on.cause, effect, false);
@@ -457,9 +462,8 @@ impl State {
         number: u32,
         lookup_id: u64,
         on: &mut Applying<'_>,
-        tell: super::change::Tell,
+        tell: Tell,
     ) -> Result<()> {
-        use super::change::Tell;
         let entry = self.take_out(pages, number, lookup_id)?;
         let expired = entry.expires_ms().is_some_and(|at| at <= on.time_ms);
         let effect = Effect::Leave {

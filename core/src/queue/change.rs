@@ -256,6 +256,8 @@ pub enum Tell {
     Done,
     /// The lookup id of the first arrival.
     Sent,
+    /// The lookup id of each arrival, to as many requests that followed each other.
+    SentEach,
     /// The lookup id of a message that came before with the same key.
     SentBefore(u64),
     /// This queue, as it is afterwards; of a deleted one as it was before.
@@ -289,6 +291,16 @@ impl Change {
             tell,
             effects: vec![effect],
         }
+    }
+
+    /// The lookup ids of the messages that arrive, in their order.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<u64> {
+        let arrived = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Arrive(arrival) => Some(arrival.lookup_id),
+            _ => None,
+        });
+        arrived.collect()
     }
 
     /// Appends the bytes to `out`, and to `parts` where in them each content lies, from the end of `out` as it

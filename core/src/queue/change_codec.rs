@@ -40,6 +40,7 @@ pub(super) fn encode_tell(to: &mut Encoder<'_>, tell: Tell) {
             to.u8(5);
             to.u64(lookup_id);
         }
+        Tell::SentEach => to.u8(6),
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) fn decode_tell(from: &mut Decoder<'_>) -> Result<Tell> {
         3 => Tell::Message,
         4 => Tell::Messages,
         5 => Tell::SentBefore(from.u64()?),
+        6 => Tell::SentEach,
         _ => return Err(malformed("unknown outcome")),
     })
 }

@@ -71,6 +71,10 @@ pub struct Head {
     pub sent_ms: u64,
     /// Whether there is an administration queue.
     pub has_admin_queue: bool,
+    /// Whether there is a dead-letter queue of its own.
+    pub has_dead_letter_queue: bool,
+    /// Whether there is a label.
+    pub has_label: bool,
     /// Whether there is an idempotency key.
     pub has_key: bool,
     /// Whether it has an authentication level or signature.
@@ -175,6 +179,8 @@ impl Encoded {
             delay_ms: 0,
             sent_ms: 0,
             has_admin_queue: false,
+            has_dead_letter_queue: false,
+            has_label: false,
             has_key: false,
             is_signed: false,
             is_private: false,
@@ -191,6 +197,8 @@ impl Encoded {
                 DELAY => head.delay_ms = value.varint()?,
                 SENT => head.sent_ms = value.varint()?,
                 ADMIN => head.has_admin_queue = true,
+                DEAD_LETTER => head.has_dead_letter_queue = true,
+                LABEL => head.has_label = true,
                 KEY => head.has_key = true,
                 AUTHENTICATION | SIGNATURE => head.is_signed = true,
                 PRIVACY => head.is_private = true,
@@ -271,7 +279,10 @@ impl Encoded {
     /// `LabelTooLong`, `IllegalPropertyValue`; `StoreDamaged` for bytes that are no message.
     pub fn check(&self) -> Result<Head> {
         let head = self.head()?;
-        let units = self.label()?.encode_utf16().count();
+        let units = match head.has_label {
+            true => self.label()?.encode_utf16().count(),
+            false => 0,
+        };
         if units > LABEL_UNITS_MAX {
             let text = format!("the label has {units} characters");
             return Err(Error::new(ErrorKind::LabelTooLong, text)

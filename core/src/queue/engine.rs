@@ -117,6 +117,9 @@ pub struct Engine {
     pub(super) background: Option<super::background::Background>,
     /// The batch that one of them is writing.
     pub(super) flight: Option<super::flight::Flight>,
+    /// When the last one took off; since when a small batch waits for company.
+    pub(super) took_off: Option<Duration>,
+    pub(super) lingers_since: Option<Duration>,
     /// Outcomes that may be told.
     pub(super) true_now: Replies,
     /// Called once.
@@ -169,6 +172,8 @@ impl Engine {
             checkpoint,
             background: None,
             flight: None,
+            took_off: None,
+            lingers_since: None,
             true_now: Vec::new(),
             on_failure: Some(on_failure),
             now: Now::default(),
@@ -279,8 +284,17 @@ impl Engine {
             // What time brought.
             self.serve_woken();
         }
-        for asked in round {
-            self.handle(asked);
+        let mut round = round.into_iter();
+        while !round.as_slice().is_empty() {
+            let replies = self.execute_run(round.as_slice());
+            if replies.is_empty()
+                && let Some(asked) = round.next()
+            {
+                self.handle(asked);
+            }
+            for (asked, reply) in round.by_ref().take(replies.len()).zip(replies) {
+                self.tell(asked.answer, Ok(reply));
+            }
         }
         self.end_waits();
     }
@@ -395,6 +409,7 @@ impl Engine {
     }
 
     fn fail_all(&mut self, error: &Error) {
+        self.lingers_since = None;
         for waiter in self.waiting.all() {
             self.tell(waiter.answer, Err(error.clone()));
         }
@@ -462,7 +477,8 @@ impl Serve for Engine {
     fn wake_at(&self) -> Option<Duration> {
         let asked = !self.incoming.is_empty() && self.may_go_on();
         let cleans = self.checkpoint.cleaning.has_more();
-        if asked || self.more_time || cleans || !self.true_now.is_empty() {
+        let lingers = self.lingers_since.is_some();
+        if asked || self.more_time || cleans || lingers || !self.true_now.is_empty() {
             return Some(Duration::ZERO);
         }
         let (wall, boot) = self.state.next_event();

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::change::{CHANGE_BYTES, Change, Content, EFFECT_BYTES, Effect, Part, Stamp, Tell};
 use super::decide::{Decision, Hand, Handed};
 use super::encoded::Encoded;
-use super::engine::{Contents, Engine};
+use super::engine::{Asked, Contents, Engine};
 use super::entry::Entry;
 use super::index::Pages;
 use super::message::{Delivery, LeaseId, MessageId, Received, SentIn};
@@ -53,6 +53,27 @@ impl Engine {
                 self.reply_to(&change, outcome).map(Some)
             }
         }
+    }
+
+    /// Executes the run of sends that `asked` begins with; gives their replies, none if it begins with none.
+    pub(super) fn execute_run(&mut self, asked: &[Asked]) -> Vec<Reply> {
+        let refuses = self.full.is_some() || self.stuck.is_some() || self.failure.is_some();
+        if refuses || asked.len() < 2 {
+            return Vec::new();
+        }
+        let run = asked.iter().map(|a| (&a.from, &a.id, &a.request));
+        let Some(change) = self.state.decide_run(run, self.now()) else {
+            return Vec::new();
+        };
+        if self.record(&change).is_err() {
+            return Vec::new(); // the store has failed, and each is told
+        }
+        self.serve_woken();
+        let sent = |lookup_id| Reply::Sent {
+            id: self.state.message_id(lookup_id),
+            lookup_id,
+        };
+        change.arrived().into_iter().map(sent).collect()
     }
 
     /// What a change brings beside can be more than was foreseen for its request.

@@ -4,9 +4,12 @@
 //!  small batch, or nobody to wake:  write, sync, EPOCH here and now -> outcomes
 //!  large batch:                     seal -> a thread writes and syncs -> waker -> settle, EPOCH -> outcomes
 //! ```
+//!  small batch behind large ones:   waits a moment for the rest of what is arriving
 //!
 //! One flight at a time. While it is under way the next round is decided already; what that finds out, even by
 //! only looking, waits until the flight *and* its own batch are durable: nobody is shown what could be lost.
+
+use std::time::Duration;
 
 use super::engine::Engine;
 use super::serve::Replies;
@@ -16,6 +19,10 @@ use crate::log::Flushed;
 /// A batch below these is written at once: waking another thread takes longer.
 const FLIGHT_BYTES_MIN: usize = 128 * 1024;
 const FLIGHT_OUTCOMES_MIN: usize = 64;
+/// How long a small batch waits for more when a large one went out a moment ago: a sender of many is filling its window
+/// again, and a sync for its first few would keep all others waiting.
+const LINGER: Duration = Duration::from_micros(50);
+const MOMENT: Duration = Duration::from_millis(2);
 /// Outcomes that wait for a flight at most, before no more requests are taken.
 const WAITING_OUTCOMES_MAX: usize = 16 * 1024;
 /// Bytes of the next batch at most, before no more requests are taken.
@@ -94,10 +101,15 @@ impl Engine {
         }
         let large = self.log.pending_bytes() >= FLIGHT_BYTES_MIN
             || self.answers.len() >= FLIGHT_OUTCOMES_MIN;
+        if !large && self.expects_more() {
+            return Ok(());
+        }
+        self.lingers_since = None;
         if let (true, Some(background)) = (large, &self.background)
             && let Some(flush) = self.log.seal()
         {
             background.flush(flush)?;
+            self.took_off = Some(self.clock.boot());
             self.flight = Some(Flight {
                 answers: std::mem::take(&mut self.answers),
                 contents: self.cache.unwritten(),
@@ -110,6 +122,16 @@ impl Engine {
             self.true_now.append(&mut self.answers);
         }
         Ok(())
+    }
+
+    /// Whether the batch waits for company; then the next step is due at once.
+    fn expects_more(&mut self) -> bool {
+        let Some(took_off) = self.took_off.filter(|_| self.log.has_records()) else {
+            return false;
+        };
+        let now = self.clock.boot();
+        let since = *self.lingers_since.get_or_insert(now);
+        now.saturating_sub(took_off) < MOMENT && now.saturating_sub(since) < LINGER
     }
 
     /// Writes and syncs all that was recorded, and checks that it may be told.

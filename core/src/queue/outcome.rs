@@ -171,6 +171,19 @@ impl Outcomes {
         gone
     }
 
+    /// Whether nothing is known of `count` requests from `first` on, whose client has seen all replies below
+    /// `acknowledged`.
+    #[must_use]
+    pub fn are_new(&self, first: &RequestId, acknowledged: u64, count: usize) -> bool {
+        let run = first.sequence..first.sequence.saturating_add(count as u64);
+        let client = self.clients.get(&first.client);
+        let floor = client.map_or(0, |c| c.floor).max(acknowledged);
+        let durable = client.is_some_and(|c| c.outcomes.range(run.clone()).next().is_some());
+        let passing = self.passing.get(&first.client);
+        let passing = passing.is_some_and(|outcomes| outcomes.range(run).next().is_some());
+        first.sequence >= floor && !durable && !passing
+    }
+
     /// Remembers the outcome of a change's request; returns the outcomes that are forgotten for it.
     pub fn remember(
         &mut self,
@@ -178,9 +191,29 @@ impl Outcomes {
         time_ms: u64,
         outcome: Outcome,
     ) -> Vec<Outcome> {
+        self.remember_all(request, time_ms, std::iter::once(outcome))
+    }
+
+    /// Remembers the outcomes of a run: of `request` and those that followed it, one for each lookup id.
+    pub fn remember_run(
+        &mut self,
+        request: &RequestId,
+        time_ms: u64,
+        lookup_ids: &[u64],
+    ) -> Vec<Outcome> {
+        let outcomes = lookup_ids.iter().copied().map(Outcome::Sent);
+        self.remember_all(request, time_ms, outcomes)
+    }
+
+    fn remember_all(
+        &mut self,
+        request: &RequestId,
+        time_ms: u64,
+        mut outcomes: impl Iterator<Item = Outcome>,
+    ) -> Vec<Outcome> {
         let Some(client) = self.clients.get_mut(&request.client) else {
             debug_assert!(false, "a client without a number");
-            return vec![outcome];
+            return outcomes.by_ref().collect();
         };
         let step = |ms: u64| ms / IDLE_STEP_MS;
         if step(client.last_ms) != step(time_ms) {
@@ -189,7 +222,9 @@ impl Outcomes {
         }
         client.last_ms = time_ms;
         client.floor = client.floor.max(request.acknowledged);
-        client.outcomes.insert(request.sequence, outcome);
+        let sequence = |at: usize| request.sequence.saturating_add(at as u64);
+        let all = outcomes.enumerate().map(|(at, o)| (sequence(at), o));
+        client.outcomes.extend(all);
         let mut gone = Vec::new();
         client.prune(&mut gone);
         while client.outcomes.len() > OUTCOMES_MAX {

@@ -19,5 +19,6 @@ mod prepared;
 mod purging;
 mod reading;
 mod restarting;
+mod runs;
 mod transactions;
 mod waiting;

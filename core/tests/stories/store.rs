@@ -129,13 +129,53 @@ impl Store {
         self.told(ticket).expect("it does not wait")
     }
 
+    /// Hands in requests that do not wait, together; gives their outcomes.
+    pub fn burst(&mut self, client: u128, requests: &[Request]) -> Vec<Result<Reply>> {
+        let first = self.sequences.get(&client).map_or(1, |last| last + 1);
+        self.burst_again(client, first, requests)
+    }
+
+    /// The same requests again, the first of which had this sequence.
+    pub fn burst_again(
+        &mut self,
+        client: u128,
+        first: u64,
+        requests: &[Request],
+    ) -> Vec<Result<Reply>> {
+        let last = self.sequences.entry(client).or_default();
+        *last = (*last).max(first + requests.len() as u64 - 1);
+        let hand_in = |(sequence, request): (u64, &Request)| {
+            self.hand_in(client, sequence, 1, request.clone())
+        };
+        let tickets: Vec<_> = (first..).zip(requests).map(hand_in).collect();
+        let told = |ticket| self.told(ticket).expect("it does not wait");
+        tickets.into_iter().map(told).collect()
+    }
+
+    /// The sequence of a client's last request.
+    pub fn sequence(&self, client: u128) -> u64 {
+        self.sequences[&client]
+    }
+
     fn submit(&mut self, client: u128, request: Request) -> Ticket {
         let sequence = self.sequences[&client];
+        let ticket = self.hand_in(client, sequence, sequence, request);
+        self.step();
+        ticket
+    }
+
+    fn hand_in(
+        &mut self,
+        client: u128,
+        sequence: u64,
+        acknowledged: u64,
+        request: Request,
+    ) -> Ticket {
         let client = Uuid::from_u128(client);
         let id = RequestId {
             client,
             sequence,
-            acknowledged: sequence,
+            acknowledged,
         };
         let from = Caller {
             client,
@@ -147,7 +187,6 @@ impl Store {
             sequence: self.tickets,
         };
         self.engine.submit(&from, id, request, answer);
-        self.step();
         Ticket(self.tickets)
     }
 

@@ -31,6 +31,8 @@ pub struct Embedded {
 
 /// Messages that are handed over together.
 const LOT: usize = 1000;
+/// Lots whose outcome is not there yet, at most: while one is written, the next ones are decided and made.
+const LOTS: usize = 4;
 
 impl Embedded {
     /// Opens a new store in `folder`.
@@ -100,7 +102,8 @@ impl Sender for Embedded {
         if left == 0 {
             self.hand_over();
         }
-        while self.submitted - self.confirmed > left.max(self.lot.len()) as u64 {
+        let open = if left == 0 { 0 } else { LOTS * LOT };
+        while self.submitted - self.confirmed > open as u64 {
             let outcome = self.outcomes.recv_timeout(PATIENCE);
             let lost = |_| Error::new(ErrorKind::Internal, "no outcome within a minute");
             self.confirmed += outcome.map_err(lost)??;

@@ -11,6 +11,8 @@ use crate::sys::network::{Stream, Waker, wait_for};
 
 /// How long a reader looks again and again before it sleeps: waking up takes a virtual core 30 us.
 const SPIN: Duration = Duration::from_micros(100);
+/// With more requests under way it sleeps at once: what counts then is how many are done, not how soon one is.
+const SPIN_REQUESTS_MAX: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
@@ -65,11 +67,13 @@ pub(super) struct Spin {
 }
 
 impl Spin {
-    /// Begins, unless another thread waits as well or there is one processor only.
-    pub(super) fn begin() -> Self {
+    /// Begins, unless another thread waits as well or there is one processor only, or so many requests are under way
+    /// that the queue manager needs the processor more.
+    pub(super) fn begin(under_way: usize) -> Self {
         let alone = WAITING.fetch_add(1, Ordering::AcqRel) == 0;
+        let spins = alone && under_way <= SPIN_REQUESTS_MAX && several_processors();
         Self {
-            until: (alone && several_processors()).then(|| Instant::now() + SPIN),
+            until: spins.then(|| Instant::now() + SPIN),
         }
     }
 

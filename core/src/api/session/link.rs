@@ -34,6 +34,9 @@ const WRITE_BYTES_MAX: usize = 256 * 1024;
 const ENOUGH_BYTES: usize = 64 * 1024;
 /// What is submitted is written at once, unless something was written this short a time ago.
 const WRITE_EVERY: Duration = Duration::from_micros(50);
+/// With more requests under way than this, what is submitted waits as long for company: one that went out alone would
+/// be synced alone.
+const ALONE_MAX: usize = 32;
 /// How long a submitter that finds no room waits before it looks again.
 const ROOM_WAIT: Duration = Duration::from_millis(20);
 
@@ -73,6 +76,8 @@ pub(super) struct State {
     pub(super) heard: Moment,
     /// When something was last written.
     wrote: Moment,
+    /// When the first request that is not written yet was submitted.
+    first_unsent: Moment,
 }
 
 /// Whether a request has time until another one follows: nothing is waited for before its transaction's end.
@@ -117,6 +122,16 @@ impl State {
         }
     }
 
+    /// Whether what was submitted goes out now, without waiting for more.
+    fn is_due(&self, now: Moment) -> bool {
+        let since = match self.window.outstanding() {
+            ..=1 => return true,
+            2..=ALONE_MAX => self.wrote,
+            _ => self.first_unsent,
+        };
+        now.saturating_sub(since) >= WRITE_EVERY
+    }
+
     /// Whether bytes wait that did not fit.
     pub(super) fn is_blocked(&self) -> bool {
         self.written < self.out.len()
@@ -159,6 +174,9 @@ impl Link {
         }
         let patient = is_patient(&request);
         let now = self.now();
+        if !state.window.has_unsent() {
+            state.first_unsent = now;
+        }
         if let Some((slot, outcome)) = state.window.push(request, Arc::clone(slot), now) {
             drop(state);
             slot.fill(outcome);
@@ -167,11 +185,7 @@ impl Link {
         if state.line.is_none() {
             drop(state);
             self.keeper.notify_one();
-        } else if state.window.unsent_bytes() >= ENOUGH_BYTES
-            || !patient
-                && (state.window.outstanding() == 1
-                    || now.saturating_sub(state.wrote) >= WRITE_EVERY)
-        {
+        } else if state.window.unsent_bytes() >= ENOUGH_BYTES || !patient && state.is_due(now) {
             drop(self.flush(state));
         } else if !patient {
             // More may follow at once.
@@ -244,9 +258,10 @@ impl Link {
 
     fn read(&self, line: &Line, done: &impl Fn() -> bool) -> Result<()> {
         let mut inbox = lock(&line.inbox);
-        let mut spin = Spin::begin();
+        let under_way = self.lock().window.outstanding();
+        let mut spin = Spin::begin(under_way);
         // Who does not spin sleeps first: the reply to what was just written cannot be there yet.
-        let mut look = spin.is_on() || self.lock().window.outstanding() != 1;
+        let mut look = spin.is_on() || under_way != 1;
         while !done() {
             if look && self.read_once(line, &mut inbox)? {
                 continue;

@@ -12,6 +12,7 @@ mod movement;
 mod poison;
 mod queues;
 mod receive;
+mod run;
 mod schedule;
 mod send;
 mod transaction;

@@ -46,7 +46,9 @@ impl State {
         if head.has_admin_queue {
             self.check_admin_queue(message)?;
         }
-        self.check_dead_letter_queue(message, head.journal, transactional)?;
+        if head.has_dead_letter_queue {
+            self.check_dead_letter_queue(message, head.journal, transactional)?;
+        }
         if head.has_key {
             let key = message.idempotency_key()?;
             let stamp = self.stamp(*id, now);
@@ -120,7 +122,7 @@ impl State {
         Ok(())
     }
 
-    fn arrival(
+    pub(super) fn arrival(
         &self,
         number: u32,
         queue: &Queue,
@@ -234,14 +236,19 @@ impl State {
         queue.keys.find(key, now_ms, window)
     }
 
-    /// Gives the arrival its sender's number; the effect that names one that is new.
-    pub(super) fn name_sender(&self, from: &Caller, arrival: &mut Arrival) -> Vec<Effect> {
+    /// The number of who sends, if it has one; 0 of nobody.
+    pub(super) fn known_sender(&self, from: &Caller) -> Option<u16> {
         let user = &from.access.user;
         if user.is_empty() {
-            return Vec::new();
+            return Some(0);
         }
-        if let Some(number) = self.principal_numbers.get(user) {
-            arrival.sender = *number;
+        self.principal_numbers.get(user).copied()
+    }
+
+    /// Gives the arrival its sender's number; the effect that names one that is new.
+    pub(super) fn name_sender(&self, from: &Caller, arrival: &mut Arrival) -> Vec<Effect> {
+        if let Some(number) = self.known_sender(from) {
+            arrival.sender = number;
             return Vec::new();
         }
         // Beyond so many the sender is not remembered; the message is.
@@ -251,13 +258,13 @@ impl State {
         arrival.sender = number;
         vec![Effect::Principal {
             number,
-            name: user.clone(),
+            name: from.access.user.clone(),
         }]
     }
 }
 
 /// Nobody sends to journals, dead-letter queues and subqueues (msmq.md 2.4).
-fn check_target(queue: &Queue) -> Result<()> {
+pub(super) fn check_target(queue: &Queue) -> Result<()> {
     let hint = match queue.kind {
         QueueKind::Private | QueueKind::Internal | QueueKind::Outgoing => return Ok(()),
         QueueKind::Subqueue => "send to the queue itself, then move the message: Move-MsmqMessage",
@@ -267,7 +274,7 @@ fn check_target(queue: &Queue) -> Result<()> {
     Err(Error::new(ErrorKind::UnsupportedFormatNameOperation, text).hint(hint))
 }
 
-fn check_protection(queue: &Queue, head: &Head) -> Result<()> {
+pub(super) fn check_protection(queue: &Queue, head: &Head) -> Result<()> {
     let refused =
         |text: String, hint: &str| Err(Error::new(ErrorKind::AccessDenied, text).hint(hint));
     if queue.properties.authenticate && !head.is_signed {

@@ -21,7 +21,7 @@ pub(super) fn batched(bench: &mut Bench<'_>) -> Result<()> {
     let _ = std::fs::remove_dir_all(&folder);
     let row = Row::new(
         "embedded",
-        "in process, window 1000, 1 KiB",
+        "in process, lots of 1000, 1 KiB",
         Unit::PerSecond,
     );
     bench
