@@ -341,6 +341,18 @@ class Internal(MqError):
     code = 0x0000_054F
 
 
+class NodeEvacuationInProgress(MqError):
+    """ERROR_CLUSTER_NODE_EVACUATION_IN_PROGRESS: the node is being drained already."""
+
+    code = 0x0000_174A
+
+
+class NodeNotPaused(MqError):
+    """ERROR_CLUSTER_NODE_NOT_PAUSED."""
+
+    code = 0x0000_13C2
+
+
 KINDS: dict[str, type[MqError]] = {
     "QueueNotFound": QueueNotFound,
     "QueueExists": QueueExists,
@@ -394,6 +406,8 @@ KINDS: dict[str, type[MqError]] = {
     "NotFound": NotFound,
     "System": System,
     "Internal": Internal,
+    "NodeEvacuationInProgress": NodeEvacuationInProgress,
+    "NodeNotPaused": NodeNotPaused,
 }
 """Every kind with its class."""
 
@@ -478,7 +492,9 @@ __all__ = [
     "MessageStorageFailed",
     "NoDirectory",
     "NodeDown",
+    "NodeEvacuationInProgress",
     "NodeNotFound",
+    "NodeNotPaused",
     "NodePaused",
     "NotFound",
     "ObjectAlreadyExists",
