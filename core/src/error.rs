@@ -151,6 +151,8 @@ error_kinds! {
     NodeEvacuationInProgress = 0x0000_174A,
     /// ERROR_CLUSTER_NODE_NOT_PAUSED.
     NodeNotPaused = 0x0000_13C2,
+    /// MQ_ERROR_UNSUPPORTED_OPERATION: not without a directory (in workgroup mode).
+    UnsupportedOperation = 0xC00E_006A,
 }
 
 impl ErrorKind {

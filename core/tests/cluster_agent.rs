@@ -137,6 +137,7 @@ impl Lab {
             cluster: "lab".to_owned(),
             node: format!("n{number}"),
             address: IpAddr::from([127, self.net.0, self.net.1, number]),
+            identity: None,
             data: self.folder.path().join(format!("n{number}")),
             database: Arc::clone(&self.database),
             clock: Arc::new(SystemClock),
@@ -426,7 +427,7 @@ type Change<'a> = (&'a str, &'a str, &'a [(&'a str, Value)]);
 #[tokio::test(flavor = "multi_thread")]
 async fn each_policy_is_set_within_its_range_and_shown() {
     let lab = Lab::new();
-    let n1 = lab.start(1).await;
+    let (n1, _n2) = (lab.start(1).await, lab.start(2).await);
     virtual_server(&n1).await;
     let never = Value::from(4_294_967_295_u64);
     let refused: &[Change<'_>] = &[

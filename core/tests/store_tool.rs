@@ -192,14 +192,19 @@ fn busy_store() -> FakeDisk {
 }
 
 fn large_body(manager: &Manager) {
-    for part in [
+    let mut offset = 0;
+    for bytes in [
         b"first part ".to_vec(),
         vec![b'y'; 700],
         b" last part".to_vec(),
     ] {
-        let body = BodyId(1);
-        let bytes = part;
-        manager.call(Request::WriteBody { body, bytes }).unwrap();
+        let part = Request::WriteBody {
+            body: BodyId(1),
+            offset,
+            bytes: bytes.clone(),
+        };
+        manager.call(part).unwrap();
+        offset += bytes.len() as u64;
     }
     let mut message = Message::new("");
     message.delivery = hamq_core::queue::message::Delivery::Recoverable;

@@ -168,12 +168,16 @@ fn what_an_ended_session_held_goes_to_the_next_who_waits() {
 }
 
 #[test]
-fn a_body_that_its_session_did_not_finish_is_dropped_with_it() {
+fn an_unfinished_body_is_its_clients_own_and_waits_for_it() {
     let (manager, _) = fake();
     create(&manager, false);
     let part = |client| {
-        let (body, bytes) = (BodyId(1), b"part".to_vec());
-        start(&manager, client, 1, Request::WriteBody { body, bytes })
+        let request = Request::WriteBody {
+            body: BodyId(1),
+            offset: 0,
+            bytes: b"part".to_vec(),
+        };
+        start(&manager, client, 1, request)
     };
     let send = |client| {
         let mut request = send("", Transaction::None);
@@ -186,9 +190,10 @@ fn a_body_that_its_session_did_not_finish_is_dropped_with_it() {
         part(client).recv().unwrap().unwrap();
     }
     manager.end_session(Uuid::from_u128(1));
-    let gone = send(1).recv().unwrap().unwrap_err();
-    assert_eq!(gone.kind, ErrorKind::InvalidParameter);
-    send(2).recv().unwrap().unwrap(); // another client's is its own
+    let none = send(3).recv().unwrap().unwrap_err();
+    assert_eq!(none.kind, ErrorKind::InvalidParameter, "a third has none");
+    send(2).recv().unwrap().unwrap();
+    send(1).recv().unwrap().unwrap();
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hamq_core::Result;
+use hamq_core::api::Asks;
 use hamq_core::api::client::{Client, Held, Session, Ticket};
-use hamq_core::queue::request::{Reply, Request, TransactionId};
+use hamq_core::queue::request::{BodyId, Reply, Request, TransactionId};
 use pyo3::prelude::*;
 
 use crate::embedded::{Embedded, HeldRequest};
@@ -108,6 +109,14 @@ impl Link {
         }
     }
 
+    /// A number for a body that will be written in parts.
+    pub(crate) fn new_body(&self) -> BodyId {
+        match self {
+            Self::Remote(remote) => remote.session.new_body(),
+            Self::Embedded(embedded) => embedded.new_body(),
+        }
+    }
+
     /// Begins a transaction without waiting for it.
     pub(crate) fn begin(&self) -> TransactionId {
         match self {
@@ -121,6 +130,23 @@ impl Link {
         match self {
             Self::Remote(remote) => drop(remote.session.submit(request)),
             Self::Embedded(embedded) => embedded.submit(request, |_| ()),
+        }
+    }
+}
+
+/// A way to a queue manager on which nobody looks for Ctrl-C: for what takes no time.
+pub(crate) struct Asked<'a>(pub(crate) &'a Link);
+
+impl Asks for Asked<'_> {
+    fn ask(&self, request: Request) -> Result<Reply> {
+        match self.0 {
+            Link::Remote(remote) => remote.session.call(request),
+            Link::Embedded(embedded) => {
+                let (done, outcome) = channel();
+                embedded.submit(request, move |reply| drop(done.send(reply)));
+                let lost = |_| Err(internal("the queue manager dropped a request"));
+                outcome.recv().unwrap_or_else(lost)
+            }
         }
     }
 }

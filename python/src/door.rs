@@ -5,26 +5,29 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hamq_core::api::cursor::Action;
+use hamq_core::api::manage;
 use hamq_core::api::message::{SentInfo, lease_id};
 use hamq_core::api::queue::{QueueInfo, unexpected as not_asked_for};
 use hamq_core::api::value::to_value;
 use hamq_core::name::{LocalName, QueuePath};
 use hamq_core::queue::message::{MessageId, Received};
 use hamq_core::queue::request::{
-    BodySource, QueueProperties, QueueStatus, Reply, Request, Settle, Take, Transaction,
-    TransactionId,
+    BodySource, QueueStatus, Reply, Request, Select, Settle, Take, Transaction, TransactionId,
 };
 use hamq_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
-use crate::call::{Holding, Link};
+use crate::call::{Asked, Holding, Link};
 use crate::choice::Choice;
+use crate::cursor::{self, Cursor};
 use crate::embedded::Embedded;
 use crate::error::{exception, internal, raise};
 use crate::fork::Live;
 use crate::message::{Message, Outgoing};
-use crate::value::to_python;
+use crate::upload::Upload;
+use crate::value::{from_python, to_python};
 
 /// Longest wait of one receive request. A longer wait is several requests: between two of them no
 /// message is under way, so that Ctrl-C takes none with it.
@@ -76,19 +79,19 @@ impl Door {
         Ok(QueuePath::new(self.computer.as_str(), name).to_string())
     }
 
-    fn create_queue<'py>(
+    /// Runs one of the commands that need no cluster ([`hamq_core::api::MANAGEMENT`]) to a list of its records.
+    fn manage<'py>(
         &self,
         py: Python<'py>,
-        queue: String,
-        transactional: bool,
-        label: String,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let properties = QueueProperties {
-            transactional,
-            label,
-            ..QueueProperties::default()
-        };
-        self.queue_record(py, Request::CreateQueue { queue, properties })
+        name: &str,
+        arguments: &Bound<'py, PyDict>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let arguments = from_python(arguments)?;
+        let link = self.link.get(py)?;
+        let records = py.detach(|| manage(&Asked(link), name, arguments));
+        self.natures().clear();
+        let records = records.map_err(|error| raise(py, &error))?;
+        records.iter().map(|record| to_python(py, record)).collect()
     }
 
     /// Moves a message between the queue and its subqueues.
@@ -214,7 +217,7 @@ impl Door {
         results.iter().map(convert).collect()
     }
 
-    /// Receives or peeks; waits for ever without `timeout_ms`.
+    /// Receives or peeks; waits for ever without `timeout_ms`. Without `whole` a large body stays where it is.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
     fn receive(
         &self,
@@ -223,36 +226,103 @@ impl Door {
         choice: Choice,
         timeout_ms: Option<u64>,
         transaction: Option<u64>,
+        whole: bool,
     ) -> PyResult<Message> {
-        let path = self.path(py, queue)?;
         let select = choice.select().map_err(|error| raise(py, &error))?;
-        let started = Instant::now();
-        loop {
-            let left = timeout_ms.map(|timeout| timeout.saturating_sub(elapsed_ms(started)));
-            let slice = left.unwrap_or(u64::MAX).min(RECEIVE_SLICE_MS);
-            let request = Request::Receive {
+        let wanted = Wanted {
+            queue,
+            select,
+            take: choice.take(),
+            timeout_ms,
+            transaction,
+        };
+        let found = self.find(py, &wanted)?;
+        let (received, held) = found.map_err(|error| raise(py, &error))?;
+        self.message(py, &wanted, &received, &held, whole)
+    }
+
+    /// Does what a cursor is asked for, and moves it.
+    fn receive_at(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+        cursor: &Cursor,
+        action: &str,
+        timeout_ms: Option<u64>,
+        transaction: Option<u64>,
+    ) -> PyResult<Message> {
+        let action = cursor::action(action).map_err(|error| raise(py, &error))?;
+        let select = cursor.select(action).map_err(|error| raise(py, &error))?;
+        let wanted = Wanted {
+            queue,
+            select,
+            take: match action {
+                Action::Receive => Take::Remove,
+                Action::PeekCurrent | Action::PeekNext => Take::Peek,
+            },
+            timeout_ms,
+            transaction,
+        };
+        let found = self.find(py, &wanted)?;
+        let found = found.map_err(|error| raise(py, &cursor.failed(action, error)));
+        let (received, held) = found?;
+        cursor.found(action, received.lookup_id);
+        self.message(py, &wanted, &received, &held, true)
+    }
+
+    /// Sends a message whose body is what the `read(count)` of `body` gives, a few parts of it in memory at a time.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
+    fn send_stream<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        outgoing: Outgoing,
+        body: &Bound<'py, PyAny>,
+        transaction: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let message = outgoing.message().map_err(|error| raise(py, &error))?;
+        // Whether it is transactional must be right the first time: a stream cannot be read twice.
+        self.forget_nature(queue);
+        let transaction = self.transaction_for(py, queue, transaction)?;
+        let upload = Upload::new(self.link.get(py)?);
+        let sent = upload.write_all(py, body).and_then(|()| {
+            let request = Request::Send {
                 queue: queue.to_owned(),
-                select,
-                take: choice.take(),
-                timeout_ms: slice,
-                transaction: transaction.map_or(Transaction::None, within),
+                message: message.encode(),
+                transaction,
+                body: Some(upload.id()),
             };
-            let link = self.link.get(py)?;
-            match link.call_held(py, RECEIVE_PATIENCE, request)? {
-                Ok((Reply::Message(received), held)) => {
-                    let body = self.large_body(py, queue, &choice, &received, &held)?;
-                    return Message::new(py, path, &received, body);
-                }
-                Ok((other, _)) => return Err(unexpected(py, &other)),
-                Err(error) if error.kind != ErrorKind::ReceiveTimeout => {
-                    return Err(raise(py, &error));
-                }
-                Err(_) => {}
+            self.ask(py, request)
+        });
+        match sent {
+            Ok(Reply::Sent { id, lookup_id }) => {
+                sent_record(py, &self.path(py, queue)?, id, lookup_id)
             }
-            py.check_signals()?;
-            if timeout_ms.is_some_and(|timeout| elapsed_ms(started) >= timeout) {
-                return Err(raise(py, &nothing_arrived(&path, timeout_ms)));
+            Ok(other) => Err(unexpected(py, &other)),
+            Err(error) => {
+                upload.give_up(py);
+                Err(error)
             }
+        }
+    }
+
+    /// A part of the body of a message that is in the queue; empty at its end. Only of a body above 4 MiB.
+    fn read_body<'py>(
+        &self,
+        py: Python<'py>,
+        queue: String,
+        lookup_id: u64,
+        offset: u64,
+        length: u32,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let request = Request::ReadBody {
+            source: BodySource::Message { queue, lookup_id },
+            offset,
+            length: length.min(PART_BYTES),
+        };
+        match self.ask(py, request)? {
+            Reply::Bytes(part) => Ok(PyBytes::new(py, &part)),
+            other => Err(unexpected(py, &other)),
         }
     }
 
@@ -300,21 +370,62 @@ impl Door {
         }
     }
 
+    /// Waits for a message; the inner result is the queue manager's answer.
+    fn find(
+        &self,
+        py: Python<'_>,
+        wanted: &Wanted<'_>,
+    ) -> PyResult<Result<(Box<Received>, Holding)>> {
+        let started = Instant::now();
+        let timeout_ms = wanted.timeout_ms;
+        loop {
+            let left = timeout_ms.map(|timeout| timeout.saturating_sub(elapsed_ms(started)));
+            let slice = left.unwrap_or(u64::MAX).min(RECEIVE_SLICE_MS);
+            let link = self.link.get(py)?;
+            match link.call_held(py, RECEIVE_PATIENCE, wanted.request(slice))? {
+                Ok((Reply::Message(received), held)) => return Ok(Ok((received, held))),
+                Ok((other, _)) => return Err(unexpected(py, &other)),
+                Err(error) if error.kind != ErrorKind::ReceiveTimeout => return Ok(Err(error)),
+                Err(_) => {}
+            }
+            py.check_signals()?;
+            if timeout_ms.is_some_and(|timeout| elapsed_ms(started) >= timeout) {
+                let path = self.path(py, wanted.queue)?;
+                return Ok(Err(nothing_arrived(&path, timeout_ms)));
+            }
+        }
+    }
+
+    /// The Python object of a message, with a large body if that is wanted.
+    fn message(
+        &self,
+        py: Python<'_>,
+        wanted: &Wanted<'_>,
+        received: &Received,
+        held: &Holding,
+        whole: bool,
+    ) -> PyResult<Message> {
+        let body = match whole {
+            true => self.large_body(py, wanted, received, held)?,
+            false => None,
+        };
+        Message::new(py, self.path(py, wanted.queue)?, received, body)
+    }
+
     /// The body of a large message, which does not come with it.
     fn large_body(
         &self,
         py: Python<'_>,
-        queue: &str,
-        choice: &Choice,
+        wanted: &Wanted<'_>,
         received: &Received,
         held: &Holding,
     ) -> PyResult<Option<Py<PyBytes>>> {
         if received.body_bytes == received.body().len() as u64 {
             return Ok(None);
         }
-        let source = match choice.take() {
+        let source = match wanted.take {
             Take::Peek => BodySource::Message {
-                queue: queue.to_owned(),
+                queue: wanted.queue.to_owned(),
                 lookup_id: received.lookup_id,
             },
             _ => BodySource::Received(held.sequence()),
@@ -412,11 +523,7 @@ impl Door {
         outgoing: &[&Outgoing],
         transaction: Option<u64>,
     ) -> PyResult<Vec<Result<Reply>>> {
-        let transaction = match transaction {
-            Some(id) => within(id),
-            None if self.is_transactional(py, queue)? => Transaction::Single,
-            None => Transaction::None,
-        };
+        let transaction = self.transaction_for(py, queue, transaction)?;
         let requests = outgoing.iter().map(|outgoing| {
             Ok(Request::Send {
                 queue: queue.to_owned(),
@@ -428,6 +535,20 @@ impl Door {
         let requests: Result<Vec<Request>> = requests.collect();
         let requests = requests.map_err(|error| raise(py, &error))?;
         self.link.get(py)?.call_all(py, requests)
+    }
+
+    /// The transaction in which a message is sent: the sender's, or where the queue needs one, one of its own.
+    fn transaction_for(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+        transaction: Option<u64>,
+    ) -> PyResult<Transaction> {
+        Ok(match transaction {
+            Some(id) => within(id),
+            None if self.is_transactional(py, queue)? => Transaction::Single,
+            None => Transaction::None,
+        })
     }
 
     fn is_transactional(&self, py: Python<'_>, queue: &str) -> PyResult<bool> {
@@ -453,6 +574,27 @@ impl Door {
 
     fn natures(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
         self.natures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which message somebody waits for, and what becomes of it.
+struct Wanted<'a> {
+    queue: &'a str,
+    select: Select,
+    take: Take,
+    timeout_ms: Option<u64>,
+    transaction: Option<u64>,
+}
+
+impl Wanted<'_> {
+    fn request(&self, timeout_ms: u64) -> Request {
+        Request::Receive {
+            queue: self.queue.to_owned(),
+            select: self.select,
+            take: self.take,
+            timeout_ms,
+            transaction: self.transaction.map_or(Transaction::None, within),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hamq_core::queue::manager::{Manager, ManagerOptions, OpenReport};
-use hamq_core::queue::request::{Reply, Request, RequestId, Respond, TransactionId};
+use hamq_core::queue::request::{BodyId, Reply, Request, RequestId, Respond, TransactionId};
 use hamq_core::sys::clock::SystemClock;
 use hamq_core::sys::disk;
 use hamq_core::{Error, Result};
@@ -20,8 +20,8 @@ pub(crate) struct Embedded {
     client: Uuid,
     window: Mutex<Window>,
     done: Sender<u64>,
-    /// The last number of a transaction.
-    transactions: AtomicU64,
+    /// The last number of a transaction or body.
+    numbers: AtomicU64,
 }
 
 /// Which requests are under way: the store may forget the outcomes of all before the first of them.
@@ -98,7 +98,7 @@ impl Embedded {
             client: Uuid::new_v4(),
             window: Mutex::new(window),
             done,
-            transactions: AtomicU64::new(0),
+            numbers: AtomicU64::new(0),
         };
         Ok((embedded, report))
     }
@@ -145,9 +145,14 @@ impl Embedded {
         id.sequence
     }
 
+    /// A number for a body that will be written in parts.
+    pub(crate) fn new_body(&self) -> BodyId {
+        BodyId(self.numbers.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
     /// Begins a transaction and does not wait for it: requests are executed in their order.
     pub(crate) fn begin(&self) -> TransactionId {
-        let transaction = TransactionId(self.transactions.fetch_add(1, Ordering::Relaxed) + 1);
+        let transaction = TransactionId(self.numbers.fetch_add(1, Ordering::Relaxed) + 1);
         self.submit(Request::Begin { transaction }, |_| ());
         transaction
     }

@@ -14,6 +14,7 @@
 mod call;
 mod choice;
 mod client;
+mod cursor;
 mod door;
 mod embedded;
 mod error;
@@ -21,6 +22,7 @@ mod fork;
 mod lane;
 mod message;
 mod shell;
+mod upload;
 mod value;
 
 use pyo3::prelude::*;
@@ -29,6 +31,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::client::Client;
+    #[pymodule_export]
+    use super::cursor::Cursor;
     #[pymodule_export]
     use super::door::Door;
     #[pymodule_export]

@@ -2,12 +2,14 @@
 
 use hamq_core::api::message::{MessageInfo, acknowledge_text};
 use hamq_core::queue::message::{
-    Acknowledge, Delivery, Journal, Lifetime, Message as Sent, MessageId, Received,
+    Acknowledge, Delivery, Journal, Lifetime, Message as Sent, MessageId, Received, Security,
 };
 use hamq_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+
+use uuid::Uuid;
 
 use crate::error::raise;
 
@@ -42,6 +44,20 @@ struct Properties {
     idempotency_key: PyBackedBytes,
     extension: PyBackedBytes,
     trace: bool,
+    message_class: u16,
+    soap_header: String,
+    soap_body: String,
+    sender_id_type: Option<u32>,
+    privacy_level: u32,
+    authentication_level: u32,
+    hash_algorithm: u32,
+    encryption_algorithm: u32,
+    sender_certificate: PyBackedBytes,
+    symmetric_key: PyBackedBytes,
+    signature: PyBackedBytes,
+    provider_type: u32,
+    provider_name: String,
+    connector_type: String,
 }
 
 impl Outgoing {
@@ -82,6 +98,11 @@ impl Properties {
         message.idempotency_key = self.idempotency_key.to_vec();
         message.extension = self.extension.to_vec();
         message.trace = self.trace;
+        message.class = self.message_class;
+        message.soap_header.clone_from(&self.soap_header);
+        message.soap_body.clone_from(&self.soap_body);
+        let security = self.security()?;
+        message.security = (security != Security::default()).then(|| Box::new(security));
         if message.acknowledge != Acknowledge::NONE && message.admin_queue.is_empty() {
             let text = format!(
                 "acknowledge is {}, but no queue is given that it goes to",
@@ -91,6 +112,31 @@ impl Properties {
                 .hint("admin_queue names one that is not transactional"));
         }
         Ok(())
+    }
+}
+
+impl Properties {
+    fn security(&self) -> Result<Security> {
+        let connector_type = match self.connector_type.as_str() {
+            "" => None,
+            text => Some(Uuid::parse_str(text).map_err(|_| {
+                let text = format!("connector_type {text:?} is no GUID");
+                Error::new(ErrorKind::IllegalPropertyValue, text)
+            })?),
+        };
+        Ok(Security {
+            sender_id_type: self.sender_id_type,
+            privacy_level: self.privacy_level,
+            authentication_level: self.authentication_level,
+            hash_algorithm: self.hash_algorithm,
+            encryption_algorithm: self.encryption_algorithm,
+            sender_certificate: self.sender_certificate.to_vec(),
+            symmetric_key: self.symmetric_key.to_vec(),
+            signature: self.signature.to_vec(),
+            provider_type: self.provider_type,
+            provider_name: self.provider_name.clone(),
+            connector_type,
+        })
     }
 }
 
@@ -243,6 +289,60 @@ impl Message {
     #[getter]
     const fn trace(&self) -> bool {
         self.info.trace
+    }
+
+    /// More of the SOAP header; empty for none.
+    #[getter]
+    fn soap_header(&self) -> String {
+        self.info.soap_header.clone()
+    }
+
+    /// More of the SOAP body; empty for none.
+    #[getter]
+    fn soap_body(&self) -> String {
+        self.info.soap_body.clone()
+    }
+
+    /// The connector that protected it, a GUID; empty: none.
+    #[getter]
+    fn connector_type(&self) -> String {
+        self.info.connector_type.clone()
+    }
+
+    /// How its connector encrypted it: None, Body, BodyEnhanced or BodyAes.
+    #[getter]
+    fn privacy_level(&self) -> String {
+        self.info.privacy_level.clone()
+    }
+
+    /// The algorithm of that; empty: not said.
+    #[getter]
+    fn encryption_algorithm(&self) -> String {
+        self.info.encryption_algorithm.clone()
+    }
+
+    /// The encrypted key of that.
+    #[getter]
+    fn symmetric_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.info.symmetric_key.0)
+    }
+
+    /// Its connector's signature, which no queue manager has verified.
+    #[getter]
+    fn signature<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.info.signature.0)
+    }
+
+    /// The algorithm of the signature's hash; empty: not said.
+    #[getter]
+    fn hash_algorithm(&self) -> String {
+        self.info.hash_algorithm.clone()
+    }
+
+    /// The certificate that its connector gave (X.509, DER).
+    #[getter]
+    fn sender_certificate<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.info.sender_certificate.0)
     }
 
     /// Who sent it, as the queue manager saw it; empty: unknown.

@@ -188,8 +188,10 @@ fn piped(session: &mut Session) -> u8 {
     }
 }
 
-/// Ctrl-C and a request to terminate end what runs; the first by 130, the second by 143.
+/// Ctrl-C and a request to terminate end what runs; the first by 130, the second by 143. From the return on: who sees
+/// the first line of a script may send a signal.
 fn listen(interrupt: Arc<AtomicU8>, invoke: Arc<dyn Invoke>) {
+    let (installed, ready) = std::sync::mpsc::channel();
     let signals = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -203,6 +205,7 @@ fn listen(interrupt: Arc<AtomicU8>, invoke: Arc<dyn Invoke>) {
             ) else {
                 return;
             };
+            drop(installed);
             loop {
                 let code = tokio::select! { _ = int.recv() => 130, _ = term.recv() => 143 };
                 interrupt.store(code, Ordering::Relaxed);
@@ -210,9 +213,8 @@ fn listen(interrupt: Arc<AtomicU8>, invoke: Arc<dyn Invoke>) {
             }
         });
     };
-    drop(
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(signals),
-    );
+    let thread = std::thread::Builder::new().name("signals".into());
+    drop(thread.spawn(signals));
+    // It ends when the handlers are there, or nobody will install them: without a thread the closure is dropped.
+    let _: Result<(), _> = ready.recv();
 }

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hamq_core::api::role::{
-    NodeOptions, QueueManagerOptions, StoreCommand, run_node, run_queue_manager, run_store,
-    run_supervise,
+    HostFile, JoinOptions, NodeOptions, QueueManagerOptions, StoreCommand, create_host,
+    install_host, join_host, run_node, run_queue_manager, run_store, run_supervise,
 };
+use hamq_core::database::Location;
 use hamq_core::{Error, ErrorKind, Result};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -35,7 +36,7 @@ pub fn run_with(arguments: &[OsString], program: &[PathBuf]) -> Option<ExitCode>
     let (role, rest) = arguments.split_first()?;
     let rest = rest.iter().cloned();
     let outcome = match role.to_str()? {
-        "node" => read_node(Parser::from_args(rest), program).and_then(|o| run_node(&o)),
+        "node" => node(rest.collect(), program),
         "queue-manager" => match read_queue_manager(Parser::from_args(rest)) {
             Ok(options) => {
                 let outcome = run_queue_manager(&options);
@@ -138,9 +139,106 @@ fn report(outcome: Result<()>) -> ExitCode {
     }
 }
 
+const NODE_HINT: &str =
+    "hamq node create --cluster NAME --name NODE --listen ADDRESS --data FOLDER --database FILE
+      hamq node join TOKEN --name NODE --listen ADDRESS --data FOLDER [--database FILE]
+      hamq node start --data FOLDER
+      hamq node install --data FOLDER [--print]";
+
+/// `hamq node VERB …`; without a verb, a node of a local cluster, all of it told by options.
+fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
+    let verb = words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    if verb.is_empty() || verb.starts_with("--") {
+        return run_node(&read_node(Parser::from_args(words), program)?);
+    }
+    let parser = Parser::from_args(words.iter().skip(1).cloned());
+    let host = read_host(verb, parser)?;
+    let out = &mut std::io::stdout();
+    match host {
+        Host::Create { file, data } => create_host(&file, &data, out),
+        Host::Join(options) => join_host(&options, out),
+        Host::Start { data, supervised } => {
+            let file = HostFile::load(&data)?;
+            run_node(&file.options(data, supervised, program.to_vec())?)
+        }
+        Host::Install { data, print } => {
+            let program = program.first().cloned().unwrap_or_default();
+            install_host(&data, &program, print, out)
+        }
+    }
+}
+
+/// A verb of `hamq node` with what it was told.
+#[derive(Debug)]
+enum Host {
+    Create { file: HostFile, data: PathBuf },
+    Join(JoinOptions),
+    Start { data: PathBuf, supervised: bool },
+    Install { data: PathBuf, print: bool },
+}
+
+fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
+    let usage =
+        |text: String| Error::new(ErrorKind::Usage, format!("node {verb}: {text}")).hint(NODE_HINT);
+    let (mut token, mut cluster, mut name, mut listen) = (None, None, None, None);
+    let (mut data, mut database, mut print, mut supervised) = (None, None, false, false);
+    while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
+        let option = match argument {
+            Arg::Value(word) if verb == "join" && token.is_none() => {
+                token = Some(text(&word));
+                continue;
+            }
+            Arg::Long(option) => option.to_owned(),
+            other => return Err(usage(other.unexpected().to_string())),
+        };
+        let mut value = || parser.value().map_err(|e| usage(e.to_string()));
+        match (verb, option.as_str()) {
+            ("create", "cluster") => cluster = Some(text(&value()?)),
+            ("create" | "join", "name") => name = Some(text(&value()?)),
+            ("create" | "join", "listen") => listen = Some(text(&value()?)),
+            ("create" | "join", "database") => database = Some(text(&value()?)),
+            (_, "data") => data = Some(PathBuf::from(value()?)),
+            ("start", "supervised") => supervised = true,
+            ("install", "print") => print = true,
+            _ => return Err(usage(format!("--{option} is no option"))),
+        }
+    }
+    let missing = |what: &str| usage(format!("{what} is missing"));
+    let address = |text: Option<String>| {
+        let text = text.ok_or_else(|| missing("--listen"))?;
+        let parsed = text.parse::<IpAddr>();
+        parsed.map_err(|_| usage(format!("{text} is no address")))
+    };
+    let data = data.ok_or_else(|| missing("--data"))?;
+    Ok(match verb {
+        "create" => Host::Create {
+            file: HostFile {
+                cluster: cluster.ok_or_else(|| missing("--cluster"))?,
+                name: name.ok_or_else(|| missing("--name"))?,
+                listen: address(listen)?,
+                database: database.ok_or_else(|| missing("--database"))?,
+            },
+            data,
+        },
+        "join" => Host::Join(JoinOptions {
+            token: token.ok_or_else(|| missing("TOKEN"))?,
+            name: name.ok_or_else(|| missing("--name"))?,
+            listen: address(listen)?,
+            database,
+            data,
+        }),
+        "start" => Host::Start { data, supervised },
+        "install" => Host::Install { data, print },
+        _ => return Err(usage("there is no such verb".to_owned())),
+    })
+}
+
 fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     const HINT: &str = "hamq node --cluster NAME --name NODE --listen ADDRESS --data FOLDER \
-                        --database FILE [--supervised]";
+                        --database FILE|etcd://… [--supervised]";
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
     let (mut cluster, mut name, mut listen) = (None, None, None);
     let (mut data, mut database, mut supervised) = (None, None, false);
@@ -151,7 +249,7 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
             "--name" => name = Some(text(&value()?)),
             "--listen" => listen = Some(text(&value()?)),
             "--data" => data = Some(PathBuf::from(value()?)),
-            "--database" => database = Some(PathBuf::from(value()?)),
+            "--database" => database = Some(location(value()?)?),
             "--supervised" => supervised = true,
             other => return Err(usage(format!("{other} is no option"))),
         }
@@ -169,6 +267,14 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         supervised,
         program: program.to_vec(),
     })
+}
+
+/// Where a cluster database lies: a path that is no text can only be a file's.
+fn location(value: OsString) -> Result<Location> {
+    match value.to_str() {
+        Some(text) => text.parse(),
+        None => Ok(Location::Sqlite(PathBuf::from(value))),
+    }
 }
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
@@ -270,6 +376,47 @@ mod tests {
         }
         let error = read_node(parser("--listen x --cluster a --name b"), &[]).unwrap_err();
         assert!(error.message.contains("x is no address") || error.message.contains("--data"));
+    }
+
+    #[test]
+    fn what_a_host_shall_do_is_read() {
+        let create = "--cluster prod --name n1 --listen 10.0.0.1 --data /d --database /q/c.db";
+        let Host::Create { file, .. } = read_host("create", parser(create)).unwrap() else {
+            panic!("not a creation");
+        };
+        assert_eq!(
+            (file.cluster.as_str(), file.database.as_str()),
+            ("prod", "/q/c.db")
+        );
+        let join = "hamq-join-00 --name n2 --listen fd00::2 --data /d";
+        let Host::Join(options) = read_host("join", parser(join)).unwrap() else {
+            panic!("not a joining");
+        };
+        assert_eq!(
+            (options.token.as_str(), options.database),
+            ("hamq-join-00", None)
+        );
+        for (verb, line, part) in [
+            ("start", "", "--data is missing"),
+            ("start", "--data /d --print", "--print is no option"),
+            (
+                "join",
+                "--name n2 --listen 10.0.0.2 --data /d",
+                "TOKEN is missing",
+            ),
+            (
+                "create",
+                "--data /d --cluster c --name n --listen x",
+                "x is no address",
+            ),
+            ("mend", "--data /d", "no such verb"),
+            ("install", "word --data /d", "word"),
+        ] {
+            let error = read_host(verb, parser(line)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Usage);
+            assert!(error.message.contains(part), "{verb} {line}: {error}");
+            assert!(error.hint.unwrap().contains("hamq node join TOKEN"));
+        }
     }
 
     #[test]

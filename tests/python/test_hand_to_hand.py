@@ -60,7 +60,7 @@ class Doors:
 
 
 @pytest.mark.parametrize(
-    ("sender", "receiver"), itertools.product(("shell", "runbook", "python"), repeat=2)
+    ("sender", "receiver"), list(itertools.product(("shell", "runbook", "python"), repeat=2))
 )
 def test_a_body_typed_by_hand(
     cluster: hamq.Cluster, state_folder: Path, tmp_path: Path, sender: str, receiver: str

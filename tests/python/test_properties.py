@@ -49,6 +49,33 @@ def test_every_property_arrives_and_survives_pickling(
     assert (again.extension, again.time_to_be_received) == (b"\x00e", 3601)
 
 
+def test_what_a_connector_protected_is_passed_on_as_it_is(queue: hamq.Queue) -> None:
+    connector = "55ee8f33-cce9-11cf-b108-0020afd61ce9"
+    queue.send(
+        "cipher text",
+        connector_type=connector,
+        message_class=0x4000,
+        privacy_level=5,
+        encryption_algorithm=0x6610,
+        symmetric_key=b"key",
+        authentication_level=1,
+        signature=b"signature",
+        hash_algorithm=0x800C,
+        sender_certificate=b"certificate",
+        provider_type=1,
+        provider_name="provider",
+        sender_id_type=2,
+        soap_header="<h/>",
+        soap_body="<b/>",
+    )
+    message = queue.receive()
+    assert (message.connector_type, message.message_class) == (connector, 0x4000)
+    assert (message.privacy_level, message.encryption_algorithm) == ("BodyAes", "AES256")
+    assert (message.hash_algorithm, message.signature) == ("SHA256", b"signature")
+    assert (message.symmetric_key, message.sender_certificate) == (b"key", b"certificate")
+    assert (message.soap_header, message.soap_body) == ("<h/>", "<b/>")
+
+
 def test_a_received_message_is_acknowledged(manager: hamq.QueueManager, queue: hamq.Queue) -> None:
     manager.create_queue("acks")
     acks = manager.queue("acks")

@@ -1,5 +1,6 @@
 """Queues of a queue manager in another process, without a cluster around it."""
 
+import io
 import os
 import signal
 import subprocess
@@ -105,6 +106,34 @@ def test_a_sender_lives_through_the_death_of_the_queue_manager(
     texts = [queue.receive(timeout=30).text for _ in range(total)]
     assert texts == [str(number) for number in range(total)]
     assert queue.poll() is None
+
+
+def test_a_stream_goes_on_where_it_was_when_the_queue_manager_dies(
+    start: Start, address: str, connection: hamq.Cluster
+) -> None:
+    running = [start()]
+    connection.new_msmq_queue(f"{address}/private$/q", transactional=True)
+    queue = connection.queue(f"{address}/private$/q")
+    data = b"".join(number.to_bytes(4) for number in range(4_000_000))
+
+    class Stream(io.BytesIO):
+        """Cannot be read again; in its middle the queue manager dies."""
+
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            raise io.UnsupportedOperation("not again")
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > len(data) / 2 and len(running) == 1:
+                running[0].kill()
+                running[0].wait(30)
+                running.append(start())
+            return super().read(size)
+
+    queue.send(stream=Stream(data), label="whole")
+    assert len(running) == 2
+    message = queue.receive(timeout=30)
+    assert (message.label, message.body) == ("whole", data)
+    assert queue.poll() is None, "once"
 
 
 def test_a_dead_queue_manager_is_an_error_in_the_end(

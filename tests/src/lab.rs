@@ -57,6 +57,7 @@ impl Lab {
             local: true,
             detach: false,
             path: None,
+            quorum: Vec::new(),
             same_subnet_delay: None,
             same_subnet_threshold: None,
             lease_ttl: None,

@@ -2,6 +2,9 @@
 //! Python package's typed methods.
 
 pub mod bench;
+pub mod etcd;
 pub mod lab;
+pub mod machine;
+pub mod namespace;
 pub mod process;
 pub mod python_source;

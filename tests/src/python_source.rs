@@ -6,10 +6,10 @@
 
 use std::fmt::Write;
 
-use hamq_core::api::COMMANDS;
 use hamq_core::api::spec::{
     CommandSpec, FieldSpec, ParameterSpec, RecordSpec, Risk, ValueKind, snake,
 };
+use hamq_core::api::{COMMANDS, MANAGEMENT};
 
 /// Where the generated file lies, seen from the repository's root.
 pub const PATH: &str = "python/python/hamq/_commands.py";
@@ -31,13 +31,19 @@ from ._convert import Duration, content, milliseconds, texts
 
 "#;
 
-const COMMANDS_HEAD: &str = r#"
-class Commands(ABC):
-    """Every command of the shell as a method."""
+const QUEUE_COMMANDS_HEAD: &str = r#"
+class QueueCommands(ABC):
+    """The commands that manage a queue manager and its queues, and need no cluster."""
 
     @abstractmethod
     def _call(self, command: str, arguments: Mapping[str, object]) -> list[dict[str, Any]]:
         """Runs a command to its records; arguments that are None were not given."""
+"#;
+
+const COMMANDS_HEAD: &str = r#"
+
+class Commands(QueueCommands):
+    """Every command of the shell as a method."""
 "#;
 
 /// Words that a Python parameter or attribute cannot be called.
@@ -55,10 +61,14 @@ pub fn generate() -> String {
     for record in &records {
         out.push_str(&dataclass(record));
     }
+    let (managing, others): (Vec<_>, Vec<_>) = COMMANDS
+        .iter()
+        .copied()
+        .partition(|command| MANAGEMENT.contains(&command.name));
+    out.push_str(QUEUE_COMMANDS_HEAD);
+    managing.iter().for_each(|c| out.push_str(&method(c)));
     out.push_str(COMMANDS_HEAD);
-    for command in COMMANDS {
-        out.push_str(&method(command));
-    }
+    others.iter().for_each(|c| out.push_str(&method(c)));
     out.push_str("\n\n__all__ = [\n");
     let mut names: Vec<String> = records.iter().map(|record| class_name(record)).collect();
     names.sort();

@@ -12,188 +12,54 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use hamq_core::api::client::{Client, ClientOptions, Session, Ticket};
+use hamq_core::api::client::{Session, Ticket};
 use hamq_core::api::cluster::{ClusterInfo, GetCluster, StopCluster};
-use hamq_core::api::group::{GetClusterGroup, MoveClusterGroup};
-use hamq_core::api::node::GetClusterNode;
+use hamq_core::api::group::MoveClusterGroup;
 use hamq_core::api::value::Millis;
 use hamq_core::queue::message::Message;
 use hamq_core::queue::request::{Reply, Request, Select, Take, Transaction};
-use hamq_core::sys::network::{AGENT_PORT, PRESENCE_PORT, QUEUE_MANAGER_PORT};
+use hamq_core::sys::network::{PRESENCE_PORT, QUEUE_MANAGER_PORT};
 use hamq_core::sys::process;
 use hamq_tests::lab::Lab;
+use hamq_tests::machine::Machine;
+use hamq_tests::namespace::{self, Namespace};
 use hamq_tests::process::{freeze, is_frozen, queue_managers, signal, wait_until};
 use rustix::process::Signal;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
 
-fn namespaces_can_be_made() -> bool {
-    let tried = Command::new("unshare")
-        .args(["--net", "ip", "link", "set", "lo", "up"])
-        .status();
-    tried.is_ok_and(|status| status.success())
-}
-
-/// A network of its own with nothing but a loopback interface. It vanishes with the last process in it.
-struct Namespace {
-    holder: Child,
-}
-
-impl Namespace {
-    fn new() -> Self {
-        let mut holder = Command::new("unshare")
-            .args(["--net", "sh", "-c"])
-            // It reads until this process is gone.
-            .arg("ip link set lo up && echo up && exec cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut output = BufReader::new(holder.stdout.take().unwrap());
-        output.read_line(&mut line).unwrap();
-        assert_eq!(line, "up\n");
-        Self { holder }
-    }
-
-    /// Does `work` in a thread in this namespace; threads and processes it starts are in there too.
-    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        std::thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                let link = File::open(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
-                let network = Some(LinkNameSpaceType::Network);
-                move_into_link_name_space(link.as_fd(), network).unwrap();
-                work()
-            });
-            match inside.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        drop(self.holder.kill());
-        drop(self.holder.wait());
-    }
-}
-
-/// A node in a namespace of its own, and a client there.
-struct Machine {
-    name: &'static str,
-    agent: Child,
-    client: Client,
-    namespace: Namespace,
-}
-
-impl Machine {
-    fn start(cluster: &ClusterInfo, number: u8, home: &Path) -> Self {
-        let name = ["n1", "n2", "n3"][usize::from(number) - 1];
-        let namespace = Namespace::new();
-        let address = format!("{}.{number}", cluster.subnet);
-        let agent = namespace.run(|| node(cluster, name, &address));
-        let options = ClientOptions {
-            home: home.join(name),
-            program: vec![PROGRAM.into()],
-            failover_timeout: Duration::from_secs(5),
-        };
-        let client = namespace.run(|| Client::new(options)).unwrap();
-        let target = format!("{address}:{AGENT_PORT}");
-        let machine = Self {
-            name,
-            agent,
-            client,
-            namespace,
-        };
-        wait_until(&format!("{name} answers"), || {
-            machine.inside(|client| client.connect(&target)).is_ok()
-        });
-        machine
-    }
-
-    fn inside<T: Send>(&self, work: impl FnOnce(&Client) -> T + Send) -> T {
-        self.namespace.run(|| work(&self.client))
-    }
-
-    /// The owner of VS1 if it is online, as this node sees it.
-    fn owner(&self) -> Option<String> {
-        let name = Some("VS1".into());
-        let found = self.inside(|client| client.run(GetClusterGroup { name }));
-        let info = found.ok()?.into_iter().next()?;
-        info.owner_node.filter(|_| info.state == "Online")
-    }
-
-    fn wait_for_owner(&self, node: &str) {
-        let what = format!("VS1 is online on {node}, seen from {}", self.name);
-        wait_until(&what, || self.owner().as_deref() == Some(node));
-    }
-
-    fn state_of(&self, node: &str) -> Option<String> {
-        let name = Some(node.into());
-        let found = self.inside(|client| client.run(GetClusterNode { name }));
-        Some(found.ok()?.into_iter().next()?.state)
-    }
-
-    /// A session with whoever has VS1's address in this namespace.
-    fn session(&self, virtual_server: &str) -> Session {
-        let address = format!("{virtual_server}:{QUEUE_MANAGER_PORT}");
-        self.inside(|client| client.new_session(&address)).unwrap()
-    }
-
-    fn call(&self, session: &Session, request: Request) -> hamq_core::Result<Reply> {
-        self.inside(|_| session.call(request))
-    }
-
-    /// Stops the agent and its queue manager; gives the queue manager's process number.
-    fn freeze(&self) -> u32 {
-        let agent = self.agent.id();
-        let [manager] = queue_managers(agent)[..] else {
-            panic!("not one queue manager: {:?}", queue_managers(agent));
-        };
-        freeze(manager);
-        // One that stops in the middle of a transaction keeps the whole cluster from its database; such a
-        // one is ended, as a disk's reservation is broken. It is not the one this story is about.
-        loop {
-            freeze(agent);
-            if !holds_a_write_lock(agent) {
-                return manager;
-            }
-            signal(agent, Signal::CONT);
-        }
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // Its children end with it, also where it is frozen.
-        drop(self.agent.kill());
-        drop(self.agent.wait());
-    }
-}
-
-fn node(cluster: &ClusterInfo, name: &str, address: &str) -> Child {
-    Command::new(PROGRAM)
-        .args(["node", "--supervised", "--cluster", &cluster.name])
-        .args(["--name", name, "--listen", address, "--data"])
-        .arg(Path::new(&cluster.path).join(name))
-        .arg("--database")
-        .arg(cluster.quorum.trim_start_matches("sqlite:"))
-        // It ends when this pipe closes.
-        .stdin(Stdio::piped())
-        .spawn()
+/// A session with whoever has VS1's address in this namespace.
+fn session(machine: &Machine, virtual_server: &str) -> Session {
+    let address = format!("{virtual_server}:{QUEUE_MANAGER_PORT}");
+    machine
+        .inside(|client| client.new_session(&address))
         .unwrap()
+}
+
+fn call(machine: &Machine, session: &Session, request: Request) -> hamq_core::Result<Reply> {
+    machine.inside(|_| session.call(request))
+}
+
+/// Stops the agent and its queue manager; gives the queue manager's process number.
+fn freeze_node(machine: &Machine) -> u32 {
+    let agent = machine.agent.id();
+    let [manager] = queue_managers(agent)[..] else {
+        panic!("not one queue manager: {:?}", queue_managers(agent));
+    };
+    freeze(manager);
+    // One that stops in the middle of a transaction keeps the whole cluster from its database; such a
+    // one is ended, as a disk's reservation is broken. It is not the one this story is about.
+    loop {
+        freeze(agent);
+        if !holds_a_write_lock(agent) {
+            return manager;
+        }
+        signal(agent, Signal::CONT);
+    }
 }
 
 fn holds_a_write_lock(pid: u32) -> bool {
@@ -260,41 +126,39 @@ fn stopped_cluster() -> (Lab, ClusterInfo, String) {
 #[test]
 #[ignore = "needs root: it makes network namespaces"]
 fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_address() {
-    if !namespaces_can_be_made() {
-        // Written past the test's captured output, so that a run shows it.
-        let text = b"SKIPPED: `unshare --net` and `ip link` do not work here\n";
-        std::io::stderr().write_all(text).unwrap();
+    if !namespace::can_be_made() {
         return;
     }
     let (lab, cluster, virtual_server) = stopped_cluster();
     let home = lab.folder.path().join("machines");
-    let one = Machine::start(&cluster, 1, &home);
-    one.wait_for_owner("n1");
-    let two = Machine::start(&cluster, 2, &home);
+    let one = Machine::start(&[PROGRAM], &cluster, 1, &home, Namespace::new());
+    one.wait_for_owner("VS1", "n1");
+    let two = Machine::start(&[PROGRAM], &cluster, 2, &home, Namespace::new());
     wait_until("n1 sees n2", || one.state_of("n2").as_deref() == Some("Up"));
 
-    let to_one = one.session(&virtual_server);
+    let to_one = session(&one, &virtual_server);
     for n in 0..3 {
-        one.call(&to_one, send(&format!("first owner {n}")))
-            .unwrap();
+        call(&one, &to_one, send(&format!("first owner {n}"))).unwrap();
     }
 
     // It freezes; requests go into its socket, and nobody can reach it but by its own network.
     let agent = one.agent.id();
-    let zombie = one.freeze();
+    let zombie = freeze_node(&one);
     let late: Vec<Ticket> = one.inside(|_| {
         let sends = (0..3).map(|n| send(&format!("zombie {n}")));
         sends.chain([receive()]).map(|r| to_one.submit(r)).collect()
     });
 
     // The other node takes over when the lease has run out, and serves at the same address.
-    two.wait_for_owner("n2");
-    let to_two = two.session(&virtual_server);
+    two.wait_for_owner("VS1", "n2");
+    let to_two = session(&two, &virtual_server);
     for n in 0..3 {
-        two.call(&to_two, send(&format!("second owner {n}")))
-            .unwrap();
+        call(&two, &to_two, send(&format!("second owner {n}"))).unwrap();
     }
-    assert_eq!(body(two.call(&to_two, receive()).unwrap()), "first owner 0");
+    assert_eq!(
+        body(call(&two, &to_two, receive()).unwrap()),
+        "first owner 0"
+    );
     assert!(is_frozen(zombie) && is_frozen(agent), "nobody ended them");
 
     // The queue manager alone wakes up, so that its agent cannot tell it: it ends without a word.
@@ -305,11 +169,11 @@ fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_addre
     wait_until("the zombie has ended", || process::is_gone(zombie));
     // Then its agent: it ends what it has of VS1 and is a node again.
     signal(agent, Signal::CONT);
-    two.wait_for_owner("n2");
+    two.wait_for_owner("VS1", "n2");
     wait_until("n2 sees n1 again", || {
         two.state_of("n1").as_deref() == Some("Up")
     });
-    one.wait_for_owner("n2");
+    one.wait_for_owner("VS1", "n2");
     assert!(!process::is_gone(agent), "it is the same agent");
     assert_eq!(queue_managers(agent), Vec::<u32>::new());
     wait_until("VS1's address is gone from n1", || {
@@ -326,10 +190,10 @@ fn as_root_a_thawed_owner_acknowledges_nothing_though_both_owners_have_the_addre
         })
     })
     .unwrap();
-    one.wait_for_owner("n1");
-    let to_one = one.session(&virtual_server);
+    one.wait_for_owner("VS1", "n1");
+    let to_one = session(&one, &virtual_server);
     let mut left = Vec::new();
-    while let Ok(reply) = one.call(&to_one, receive()) {
+    while let Ok(reply) = call(&one, &to_one, receive()) {
         left.push(body(reply));
     }
     let expected = ["first owner 1", "first owner 2"]

@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use hamq_core::ErrorKind;
+use hamq_core::api::group::MoveClusterGroup;
 use hamq_core::api::message::{
     CompleteMsmqMessage, GetMsmqMessage, MoveMsmqMessage, ReceiveMsmqQueue, SendMsmqQueue,
     TraceMsmqMessage, UndoMsmqMessage,
 };
+use hamq_core::api::parameter::SetClusterParameter;
 use hamq_core::api::queue::{GetMsmqQueue, NewMsmqQueue, SetMsmqQueue};
 use hamq_core::api::queue_access::{GetMsmqQueueACL, SetMsmqQueueACL};
 use hamq_core::api::queue_manager::{GetMsmqCounter, GetMsmqQueueManager, SetMsmqQueueManager};
@@ -38,6 +43,9 @@ fn queues_messages_leases_files_and_rights() {
     a_large_file_goes_through_the_queue(&lab);
     rights_are_shown_and_changed(&lab);
     a_queue_manager_is_shown_and_limited(&lab);
+    single_message_transactions_are_asked_for_by_name(&lab);
+    what_pretends_to_be_signed_is_refused_by_name(&lab);
+    counters_are_had_at_the_port_that_the_resource_names(&lab);
 }
 
 fn properties_are_set_and_shown(lab: &Lab) {
@@ -120,6 +128,7 @@ fn a_leased_message_is_settled(lab: &Lab) {
             queue: queue(),
             lookup_id: aside.lookup_id,
             destination: format!("{QUEUE};later"),
+            ..MoveMsmqMessage::default()
         })
         .unwrap();
     let steps = lab
@@ -153,6 +162,15 @@ fn a_large_file_goes_through_the_queue(lab: &Lab) {
             ..SendMsmqQueue::default()
         })
         .unwrap();
+    for (retrieve_body, bytes) in [(false, 0), (true, content.len())] {
+        let peek = ReceiveMsmqQueue {
+            peek: true,
+            retrieve_body,
+            ..receive(QUEUE)
+        };
+        let peeked = lab.client.run(peek).unwrap().remove(0);
+        assert_eq!((peeked.body.0.len(), peeked.body_size), (bytes, 9_000_001));
+    }
     let nowhere = ReceiveMsmqQueue {
         out_file: Some(file("no/such/folder")),
         ..receive(QUEUE)
@@ -229,4 +247,114 @@ fn a_queue_manager_is_shown_and_limited(lab: &Lab) {
         })
         .unwrap();
     assert_eq!((counters.len(), counters[0].value), (1, 0));
+    let unlimited = SetMsmqQueueManager {
+        computer: computer(),
+        message_quota: Some("None".into()),
+        ..SetMsmqQueueManager::default()
+    };
+    lab.client.run(unlimited).unwrap();
+}
+
+fn single_message_transactions_are_asked_for_by_name(lab: &Lab) {
+    lab.new_queue("exact", true).unwrap();
+    lab.new_queue("loose", false).unwrap();
+    let path = |queue: &str| format!("VS1\\private$\\{queue}");
+    let send = |queue: &str| {
+        lab.client.run(SendMsmqQueue {
+            name: path(queue),
+            body: text("once"),
+            transactional: true,
+            ..SendMsmqQueue::default()
+        })
+    };
+    let take = |queue: &str| {
+        lab.client.run(ReceiveMsmqQueue {
+            transactional: true,
+            ..receive(&path(queue))
+        })
+    };
+    let set_aside = |queue: &str, lookup_id, transactional| {
+        lab.client.run(MoveMsmqMessage {
+            queue: path(queue),
+            lookup_id,
+            destination: format!("{};aside", path(queue)),
+            transactional,
+        })
+    };
+    send("exact").unwrap();
+    assert_eq!(take("exact").unwrap()[0].body.text(), Some("once"));
+    let [first, second] = [(); 2].map(|()| send("exact").unwrap().lookup_id);
+    set_aside("exact", first, false).unwrap();
+    set_aside("exact", second, true).unwrap();
+    assert_eq!(take("exact;aside").unwrap()[0].lookup_id, first);
+
+    let sent = lab.send("loose", "x").unwrap();
+    let refused = [
+        send("loose").unwrap_err(),
+        take("loose").unwrap_err(),
+        set_aside("loose", sent.lookup_id, true).unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.kind, ErrorKind::TransactionUsage, "{error}");
+    }
+    let peek = ReceiveMsmqQueue {
+        transactional: true,
+        peek: true,
+        ..receive(&path("loose"))
+    };
+    assert_eq!(lab.client.run(peek).unwrap_err().kind, ErrorKind::Usage);
+}
+
+fn what_pretends_to_be_signed_is_refused_by_name(lab: &Lab) {
+    lab.new_queue("plain", false).unwrap();
+    let name = "VS1\\private$\\plain";
+    let plain = || SendMsmqQueue {
+        name: name.into(),
+        body: text("x"),
+        ..SendMsmqQueue::default()
+    };
+    let signed = SendMsmqQueue {
+        authenticated: true,
+        ..plain()
+    };
+    let error = lab.client.run(signed).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UnsupportedOperation, "{error}");
+    assert!(error.hint.unwrap().contains("-ConnectorType"));
+    let connected = SendMsmqQueue {
+        privacy_level: Some("BodyAes".into()),
+        connector_type: Some("55ee8f33-cce9-11cf-b108-0020afd61ce9".into()),
+        soap_header: Some("<h/>".into()),
+        ..plain()
+    };
+    lab.client.run(connected).unwrap();
+    let found = &lab.client.run(receive(name)).unwrap()[0];
+    assert_eq!(found.privacy_level, "BodyAes");
+    assert_eq!(found.soap_header, "<h/>");
+}
+
+fn counters_are_had_at_the_port_that_the_resource_names(lab: &Lab) {
+    let set = |value: i64| {
+        lab.client.run(SetClusterParameter {
+            resource: "VS1-MSMQ".into(),
+            name: "MetricsPort".into(),
+            value: value.into(),
+        })
+    };
+    let error = set(70_000).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidParameter, "{error}");
+    set(9464).unwrap();
+    lab.client
+        .run(MoveClusterGroup {
+            name: "VS1".into(),
+            node: Some("n2".into()),
+            wait: Some(Millis(60_000)),
+        })
+        .unwrap();
+    let address = lab.address(101).unwrap();
+    let mut stream = TcpStream::connect((address.as_str(), 9464)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    assert!(page.contains("hamq_store_epoch{manager=\"VS1\"}"), "{page}");
 }

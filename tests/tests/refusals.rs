@@ -158,7 +158,7 @@ fn an_address_and_a_path_that_are_none_are_refused_when_they_are_typed() {
     let lab = lab_with_two_groups();
     for (resource_type, parameter) in [
         ("IP Address", "Address=127.0.9"),
-        ("IP Address", "Address=192.0.2.7"),
+        ("IP Address", "Address=224.0.0.1"),
         ("Physical Disk", "DiskPath=srv/vs1"),
     ] {
         let error = lab

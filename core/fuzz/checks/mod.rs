@@ -7,6 +7,7 @@
 
 pub(crate) mod frame_parser;
 pub(crate) mod name_parser;
+pub(crate) mod record_reader;
 
 /// A check and the name of its target.
 pub(crate) type Check = (&'static str, fn(&[u8]));
@@ -15,4 +16,5 @@ pub(crate) type Check = (&'static str, fn(&[u8]));
 pub(crate) const ALL: &[Check] = &[
     ("frame_parser", frame_parser::check),
     ("name_parser", name_parser::check),
+    ("record_reader", record_reader::check),
 ];

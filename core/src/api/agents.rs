@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use super::session::{Locate, Located, connect};
+use super::trust::Trust;
 use super::value::{Value, from_value};
 use super::wire::frame::append;
 use super::wire::payload::{append_command, read_command_reply};
 use super::wire::{Hello, Incoming, Kind, Role, VERSION};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::network::Endpoint;
+use crate::sys::trust::Channel;
 
 /// How often a running command's node is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_millis(250);
@@ -49,6 +50,8 @@ pub struct Agents {
     pub cluster: String,
     /// Its nodes.
     pub nodes: Vec<AgentAddress>,
+    /// What they are convinced by beyond loopback.
+    pub trust: Trust,
 }
 
 enum Failed {
@@ -114,7 +117,7 @@ impl Agents {
     /// # Errors
     /// Why not.
     pub async fn greet_at(&self, agent: &AgentAddress) -> Result<String> {
-        let (_, _, welcome) = connect(agent.address, &self.hello()).await?;
+        let (_, _, welcome) = connect(agent.address, &self.trust, &self.hello()).await?;
         Ok(welcome.name)
     }
 
@@ -126,10 +129,13 @@ impl Agents {
     ) -> Result<Result<Value>, Failed> {
         let mut out = Vec::new();
         append_command(&mut out, 1, name, arguments).map_err(Failed::Before)?;
-        let (mut stream, incoming, _) = connect(agent.address, &self.hello())
+        let (mut stream, incoming, _) = connect(agent.address, &self.trust, &self.hello())
             .await
             .map_err(Failed::Before)?;
-        let sent = stream.write_all(&out).await;
+        let sent = match stream.write_all(&out).await {
+            Ok(()) => stream.flush().await,
+            failed => failed,
+        };
         sent.map_err(|e| Failed::While(Error::system("send a command", &e)))?;
         outcome(stream, incoming).await.map_err(Failed::While)
     }
@@ -144,6 +150,10 @@ impl Agents {
     }
 
     fn nobody_answers(&self, failures: &[Error]) -> Error {
+        // One that answers and refuses is no cluster that is down.
+        if let Some(refused) = failures.iter().find(|e| e.kind == ErrorKind::AccessDenied) {
+            return refused.clone();
+        }
         let why: Vec<_> = failures
             .iter()
             .map(|error| error.message.as_str())
@@ -160,7 +170,7 @@ impl Agents {
 }
 
 /// Waits for the outcome of the one command of this connection.
-async fn outcome(mut stream: TcpStream, mut incoming: Incoming) -> Result<Result<Value>> {
+async fn outcome(mut stream: Channel, mut incoming: Incoming) -> Result<Result<Value>> {
     let mut ping = Vec::new();
     append(&mut ping, Kind::Ping, 0, |_| Ok(()))?;
     let mut heard = Instant::now();
@@ -176,7 +186,10 @@ async fn outcome(mut stream: TcpStream, mut incoming: Incoming) -> Result<Result
             Ok(Err(e)) => return Err(Error::system("wait for a command", &e)),
             Err(_) if heard.elapsed() > SILENCE_MAX => return Err(silent("it does not answer")),
             Err(_) => {
-                let sent = stream.write_all(&ping).await;
+                let sent = match stream.write_all(&ping).await {
+                    Ok(()) => stream.flush().await,
+                    failed => failed,
+                };
                 sent.map_err(|e| Error::system("wait for a command", &e))?;
             }
         }

@@ -16,17 +16,18 @@ use tokio::sync::watch;
 use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
 use super::local_cluster::LocalClusters;
-use super::queue_commands::{self, Sessions};
+use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
+use super::trust::ClientFile;
 use super::value::{Value, from_value, to_value};
 use crate::drill::commands::Drill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::sys::network::{AGENT_PORT, Endpoint};
 
-pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket};
+pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket, WrittenPart, give_up};
 
 /// Queues whose nature is remembered; then all are forgotten.
 const NATURES_MAX: usize = 10_000;
@@ -101,7 +102,8 @@ impl Client {
         })))
     }
 
-    /// Chooses the cluster that later commands are for: a name known in `home`, or `HOST[:PORT],…` of its nodes.
+    /// Chooses the cluster that later commands are for: a name known in `home`, `HOST[:PORT],…` of its nodes, or the file
+    /// that `New-ClusterClientCertificate` made.
     ///
     /// # Errors
     /// `ClusterNotFound`.
@@ -113,6 +115,12 @@ impl Client {
             }
             Err(error) => error,
         };
+        if let Some(file) = ClientFile::find(&self.0.options.home, target)? {
+            let agents = file.agents();
+            self.block_on(async { agents.greet().await })?;
+            self.choose(Chosen::Elsewhere(agents));
+            return Ok(());
+        }
         let looks_like_addresses = target.contains(['.', ':', ',']);
         if !looks_like_addresses {
             return Err(unknown);
@@ -121,6 +129,7 @@ impl Client {
             let mut agents = Agents {
                 cluster: String::new(),
                 nodes: addresses(target).await?,
+                trust: ClientFile::trust_in(&self.0.options.home)?,
             };
             agents.cluster = agents.greet().await?;
             Ok(agents)
@@ -374,6 +383,12 @@ impl Sessions for Client {
 
     fn nature(&self, path: &QueuePath) -> Option<bool> {
         lock(&self.0.natures).get(&self.nature_key(path)).copied()
+    }
+}
+
+impl Managers for Client {
+    fn manager(&self, computer: &str) -> Result<Box<dyn Asks + '_>> {
+        Ok(Box::new(Self::session(self, computer)?))
     }
 
     fn remember(&self, path: &QueuePath, transactional: Option<bool>) {

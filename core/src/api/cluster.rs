@@ -38,9 +38,9 @@ command! {
     /// Creates a cluster and starts its nodes.
     ///
     /// With -Local each node is a process on this machine with a loopback address, a data folder and a
-    /// log of its own, around one quorum disk (an SQLite file). The nodes belong to the session that
-    /// made them: they stop when it ends, however it ends. -Detach lets them outlive it; Stop-Cluster
-    /// ends them then.
+    /// log of its own, around one quorum disk (an SQLite file), or the etcd cluster that -Quorum names.
+    /// The nodes belong to the session that made them: they stop when it ends, however it ends. -Detach
+    /// lets them outlive it; Stop-Cluster ends them then.
     NewCluster = "New-Cluster" => ClusterInfo, at Client, risk Low, aliases [],
     {
         /// The cluster's name.
@@ -53,6 +53,8 @@ command! {
         detach "Detach": bool;
         /// The folder for the quorum disk and the nodes' data; by default one under the user's state folder.
         path "Path": Option<String>, completes File;
+        /// Where the cluster database lies instead: etcd://HOST:PORT,…/PREFIX (see docs/operating.md).
+        quorum "Quorum": Vec<String>;
         /// Heartbeat interval (default 100ms).
         same_subnet_delay "SameSubnetDelay": Option<Millis>;
         /// Missed heartbeats until a node counts as down (default 15).
@@ -64,6 +66,7 @@ command! {
     }
     examples {
         "New-Cluster -Name lab -Node n1,n2,n3 -Local" => "Three nodes on this machine.",
+        "New-Cluster -Name lab -Node n1,n2,n3 -Local -Quorum etcd://127.0.0.1:2379,127.0.0.2:2379,127.0.0.3:2379" => "The same, with the cluster database in etcd.",
     }
 }
 
@@ -97,6 +100,50 @@ command! {
         name "Name": Option<String>, position 0, pipeline value, completes Cluster;
     }
     examples { "Stop-Cluster lab" => "Stops the cluster lab." }
+}
+
+record! {
+    /// The cluster database of a cluster.
+    QuorumInfo as "ClusterQuorum", columns ["Cluster", "Quorum", "State", "Notices"], {
+        /// The cluster's name.
+        cluster "Cluster": String,
+        /// Where its database lies.
+        quorum "Quorum": String,
+        /// `Online`, or `Failed` when it does not answer.
+        state "State": String,
+        /// What an operator should know: members that do not answer, versions with known faults.
+        notices "Notices": Vec<String>,
+    }
+}
+
+command! {
+    /// Shows where the cluster database lies, and how it is.
+    GetClusterQuorum = "Get-ClusterQuorum" => QuorumInfo, at Client, risk None, aliases [],
+    {
+        /// The cluster's name; by default the one in use.
+        name "Cluster": Option<String>, position 0, completes Cluster;
+    }
+    examples { "Get-ClusterQuorum" => "The cluster in use." }
+}
+
+command! {
+    /// Moves the cluster database of a stopped cluster to another place.
+    ///
+    /// Everything is copied and compared; then the old place is marked as moved, so that no node can go on
+    /// with it, and the new one becomes the cluster's. What was interrupted is completed by the same command.
+    /// The old place is left as it is, with its mark.
+    SetClusterQuorum = "Set-ClusterQuorum" => QuorumInfo, at Client, risk High, aliases [],
+    {
+        /// The new place: etcd://HOST:PORT,…/PREFIX, or the path of an SQLite file.
+        quorum "Quorum": Vec<String>, position 0;
+        /// The cluster's name; by default the one in use.
+        name "Cluster": Option<String>, position 1, completes Cluster;
+        /// Do not ask.
+        force "Force": bool;
+    }
+    examples {
+        "Set-ClusterQuorum etcd://127.0.0.1:2379 lab -Force" => "From the quorum disk to etcd.",
+    }
 }
 
 command! {

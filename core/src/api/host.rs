@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use super::value::Value;
 use crate::error::Result;
+use crate::sys::trust::Caller;
 
 /// Runs commands by name: the node agent is one.
 pub trait CommandHost: Send + Sync + 'static {
@@ -15,4 +16,10 @@ pub trait CommandHost: Send + Sync + 'static {
         name: String,
         arguments: Value,
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
+
+    /// Whether who has proven to have a certificate of the cluster may still give commands.
+    ///
+    /// # Errors
+    /// `AccessDenied` for a node that was evicted.
+    fn admits(&self, caller: &Caller) -> Result<()>;
 }

@@ -1,5 +1,6 @@
 //! Commands that send, receive, move and follow messages.
 
+use super::protection::{self, CIPHER_WORDS, HASH_WORDS, PRIVACY_WORDS, SENDER_WORDS};
 use super::spec::{command, record};
 use super::value::{Body, Millis, Time};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,12 +31,12 @@ const ACKNOWLEDGE_WORDS: [&str; 8] = [
 
 record! {
     /// A message as it was received or peeked.
-    MessageInfo as "MsmqMessage", columns ["Label", "Body", "Priority", "LookupId"], {
+    MessageInfo as "MsmqMessage", columns ["Label", "Body", "BodySize", "Priority", "LookupId"], {
         /// The queue it is or was in.
         queue "Queue": String,
         /// A free text, up to 249 characters.
         label "Label": String,
-        /// The content: text where it is text, bytes otherwise. Above 4 MiB it stays empty for -Peek.
+        /// The content: text where it is text, bytes otherwise. Above 4 MiB a -Peek needs -RetrieveBody for it.
         body "Body": Body,
         /// How many bytes the content has.
         body_size "BodySize": u64,
@@ -101,6 +102,30 @@ record! {
         last_in_transaction "IsLastInTransaction": bool,
         /// The file that the content was written to; nothing: none.
         out_file "OutFile": Option<String>,
+        /// More of the SOAP header; empty for none.
+        soap_header "SoapHeader": String,
+        /// More of the SOAP body; empty for none.
+        soap_body "SoapBody": String,
+        /// The connector that protected it, a GUID; empty: none. Nothing below was verified by a queue manager.
+        connector_type "ConnectorType": String,
+        /// How its connector encrypted it: None, Body, BodyEnhanced or BodyAes.
+        privacy_level "PrivacyLevel": String,
+        /// The algorithm of that; empty: not said.
+        encryption_algorithm "EncryptionAlgorithm": String,
+        /// The encrypted key of that.
+        symmetric_key "SymmetricKey": Body,
+        /// Its connector's signature.
+        signature "Signature": Body,
+        /// The algorithm of the signature's hash; empty: not said.
+        hash_algorithm "HashAlgorithm": String,
+        /// The certificate (X.509, DER) that its connector gave.
+        sender_certificate "SenderCertificate": Body,
+        /// The type of the cryptographic provider; 0: not said.
+        provider_type "ProviderType": u64,
+        /// The name of the cryptographic provider.
+        provider_name "ProviderName": String,
+        /// What its sender is called by: None, Sid or QueueManager; empty: not said.
+        sender_id_type "SenderIdType": String,
     }
 }
 
@@ -192,11 +217,42 @@ command! {
         extension "Extension": Option<Body>;
         /// Send reports on its route.
         trace "Trace": bool;
+        /// Send it as a transaction of its own. A transactional queue needs no such word; another one refuses it.
+        transactional "Transactional": bool;
+        /// More of the SOAP header.
+        soap_header "SoapHeader": Option<String>;
+        /// More of the SOAP body.
+        soap_body "SoapBody": Option<String>;
+        /// Sign it. No queue manager can do that without a directory yet, so it is refused.
+        authenticated "Authenticated": bool;
+        /// The GUID of a connector: an application that says with it that it has itself protected the message.
+        connector_type "ConnectorType": Option<String>;
+        /// What an acknowledgement or a dead letter says, if a connector sends it (MQMSG_CLASS_*).
+        class "Class": Option<u64>;
+        /// How a connector has encrypted the content.
+        privacy_level "PrivacyLevel": Option<String>, completes Choice(&PRIVACY_WORDS);
+        /// The algorithm of that.
+        encryption_algorithm "EncryptionAlgorithm": Option<String>, completes Choice(&CIPHER_WORDS);
+        /// The encrypted key of that.
+        symmetric_key "SymmetricKey": Option<Body>;
+        /// A connector's signature.
+        signature "Signature": Option<Body>;
+        /// The algorithm of the signature's hash.
+        hash_algorithm "HashAlgorithm": Option<String>, completes Choice(&HASH_WORDS);
+        /// The certificate (X.509, DER) of the signature.
+        sender_certificate "SenderCertificate": Option<Body>;
+        /// The type of the cryptographic provider.
+        provider_type "ProviderType": Option<u64>;
+        /// The name of the cryptographic provider.
+        provider_name "ProviderName": Option<String>;
+        /// What the sender is called by.
+        sender_id_type "SenderIdType": Option<String>, completes Choice(&SENDER_WORDS);
     }
     examples {
         "Send-MsmqQueue VS1/private$/orders 'order 7' -Label new" => "Sends a text.",
         "Send-MsmqQueue VS1/private$/orders -BodyFile big.bin -TimeToBeReceived 5min" => "Sends a file that is worthless in five minutes.",
         "Send-MsmqQueue VS1/private$/jobs 'again' -Delay 30s -IdempotencyKey job7" => "Once, and not before 30 seconds have passed.",
+        "Send-MsmqQueue VS1/private$/jobs 'x' -AcknowledgeType FullReceive -AdminQueuePath VS1/private$/acks" => "Tells acks what became of it.",
     }
 }
 
@@ -231,6 +287,10 @@ command! {
         id "Id": Option<String>;
         /// Hide it for so long instead of deleting it.
         lease "Lease": Option<Millis>;
+        /// Take it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
+        transactional "Transactional": bool;
+        /// With -Peek: read contents above 4 MiB too, which else stay in the queue.
+        retrieve_body "RetrieveBody": bool;
         /// Write the content to this file; the message leaves the queue when the file is on disk.
         out_file "OutFile": Option<String>, completes File;
     }
@@ -238,6 +298,7 @@ command! {
         "Receive-MsmqQueue VS1/private$/orders -Timeout 5s" => "Takes the next message.",
         "Receive-MsmqQueue VS1/private$/orders -Peek -Count 10" => "Looks at the next ten.",
         "Receive-MsmqQueue VS1/private$/jobs -Lease 30s" => "Takes one for half a minute.",
+        "Receive-MsmqQueue VS1/private$/jobs -OutFile big.bin" => "Writes its content to a file, however large.",
         "Receive-MsmqQueue 'VS1/system$;DEADLETTER' -Peek" => "Looks at the first dead letter.",
     }
 }
@@ -278,6 +339,8 @@ command! {
         lookup_id "LookupId": u64, position 1, pipeline property;
         /// The path name of the subqueue, or of the queue it is to go back to.
         destination "DestinationQueue": String, position 2, completes Queue;
+        /// Move it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
+        transactional "Transactional": bool;
     }
     examples { "Move-MsmqMessage VS1/private$/orders 216172782113783810 'VS1/private$/orders;later'" => "Sets one aside." }
 }
@@ -339,6 +402,8 @@ impl MessageInfo {
     /// `StoreDamaged` when the bytes are no message.
     pub fn new(queue: String, received: &Received) -> Result<Self> {
         let message = received.message()?;
+        let security = message.security.unwrap_or_default();
+        let protection = protection::Shown::new(&security);
         let in_transaction = received.transaction;
         Ok(Self {
             queue,
@@ -378,6 +443,18 @@ impl MessageInfo {
             first_in_transaction: in_transaction.is_some_and(|sent| sent.first),
             last_in_transaction: in_transaction.is_some_and(|sent| sent.last),
             out_file: None,
+            soap_header: message.soap_header,
+            soap_body: message.soap_body,
+            connector_type: protection.connector_type,
+            privacy_level: protection.privacy_level,
+            encryption_algorithm: protection.encryption_algorithm,
+            symmetric_key: Body(security.symmetric_key),
+            signature: Body(security.signature),
+            hash_algorithm: protection.hash_algorithm,
+            sender_certificate: Body(security.sender_certificate),
+            provider_type: u64::from(security.provider_type),
+            provider_name: security.provider_name,
+            sender_id_type: protection.sender_id_type,
         })
     }
 }

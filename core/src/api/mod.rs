@@ -35,14 +35,18 @@ pub mod group;
 mod log_subject;
 pub mod message;
 pub mod metrics;
+pub mod network;
 pub mod node;
 pub mod parameter;
 pub mod policy;
+mod protection;
 pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
+pub mod trust;
 
+pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};
 
 /// Every command there is, by noun.
@@ -51,6 +55,8 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetCluster::SPEC,
     cluster::StartCluster::SPEC,
     cluster::StopCluster::SPEC,
+    cluster::GetClusterQuorum::SPEC,
+    cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
     policy::SetCluster::SPEC,
     node::AddClusterNode::SPEC,
@@ -83,6 +89,11 @@ pub const COMMANDS: &[&CommandSpec] = &[
     feature::InstallMsmqFeature::SPEC,
     feature::UninstallMsmqFeature::SPEC,
     feature::GetMsmqFeature::SPEC,
+    network::GetClusterNetwork::SPEC,
+    network::GetClusterNetworkInterface::SPEC,
+    network::SetClusterNetwork::SPEC,
+    trust::NewClusterJoinToken::SPEC,
+    trust::NewClusterClientCertificate::SPEC,
     explain::GetClusterLog::SPEC,
     explain::GetClusterWhy::SPEC,
     queue::NewMsmqQueue::SPEC,

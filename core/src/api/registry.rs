@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::agents::{AgentAddress, Agents};
+use crate::database::Location;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::folder;
 use crate::sys::network::AGENT_PORT;
@@ -18,8 +19,8 @@ pub struct ClusterEntry {
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
-    /// Its quorum disk.
-    pub database: PathBuf,
+    /// Where its database lies.
+    pub database: Location,
     /// Its nodes, in the order of their numbers.
     pub nodes: Vec<NodeEntry>,
     /// Heartbeat interval in milliseconds.
@@ -73,6 +74,7 @@ impl ClusterEntry {
         Agents {
             cluster: self.name.clone(),
             nodes: self.nodes.iter().map(NodeEntry::agent).collect(),
+            trust: super::trust::Trust::default(),
         }
     }
 
@@ -220,7 +222,7 @@ mod tests {
         ClusterEntry {
             name: name.into(),
             path: "/x".into(),
-            database: "/x/quorum/cluster.db".into(),
+            database: Location::Sqlite("/x/quorum/cluster.db".into()),
             nodes: vec![NodeEntry {
                 name: "n1".into(),
                 address: "127.9.9.1".parse().unwrap(),
@@ -249,6 +251,15 @@ mod tests {
         let error = registry.find("lab").unwrap_err();
         assert_eq!(error.kind, ErrorKind::ClusterNotFound);
         assert_eq!(error.hint.unwrap(), "known here: demo");
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_version_names_a_path() {
+        let mut old = serde_json::to_value(entry("lab")).unwrap();
+        assert_eq!(old["database"], "sqlite:///x/quorum/cluster.db");
+        old["database"] = "/x/quorum/cluster.db".into();
+        let read: ClusterEntry = serde_json::from_value(old).unwrap();
+        assert_eq!(read, entry("lab"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod record;
 pub mod view;
 
 pub mod group;
+pub mod network;
 pub mod node;
 pub mod resource;
 pub mod resource_type;

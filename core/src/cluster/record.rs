@@ -10,6 +10,8 @@
 //!  /policy             ClusterPolicy      /pause/<n>      Pause           paused by an operator
 //!  /departures/<n>     Departures         /drained/<g>    Drained         left a node that is drained
 //!                                         /held/<g>       Held            not started by itself
+//!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
+//!  /token/<id>         JoinToken
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
 //! ```
 
@@ -141,6 +143,50 @@ pub struct Session {
     pub address: String,
     /// Since when, by the wall clock.
     pub since_ms: u64,
+}
+
+/// An interface of a node with one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// `eth0`.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// The address's subnet: `10.0.0.0/24`.
+    pub subnet: String,
+    /// It is switched on and has a carrier.
+    pub up: bool,
+    /// A default route leads over it.
+    pub default_route: bool,
+}
+
+/// What a node has and hears of networks; written by its own agent when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInterfaces {
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Whom it hears where: node and subnet. `None` where there is only loopback.
+    pub hears: Option<BTreeSet<(String, String)>>,
+}
+
+/// A network of the cluster: a subnet that nodes have interfaces in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkConfig {
+    /// As it was spelled.
+    pub name: String,
+    /// `10.0.0.0/24`.
+    pub subnet: String,
+    /// 0 none, 1 the cluster's own traffic, 3 that and clients.
+    pub role: u64,
+}
+
+/// A permission to join, to be used once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinToken {
+    /// SHA-256 of its secret.
+    pub secret_hash: String,
+    /// By the wall clock.
+    pub expires_ms: u64,
 }
 
 /// A group's configuration.

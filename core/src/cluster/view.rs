@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
-    CLUSTER_KEY, ClusterConfig, Drained, FailRequest, Failures, GroupConfig, Held, MoveRequest,
-    NodeConfig, Owner, POLICY_KEY, Pause, RETIRED_KEY, ResourceConfig, ResourceStatus, Retired,
-    Session, decode, fold, key,
+    CLUSTER_KEY, ClusterConfig, Drained, FailRequest, Failures, GroupConfig, Held, JoinToken,
+    MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner, POLICY_KEY, Pause, RETIRED_KEY,
+    ResourceConfig, ResourceStatus, Retired, Session, decode, fold, key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -72,6 +72,12 @@ pub struct View {
     pub policy: Option<Versioned<ClusterPolicy>>,
     /// The resources of each group: what [`View::resources_of`] walks.
     members: BTreeMap<String, BTreeSet<String>>,
+    /// Interfaces of nodes.
+    pub interfaces: Table<NodeInterfaces>,
+    /// Networks.
+    pub networks: Table<NetworkConfig>,
+    /// Permissions to join.
+    pub tokens: Table<JoinToken>,
     /// Epochs of removed groups.
     pub retired: Option<Versioned<Retired>>,
     /// Keys whose value cannot be read; they are left alone.
@@ -161,6 +167,9 @@ impl View {
             "departures" => insert(&mut self.departures, name, value, version),
             "drained" => insert(&mut self.drained, name, value, version),
             "held" => insert(&mut self.held, name, value, version),
+            "interfaces" => insert(&mut self.interfaces, name, value, version),
+            "network" => insert(&mut self.networks, name, value, version),
+            "token" => insert(&mut self.tokens, name, value, version),
             _ => false,
         };
         if kind == "resource"
@@ -210,6 +219,9 @@ impl View {
             "departures" => drop(self.departures.remove(name)),
             "drained" => drop(self.drained.remove(name)),
             "held" => drop(self.held.remove(name)),
+            "interfaces" => drop(self.interfaces.remove(name)),
+            "network" => drop(self.networks.remove(name)),
+            "token" => drop(self.tokens.remove(name)),
             _ => {}
         }
     }

@@ -1,10 +1,12 @@
-//! Both backends give the same answers to any sequence of calls.
+//! All backends give the same answers to any sequence of calls.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
+use super::members::Members;
 use super::*;
 use crate::sys::clock::{Clock, FakeClock};
 
@@ -130,24 +132,89 @@ impl Side {
     }
 }
 
+/// A database whose clock goes a little faster than the steps say.
+struct Run {
+    side: Side,
+    clock: Arc<FakeClock>,
+    haste: u32,
+}
+
+impl Run {
+    fn new(make: impl FnOnce(Arc<dyn Clock>) -> Box<dyn Database>) -> Self {
+        let clock = Arc::new(FakeClock::default());
+        let database = make(Arc::clone(&clock) as Arc<dyn Clock>);
+        let side = Side {
+            database,
+            leases: Vec::new(),
+            seen: [0; KEYS.len()],
+        };
+        Self {
+            side,
+            clock,
+            haste: 0,
+        }
+    }
+
+    fn advance(&self, time: Duration) {
+        self.clock.advance(time + time * self.haste / 100);
+    }
+}
+
+/// Takes the steps on both sides, and compares what can be told.
+async fn agree(steps: &[Step], one: &mut Run, other: &mut Run) -> Result<(), TestCaseError> {
+    for (number, step) in steps.iter().enumerate() {
+        if let Step::Advance(seconds) = step {
+            let time = Duration::from_secs(*seconds);
+            one.advance(time);
+            other.advance(time);
+        }
+        let told = one.side.take(step, number).await;
+        prop_assert_eq!(told, other.side.take(step, number).await, "{:?}", step);
+    }
+    Ok(())
+}
+
+fn memory() -> Run {
+    Run::new(|clock| Box::new(MemoryDatabase::new(clock)))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn memory_and_sqlite_agree(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(FakeClock::default());
-        let time = || Arc::clone(&clock) as Arc<dyn Clock>;
-        let side = |database| Side { database, leases: Vec::new(), seen: [0; KEYS.len()] };
-        let sqlite = SqliteDatabase::open(folder.path().join("cluster.db"), time()).unwrap();
-        let mut sides = [side(Box::new(MemoryDatabase::new(time()))), side(Box::new(sqlite))];
-        for (number, step) in steps.iter().enumerate() {
-            if let Step::Advance(seconds) = step {
-                clock.advance(Duration::from_secs(*seconds));
-            }
-            let [memory, sqlite] = &mut sides;
-            let told = runtime.block_on(memory.take(step, number));
-            prop_assert_eq!(told, runtime.block_on(sqlite.take(step, number)), "{:?}", step);
-        }
+        let path = folder.path().join("cluster.db");
+        let mut sqlite = Run::new(|clock| Box::new(SqliteDatabase::open(path, clock).unwrap()));
+        runtime().block_on(agree(&steps, &mut memory(), &mut sqlite))?;
     }
+}
+
+#[test]
+#[ignore = "needs etcd: tests/run etcd"]
+fn on_etcd_memory_agrees_too() {
+    let members = Members::start(3);
+    let mut runner = TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(24)
+    });
+    let cases = std::cell::Cell::new(0);
+    let outcome = runner.run(&prop::collection::vec(step(), 1..60), |steps| {
+        cases.set(cases.get() + 1);
+        let location = members.location(&format!("hamq/case{}", cases.get()));
+        let Ok(Location::Etcd(location)) = location.parse() else {
+            panic!("{location}");
+        };
+        let mut etcd = Run::new(|clock| Box::new(EtcdDatabase::open(location, clock).unwrap()));
+        // An observer waits a hundredth longer than a lease lasts.
+        etcd.haste = 2;
+        runtime().block_on(agree(&steps, &mut memory(), &mut etcd))
+    });
+    outcome.unwrap();
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::members::Members;
 use super::*;
 use crate::sys::clock::{Clock, FakeClock};
 
@@ -13,18 +14,53 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A backend under test: opens further handles on one database.
 struct Lab {
     clock: Arc<FakeClock>,
-    open: Box<dyn Fn() -> Arc<dyn Database>>,
+    make: Box<dyn Fn() -> Arc<dyn Database>>,
+    opened: std::sync::Mutex<Vec<Arc<dyn Database>>>,
+    /// How much later than at its exact end a lease may be over.
+    slack: Duration,
     _folder: Option<tempfile::TempDir>,
+}
+
+impl Lab {
+    fn new(
+        clock: Arc<FakeClock>,
+        folder: Option<tempfile::TempDir>,
+        make: impl Fn() -> Arc<dyn Database> + 'static,
+    ) -> Self {
+        Self {
+            clock,
+            make: Box::new(make),
+            opened: std::sync::Mutex::default(),
+            slack: Duration::ZERO,
+            _folder: folder,
+        }
+    }
+
+    fn open(&self) -> Arc<dyn Database> {
+        let database = (self.make)();
+        self.opened.lock().unwrap().push(Arc::clone(&database));
+        database
+    }
+
+    /// So much time passes after every handle has seen what there is.
+    async fn pass_exactly(&self, time: Duration) {
+        let opened = self.opened.lock().unwrap().clone();
+        for database in opened {
+            database.read("").await.unwrap();
+        }
+        self.clock.advance(time);
+    }
+
+    /// At least so much time.
+    async fn pass(&self, time: Duration) {
+        self.pass_exactly(time + self.slack).await;
+    }
 }
 
 fn memory() -> Lab {
     let clock = Arc::new(FakeClock::default());
     let database = MemoryDatabase::new(clock.clone() as Arc<dyn Clock>);
-    Lab {
-        clock,
-        open: Box::new(move || Arc::new(database.clone())),
-        _folder: None,
-    }
+    Lab::new(clock, None, move || Arc::new(database.clone()))
 }
 
 fn sqlite() -> Lab {
@@ -32,10 +68,21 @@ fn sqlite() -> Lab {
     let clock = Arc::new(FakeClock::default());
     let path = folder.path().join("cluster.db");
     let time = clock.clone() as Arc<dyn Clock>;
+    Lab::new(clock, Some(folder), move || {
+        Arc::new(SqliteDatabase::open(&path, Arc::clone(&time)).unwrap())
+    })
+}
+
+/// Handles on one prefix of a real etcd, on a clock that a test moves.
+fn etcd(members: &Members, prefix: &str) -> Lab {
+    let clock = Arc::new(FakeClock::default());
+    let time = clock.clone() as Arc<dyn Clock>;
+    let location: Location = members.location(prefix).parse().unwrap();
     Lab {
-        clock,
-        open: Box::new(move || Arc::new(SqliteDatabase::open(&path, Arc::clone(&time)).unwrap())),
-        _folder: Some(folder),
+        slack: TTL / 50,
+        ..Lab::new(clock, None, move || {
+            open(&location, Arc::clone(&time)).unwrap()
+        })
     }
 }
 
@@ -79,6 +126,10 @@ macro_rules! on_every_backend {
     ($($story:ident),+ $(,)?) => {
         mod on_memory { $( #[tokio::test] async fn $story() { super::$story(super::memory()).await } )+ }
         mod on_sqlite { $( #[tokio::test] async fn $story() { super::$story(super::sqlite()).await } )+ }
+        /// On one etcd, so one after the other: each counts revisions.
+        async fn on_etcd(members: &Members) {
+            $( eprintln!(stringify!($story)); $story(etcd(members, stringify!($story))).await; )+
+        }
     };
 }
 
@@ -99,8 +150,14 @@ on_every_backend! {
     what_is_too_large_is_refused,
 }
 
+#[tokio::test]
+#[ignore = "needs etcd: tests/run etcd"]
+async fn on_etcd_every_story_is_the_same() {
+    on_etcd(&Members::start(3)).await;
+}
+
 async fn a_transaction_happens_whole_at_one_revision(lab: Lab) {
-    let (one, other) = ((lab.open)(), (lab.open)());
+    let (one, other) = (lab.open(), lab.open());
     let before = one.read("").await.unwrap().revision;
     let done = commit(&*one, vec![], vec![put("a", "1"), put("b", "2")]).await;
     assert_eq!(
@@ -133,7 +190,7 @@ async fn a_transaction_happens_whole_at_one_revision(lab: Lab) {
 }
 
 async fn a_guard_that_does_not_hold_writes_nothing(lab: Lab) {
-    let database = (lab.open)();
+    let database = lab.open();
     commit(&*database, vec![guard("a", 0)], vec![put("a", "1")]).await;
     let version = database.read("a").await.unwrap().entries[0].version;
     for wrong in [guard("a", 0), guard("a", version + 1), guard("b", 7)] {
@@ -152,7 +209,7 @@ async fn a_guard_that_does_not_hold_writes_nothing(lab: Lab) {
 }
 
 async fn a_prefix_reads_its_keys_in_order(lab: Lab) {
-    let database = (lab.open)();
+    let database = lab.open();
     let writes = ["o/b", "o/a", "o", "p/a", "O/a", "o0"]
         .map(|key| put(key, ""))
         .to_vec();
@@ -163,7 +220,7 @@ async fn a_prefix_reads_its_keys_in_order(lab: Lab) {
 }
 
 async fn an_entry_lives_exactly_as_long_as_its_lease(lab: Lab) {
-    let (one, other) = ((lab.open)(), (lab.open)());
+    let (one, other) = (lab.open(), lab.open());
     let lease = one.grant(TTL).await.unwrap();
     commit(
         &*one,
@@ -171,22 +228,22 @@ async fn an_entry_lives_exactly_as_long_as_its_lease(lab: Lab) {
         vec![put_leased("a", "", Some(lease)), put("b", "")],
     )
     .await;
-    lab.clock.advance(TTL - Duration::from_nanos(1));
+    lab.pass_exactly(TTL - Duration::from_nanos(1)).await;
     assert_eq!(other.read("a").await.unwrap().entries[0].lease, Some(lease));
     assert!(other.renew(lease).await.unwrap());
-    lab.clock.advance(TTL - Duration::from_nanos(1));
+    lab.pass_exactly(TTL - Duration::from_nanos(1)).await;
     assert_eq!(keys(&*other, "").await, ["a", "b"]);
-    lab.clock.advance(Duration::from_nanos(1));
+    lab.pass(Duration::from_nanos(1)).await;
     assert_eq!(keys(&*other, "").await, ["b"]);
     assert_eq!(keys(&*one, "").await, ["b"]);
 }
 
 async fn an_expired_key_counts_as_absent_for_guards(lab: Lab) {
-    let (one, other) = ((lab.open)(), (lab.open)());
+    let (one, other) = (lab.open(), lab.open());
     let lease = one.grant(TTL).await.unwrap();
     commit(&*one, vec![], vec![put_leased("a", "1", Some(lease))]).await;
     let version = one.read("a").await.unwrap().entries[0].version;
-    lab.clock.advance(TTL);
+    lab.pass(TTL).await;
     let late = commit(&*one, vec![guard("a", version)], vec![put("a", "late")]).await;
     assert_eq!(late, Commit::Refused);
     let claim = commit(&*other, vec![guard("a", 0)], vec![put("a", "2")]).await;
@@ -195,18 +252,18 @@ async fn an_expired_key_counts_as_absent_for_guards(lab: Lab) {
 }
 
 async fn an_expired_lease_never_comes_back(lab: Lab) {
-    let database = (lab.open)();
+    let database = lab.open();
     let lease = database.grant(TTL).await.unwrap();
-    lab.clock.advance(TTL);
+    lab.pass(TTL).await;
     assert!(!database.renew(lease).await.unwrap());
     assert!(!database.renew(LeaseId(lease.0 + 1000)).await.unwrap());
     assert_ne!(database.grant(TTL).await.unwrap(), lease);
 }
 
 async fn a_write_with_a_dead_lease_is_refused(lab: Lab) {
-    let database = (lab.open)();
+    let database = lab.open();
     let lease = database.grant(TTL).await.unwrap();
-    lab.clock.advance(TTL);
+    lab.pass(TTL).await;
     let outcome = commit(
         &*database,
         vec![],
@@ -217,7 +274,7 @@ async fn a_write_with_a_dead_lease_is_refused(lab: Lab) {
 }
 
 async fn revoking_removes_at_once_and_raises_the_revision(lab: Lab) {
-    let (one, other) = ((lab.open)(), (lab.open)());
+    let (one, other) = (lab.open(), lab.open());
     let lease = one.grant(TTL).await.unwrap();
     commit(
         &*one,
@@ -235,18 +292,18 @@ async fn revoking_removes_at_once_and_raises_the_revision(lab: Lab) {
 }
 
 async fn a_key_taken_over_without_a_lease_survives_the_former_lease(lab: Lab) {
-    let database = (lab.open)();
+    let database = lab.open();
     let lease = database.grant(TTL).await.unwrap();
     commit(&*database, vec![], vec![put_leased("a", "", Some(lease))]).await;
     commit(&*database, vec![], vec![put("a", "2")]).await;
-    lab.clock.advance(TTL);
+    lab.pass(TTL).await;
     assert_eq!(keys(&*database, "").await, ["a"]);
 }
 
 async fn of_many_claimers_exactly_one_wins(lab: Lab) {
     let claims: Vec<_> = (0..8)
         .map(|node| {
-            let database = (lab.open)();
+            let database = lab.open();
             tokio::spawn(async move {
                 let writes = vec![put("owner/VS1", &node.to_string())];
                 commit(&*database, vec![guard("owner/VS1", 0)], writes).await
@@ -262,11 +319,11 @@ async fn of_many_claimers_exactly_one_wins(lab: Lab) {
 
 async fn guarded_increments_are_not_lost(lab: Lab) {
     const EACH: u64 = 10;
-    let first = (lab.open)();
+    let first = lab.open();
     commit(&*first, vec![], vec![put("n", "0")]).await;
     let tasks: Vec<_> = (0..4)
         .map(|_| {
-            let database = (lab.open)();
+            let database = lab.open();
             tokio::spawn(async move {
                 let mut done = 0;
                 while done < EACH {
@@ -286,7 +343,7 @@ async fn guarded_increments_are_not_lost(lab: Lab) {
 }
 
 async fn a_watcher_on_another_handle_hears_of_a_commit(lab: Lab) {
-    let (one, other) = ((lab.open)(), (lab.open)());
+    let (one, other) = (lab.open(), lab.open());
     let mut watch = other.watch();
     for round in 0..20 {
         let Commit::Done { revision } =
@@ -301,20 +358,20 @@ async fn a_watcher_on_another_handle_hears_of_a_commit(lab: Lab) {
 }
 
 async fn a_watcher_hears_of_an_expiry_by_itself(lab: Lab) {
-    let (one, other) = ((lab.open)(), (lab.open)());
+    let (one, other) = (lab.open(), lab.open());
     let lease = one.grant(TTL).await.unwrap();
     commit(&*one, vec![], vec![put_leased("a", "", Some(lease))]).await;
     let mut watch = other.watch();
     while other.read("").await.unwrap().revision > *watch.borrow_and_update() {
         changed(&mut watch).await;
     }
-    lab.clock.advance(TTL);
+    lab.pass(TTL).await;
     changed(&mut watch).await;
     assert_eq!(keys(&*other, "").await, [""; 0]);
 }
 
 async fn what_is_too_large_is_refused(lab: Lab) {
-    let database = (lab.open)();
+    let database = lab.open();
     let long = "k".repeat(KEY_BYTES_MAX + 1);
     let many = vec![put("a", ""); TRANSACTION_ITEMS_MAX + 1];
     for writes in [vec![put("", "")], vec![put(&long, "")], many] {
@@ -325,5 +382,5 @@ async fn what_is_too_large_is_refused(lab: Lab) {
         let error = database.commit(transaction).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidParameter);
     }
-    assert_eq!(database.read("").await.unwrap().revision, 0);
+    assert_eq!(keys(&*database, "").await, [""; 0]);
 }

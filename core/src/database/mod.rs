@@ -1,28 +1,42 @@
 //! The cluster database: a small, ordered, versioned key-value store with leases and guarded transactions.
 //!
 //! Everything that nodes agree on lies here. Each decision is a guarded transaction, never "read, then
-//! act" (DESIGN.md D1). Two backends: SQLite in a shared file (`sqlite`, the quorum disk of one machine)
-//! and memory (`memory`, for tests and simulation); etcd comes later behind the same trait.
+//! act" (DESIGN.md D1). Three backends: SQLite in a shared file (`sqlite`, the quorum disk of one machine),
+//! etcd (`etcd`, for several machines), and memory (`memory`, for tests and simulation).
 //!
 //! ```text
-//!  agent ── read/commit/grant/renew/revoke ──> Database ──> sqlite::store (one file, many processes)
-//!        <───────────── watch ───────────────          └─> memory        (one process)
+//!  location ── open ──┐
+//!  agent ── read/commit/grant/renew/revoke ──> Database ──> sqlite::store  (one file, many processes)
+//!        <───────────── watch ───────────────          ├─> etcd::session  (some members, many machines)
+//!                                                      └─> memory         (one process)
+//!  migration ── read, copy, verify, retire ──> from one to another
 //! ```
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::clock::Clock;
 
+pub mod etcd;
+pub mod location;
 pub mod memory;
+pub mod migration;
 pub mod sqlite;
 
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+#[path = "../../../tests/src/etcd.rs"]
+#[expect(unreachable_pub, reason = "shared with the tests of whole clusters")]
+mod members;
 
+pub use etcd::EtcdDatabase;
+pub use location::Location;
 pub use memory::MemoryDatabase;
 pub use sqlite::SqliteDatabase;
 
@@ -133,8 +147,54 @@ pub trait Database: Send + Sync + 'static {
     /// expiry of a lease. It carries the last revision seen; a spurious change is allowed, a lost one is not.
     fn watch(&self) -> tokio::sync::watch::Receiver<u64>;
 
-    /// Where it lies, for people: `sqlite:///srv/lab/quorum/cluster.db`.
+    /// Where it lies: `sqlite:///srv/lab/quorum/cluster.db`. [`Location`] reads it.
     fn location(&self) -> String;
+
+    /// Marks the database as moved to `successor` for good: from then on every call of every handle is
+    /// refused and says so. Happens only if nothing was written after `revision`.
+    fn retire(&self, revision: u64, successor: &str) -> Answer<Commit> {
+        let (_, _) = (revision, successor);
+        let text = format!("{} cannot be marked as moved", self.location());
+        let error = Error::new(ErrorKind::InvalidRequest, text);
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Where it has moved, if it has.
+    fn retired(&self) -> Answer<Option<String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// What an operator should know about it: members that do not answer, versions with known faults.
+    fn notices(&self) -> Answer<Vec<String>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+/// Opens the database at a location.
+///
+/// # Errors
+/// Those of the backend.
+pub fn open(location: &Location, clock: Arc<dyn Clock>) -> Result<Arc<dyn Database>> {
+    Ok(match location {
+        Location::Sqlite(path) => Arc::new(SqliteDatabase::open(path, clock)?),
+        Location::Etcd(etcd) => Arc::new(EtcdDatabase::open(etcd.clone(), clock)?),
+    })
+}
+
+/// The error of every call of a database that has moved, or whose rows are gone.
+fn moved(from: &Location, to: Option<String>) -> Error {
+    match to {
+        Some(to) => Error::new(
+            ErrorKind::InvalidState,
+            format!("the cluster database {from} has moved to {to}"),
+        )
+        .hint("start the nodes with --database and the new place"),
+        None => Error::new(
+            ErrorKind::StoreDamaged,
+            format!("the cluster database {from} is gone, or of another format"),
+        )
+        .hint("look with `etcdctl get --prefix` at what is there; restore it from a backup"),
+    }
 }
 
 /// Refuses a transaction that is larger than any honest one.

@@ -167,8 +167,10 @@ pub(super) fn head(bytes: &[u8], token: Token) -> Option<Head> {
         return None;
     }
     let payload = usize::try_from(u32_at(head, 32)).ok()?;
+    // The last number is nobody's: there is always a next one.
+    let number = Some(u64_at(head, 24)).filter(|number| *number < u64::MAX)?;
     Some(Head {
-        number: u64_at(head, 24),
+        number,
         length: BATCH_HEADER_BYTES.checked_add(payload)?,
     })
 }

@@ -321,6 +321,8 @@ fn chain(all: &BTreeMap<SegmentId, Option<Header>>, needed_from: u32) -> Vec<Lin
             Some(h) if all.contains_key(&h.previous) || h.previous.number >= needed_from => {
                 Some(h.previous)
             }
+            // It says itself that nothing was before it.
+            None if header.is_some_and(|h| h.previous.number == 0) => None,
             _ => older(all, id),
         };
         if previous.is_none_or(|h| next != Some(h.previous)) {

@@ -101,7 +101,7 @@ fn choose_token(disk: &dyn Disk, epoch: Option<u64>) -> Result<Token> {
     let segments = names.iter().filter_map(|n| SegmentId::parse(n));
     let stored = segments.map(|id| id.token).chain(fence::claims(&names));
     let stored = stored.max().unwrap_or_default();
-    let epoch = epoch.unwrap_or(stored.epoch + 1);
+    let epoch = epoch.unwrap_or(stored.epoch.saturating_add(1));
     if epoch < stored.epoch {
         return Err(Error::new(
             ErrorKind::Fenced,
@@ -116,7 +116,7 @@ fn choose_token(disk: &dyn Disk, epoch: Option<u64>) -> Result<Token> {
     Ok(Token {
         epoch,
         incarnation: if epoch == stored.epoch {
-            stored.incarnation + 1
+            stored.incarnation.saturating_add(1)
         } else {
             0
         },

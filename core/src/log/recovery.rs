@@ -189,7 +189,13 @@ pub(super) fn recover(
             stored: &stored,
             found: &mut result.found,
         };
-        let id = chain[index].id;
+        let (id, first) = (chain[index].id, chain[index].first_batch);
+        if index < start && first != next {
+            return Err(damaged(format!(
+                "segment {} begins with batch {first}, and batch {next} is missing",
+                id.file_name()
+            )));
+        }
         (result.head_end, next) = reader.read(disk, offset, next, sealed)?;
         let sealed = Sealed::earlier(id, result.head_end);
         result.segments.insert(id.number, sealed);

@@ -37,8 +37,10 @@ impl SegmentId {
 
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (number, token) = name.strip_suffix(".seg")?.split_once('-')?;
+        // The last number is nobody's: there is always a next one.
+        let number = number.parse().ok().filter(|number| *number < u32::MAX)?;
         Some(Self {
-            number: number.parse().ok()?,
+            number,
             token: Token::parse(token)?,
         })
     }

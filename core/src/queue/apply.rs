@@ -396,10 +396,10 @@ impl State {
         if !arrival.key.is_empty() {
             let queue = self.queue_mut(arrival.queue)?;
             let window = queue.properties.duplicate_window_ms;
-            let lookup_id = arrival.lookup_id;
+            let message = (arrival.lookup_id, arrival.express);
             queue
                 .keys
-                .remember(&arrival.key, lookup_id, on.time_ms, window);
+                .remember(&arrival.key, message, on.time_ms, window);
         }
         self.put_in(
             pages,
@@ -586,9 +586,8 @@ impl State {
     ) -> Result<()> {
         for (number, lookup_id) in taken {
             let by = Holder::Branch(branch.clone());
-            if !self.queue_mut(*number)?.lock(pages, *lookup_id, by)? {
-                return Err(not_there(*number, *lookup_id));
-            }
+            // One that is not there was only in memory, before a restart: it is taken by nobody.
+            self.queue_mut(*number)?.lock(pages, *lookup_id, by)?;
         }
         let mut stored = effects.to_vec();
         for effect in &mut stored {

@@ -305,13 +305,7 @@ impl Change {
 
     /// Appends the bytes to `out`, and to `parts` where in them each content lies, from the end of `out` as it
     /// was. `client` is the number of the request's client; `skip` says which effects are not written; it may be short.
-    pub(super) fn encode(
-        &self,
-        out: &mut Vec<u8>,
-        parts: &mut Vec<Part>,
-        client: u32,
-        skip: &[bool],
-    ) {
+    pub fn encode(&self, out: &mut Vec<u8>, parts: &mut Vec<Part>, client: u32, skip: &[bool]) {
         let start = out.len();
         let mut to = Encoder(out);
         to.u8(VERSION);
@@ -337,10 +331,7 @@ impl Change {
     ///
     /// # Errors
     /// `StoreDamaged` for anything else.
-    pub(super) fn decode(
-        bytes: &[u8],
-        client: &dyn Fn(u32) -> Option<Uuid>,
-    ) -> Result<(Self, Vec<Part>)> {
+    pub fn decode(bytes: &[u8], client: &dyn Fn(u32) -> Option<Uuid>) -> Result<(Self, Vec<Part>)> {
         let mut from = Decoder::new(bytes);
         if from.u8()? != VERSION {
             return Err(malformed("unknown version"));

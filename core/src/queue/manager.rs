@@ -19,6 +19,7 @@ use super::serve::{Replies, Serve};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 use crate::sys::disk::Disk;
+use crate::sys::network::own_user;
 
 /// Requests that wait for the thread at most; more block their submitter.
 const CHANNEL_REQUESTS_MAX: usize = 8192;
@@ -145,7 +146,8 @@ impl Manager {
             *lock(&kept) = Some(error.clone());
             on_failure(error);
         });
-        let access = Arc::new(Access::owner_of_all(options.owner.clone()));
+        // What this process asks, its user asks: queues belong to a user, whoever serves them later.
+        let access = Arc::new(Access::owner_of_all(own_user().name));
         let name = format!("queues of {}", options.name);
         let (engine, report) = Engine::open(disk, Arc::clone(&clock), options, tuning)?;
         let driver = Driver {

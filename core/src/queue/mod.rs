@@ -22,6 +22,7 @@ pub mod state;
 pub mod stored_queue;
 pub mod transaction;
 
+mod absent;
 mod apply;
 mod change_codec;
 pub(crate) mod codec;

@@ -65,6 +65,8 @@ impl Engine {
             .wrapping_mul(0x0001_0001)
             | 1;
         state.finish_replay(&contents, first_lease)?;
+        let boot_ms = u64::try_from(clock.boot().as_millis()).unwrap_or(u64::MAX);
+        state.await_uploaders(boot_ms);
         if state.guid().is_nil() {
             create_store(&mut state, &mut log)?;
         }

@@ -292,7 +292,7 @@ impl Outcomes {
     pub fn restore(&mut self, id: Uuid, client: Client) {
         self.idle.insert((client.last_ms / IDLE_STEP_MS, id));
         self.numbers.insert(client.number, id);
-        self.next_number = self.next_number.max(client.number + 1);
+        self.next_number = self.next_number.max(client.number.saturating_add(1));
         self.clients.insert(id, client);
     }
 

@@ -401,10 +401,14 @@ pub enum Request {
     },
     /// Transactions that are prepared and not resolved. -> [`Reply::Branches`]
     ListPrepared,
-    /// The next part of a large body, in order. -> [`Reply::Done`]
+    /// The next part of a large body, in order; an empty one gives the body up. -> [`Reply::Done`]
+    ///
+    /// What was written outlives the connection and the queue manager, for ten minutes without its client.
     WriteBody {
         /// Which.
         body: BodyId,
+        /// How many bytes of it were written before: a body of which something is missing is refused.
+        offset: u64,
         /// The part, up to 4 MiB.
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,

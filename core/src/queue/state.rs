@@ -95,6 +95,8 @@ pub struct State {
     pub(super) transactions: BTreeMap<(Uuid, TransactionId), OpenTransaction>,
     pub(super) prepared: BTreeMap<BranchId, PreparedTransaction>,
     pub(super) uploads: BTreeMap<(Uuid, BodyId), Upload>,
+    /// Whose uploads wait for their return.
+    pub(super) absent: super::absent::Absent,
     /// Delayed messages by time.
     pub(super) due: BTreeSet<(u64, u32, u64)>,
     /// Leases by their end on the boot clock.
@@ -132,6 +134,7 @@ impl Default for State {
             transactions: BTreeMap::new(),
             prepared: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            absent: super::absent::Absent::default(),
             due: BTreeSet::new(),
             leases: BTreeSet::new(),
             next_lease: 1,
@@ -339,11 +342,15 @@ impl State {
         }
         self.counter = self.counter.max(self.reserved);
         self.next_lease = first_lease.max(1);
-        let uploads: Vec<_> = std::mem::take(&mut self.uploads).into_values().collect();
-        for upload in uploads {
-            self.release_all(upload.parts.iter().copied());
-        }
         Ok(())
+    }
+
+    /// Whoever was writing a body has yet to come back: the store was closed since.
+    pub fn await_uploaders(&mut self, boot_ms: u64) {
+        let clients: Vec<_> = self.uploads.keys().map(|key| key.0).collect();
+        for client in clients {
+            self.absent.leaves(client, boot_ms);
+        }
     }
 
     /// Who held a message does not take it.

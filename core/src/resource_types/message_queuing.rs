@@ -92,6 +92,11 @@ impl MessageQueuing {
         command.push(places.store.clone().into());
         command.extend(["--listen", &listen, "--epoch", &epoch, "--owner"].map(OsString::from));
         command.push(context.node.clone().into());
+        let port = context.number("MetricsPort", 0)?;
+        if port != 0 {
+            let metrics = format!("{}:{port}", bracketed(places.address));
+            command.extend(["--metrics".into(), metrics.into()]);
+        }
         if context.number("Coherent", 1)? == 0 {
             // Without a lease that we know of it may acknowledge nothing before the first line.
             let until = self.lease_until.unwrap_or_default().as_millis();

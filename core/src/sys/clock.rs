@@ -28,6 +28,14 @@ impl Clock for SystemClock {
     }
 }
 
+/// The year of a moment of the wall clock, for the dates in certificates.
+#[must_use]
+pub fn year_of(wall_ms: u64) -> i32 {
+    let ms = i64::try_from(wall_ms).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    i32::from(moment.to_zoned(jiff::tz::TimeZone::UTC).year())
+}
+
 fn to_duration(time: rustix::time::Timespec) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);

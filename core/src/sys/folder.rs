@@ -15,10 +15,33 @@ const RECORD_BYTES_MAX: u64 = 64 * 1024;
 /// # Errors
 /// What the system says.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, 0o666)
+}
+
+/// As [`write_durably`], for this user alone.
+///
+/// # Errors
+/// What the system says.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, 0o600)
+}
+
+/// Creates a folder, and those above it, for this user alone; one that is there is left as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_secret(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(path);
+    made.map_err(|e| Error::system(format_args!("create {}", path.display()), &e))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.new", std::process::id()));
     let temporary = Path::new(&temporary);
-    let written = write_synced(temporary, bytes)
+    let written = write_synced(temporary, bytes, mode)
         .and_then(|()| std::fs::rename(temporary, path))
         .and_then(|()| sync_folder_of(path));
     written.map_err(|e| {
@@ -27,8 +50,11 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
+fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(mode);
+    let mut file = options.open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

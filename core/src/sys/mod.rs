@@ -12,3 +12,4 @@ pub mod local_node;
 pub mod log_file;
 pub mod network;
 pub mod process;
+pub mod trust;

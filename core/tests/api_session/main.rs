@@ -33,6 +33,7 @@ use hamq_core::queue::request::{
 };
 use hamq_core::queue::serve::{Replies, Serve};
 use hamq_core::sys::network::{Listener, listen};
+use hamq_core::sys::trust::Door;
 use hamq_core::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
@@ -183,8 +184,14 @@ impl State {
                     false => Ok(Reply::Messages(found)),
                 }
             }
-            Request::WriteBody { body, bytes } => {
-                self.bodies.entry(body.0).or_default().extend(bytes);
+            Request::WriteBody {
+                body,
+                offset,
+                bytes,
+            } => {
+                let written = self.bodies.entry(body.0).or_default();
+                assert_eq!(written.len() as u64, *offset, "in order and without a gap");
+                written.extend(bytes);
                 Ok(Reply::Done)
             }
             Request::ReadBody {
@@ -419,7 +426,7 @@ impl Stage {
         let listener = self.machine.block_on(async { listen(agent) }).unwrap();
         let host = Arc::new(Agent(self.at));
         self.machine
-            .spawn(serve_commands(listener, host, "lab".into()));
+            .spawn(serve_commands(listener, Door::Open, host, "lab".into()));
         self.client
             .connect(&format!("{},{agent}", address(7800)))
             .unwrap();
@@ -437,6 +444,10 @@ impl Drop for Stage {
 struct Agent(SocketAddr);
 
 impl CommandHost for Agent {
+    fn admits(&self, _: &hamq_core::sys::trust::Caller) -> hamq_core::Result<()> {
+        Ok(())
+    }
+
     fn run(
         &self,
         name: String,

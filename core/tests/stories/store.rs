@@ -79,6 +79,36 @@ impl Store {
         }
     }
 
+    /// One that is there already, opened at the time that the clock always begins with; its clients go on behind
+    /// this number of a request.
+    #[allow(
+        dead_code,
+        reason = "the tests that share this file use different parts"
+    )]
+    pub fn on(disk: &FakeDisk, sequence: u64) -> Self {
+        let clock = Arc::new(FakeClock::default());
+        let snapshot_bytes = 1024 * 1024;
+        Self {
+            engine: open(disk, &clock, snapshot_bytes),
+            disk: disk.clone(),
+            clock,
+            sequences: HashMap::from([(ANN, sequence), (BOB, sequence)]),
+            tickets: 0,
+            told: HashMap::new(),
+            last: HashMap::new(),
+            snapshot_bytes,
+        }
+    }
+
+    /// What of it would be left if it died now.
+    #[allow(
+        dead_code,
+        reason = "the tests that share this file use different parts"
+    )]
+    pub fn left(&self) -> FakeDisk {
+        self.disk.crash(7, Survivors::None)
+    }
+
     /// The process dies, nothing that was not synced is left, and another one opens the store.
     pub fn crash(&mut self) {
         let left = self.disk.crash(7, Survivors::None);
@@ -162,6 +192,22 @@ impl Store {
         let ticket = self.hand_in(client, sequence, sequence, request);
         self.step();
         ticket
+    }
+
+    /// A request that does not wait, under a number of the caller's choice.
+    #[allow(
+        dead_code,
+        reason = "the tests that share this file use different parts"
+    )]
+    pub fn submit_as(
+        &mut self,
+        client: u128,
+        sequence: u64,
+        acknowledged: u64,
+        request: Request,
+    ) -> Result<Reply> {
+        let ticket = self.hand_in(client, sequence, acknowledged, request);
+        self.told(ticket).expect("it does not wait")
     }
 
     fn hand_in(

@@ -327,6 +327,7 @@ fn the_body_of_an_encrypted_message_is_not_given_back() {
     let security = hamq_core::queue::message::Security {
         privacy_level: 5,
         symmetric_key: vec![1; 32],
+        connector_type: Some(uuid::Uuid::from_u128(1)),
         ..Default::default()
     };
     secret.security = Some(Box::new(security));

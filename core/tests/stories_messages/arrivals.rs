@@ -3,7 +3,8 @@
 use hamq_core::ErrorKind;
 use hamq_core::queue::message::{Delivery, Message};
 use hamq_core::queue::request::{
-    BodyId, BodySource, MachineProperties, Reply, Request, Take, Transaction, TransactionId,
+    BodyId, BodySource, MachineProperties, PrivacyLevel, Reply, Request, Take, Transaction,
+    TransactionId,
 };
 
 use crate::world::*;
@@ -161,11 +162,19 @@ fn a_key_counts_within_a_transaction_and_between_two() {
 }
 
 fn write(world: &mut World, user: &str, body: u64, bytes: &[u8]) {
-    let request = Request::WriteBody {
+    write_at(world, user, body, 0, bytes);
+}
+
+fn write_at(world: &mut World, user: &str, body: u64, offset: u64, bytes: &[u8]) {
+    world.ask_as(user, part(body, offset, bytes)).unwrap();
+}
+
+fn part(body: u64, offset: u64, bytes: &[u8]) -> Request {
+    Request::WriteBody {
         body: BodyId(body),
+        offset,
         bytes: bytes.to_vec(),
-    };
-    world.ask_as(user, request).unwrap();
+    }
 }
 
 fn send_large(
@@ -203,8 +212,8 @@ fn a_large_body_is_written_and_read_in_parts() {
     for restart in RESTARTS {
         let mut world = World::new();
         world.create("q");
-        for part in ["first ", "second ", "third"] {
-            write(&mut world, OWNER, 1, part.as_bytes());
+        for (offset, part) in [(0, "first "), (6, "second "), (13, "third")] {
+            write_at(&mut world, OWNER, 1, offset, part.as_bytes());
         }
         send_large(&mut world, "q", 1, Transaction::None).unwrap();
         world.restart(restart);
@@ -300,34 +309,69 @@ fn a_body_belongs_to_one_message_and_to_who_wrote_it() {
 }
 
 #[test]
-fn an_unfinished_body_ends_with_its_session_and_with_a_restart() {
+fn an_unfinished_body_goes_on_after_a_lost_connection_and_a_restart() {
+    for restart in RESTARTS {
+        let mut world = World::new();
+        world.create("q");
+        write(&mut world, OWNER, 1, b"one ");
+        world.end_session(OWNER);
+        world.advance(9 * 60);
+        write_at(&mut world, OWNER, 1, 4, b"two ");
+        world.advance(9 * 60);
+        world.restart(restart);
+        world.advance(9 * 60);
+        write_at(&mut world, OWNER, 1, 8, b"three");
+        send_large(&mut world, "q", 1, Transaction::None).unwrap();
+        world.restart(restart);
+        let lookup_id = world.peek_all("q")[0].lookup_id;
+        let source = BodySource::Message {
+            queue: "q".into(),
+            lookup_id,
+        };
+        let whole = read(&mut world, source, 0, 100).unwrap();
+        assert_eq!(whole, b"one two three");
+    }
+}
+
+#[test]
+fn a_body_whose_client_stays_away_is_dropped_and_never_goes_on_without_its_beginning() {
+    for restart in RESTARTS {
+        let mut world = World::new();
+        world.create("q");
+        write(&mut world, OWNER, 1, b"the beginning ");
+        world.end_session(OWNER);
+        world.restart(restart);
+        world.advance(10 * 60 + 1);
+        world.restart(restart);
+        let error = world.ask(part(1, 14, b"and the end")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidParameter);
+        assert!(error.message.contains("14"), "{error}");
+        send_large(&mut world, "q", 1, Transaction::None).unwrap_err();
+        assert_eq!(world.count("q"), 0);
+    }
+}
+
+#[test]
+fn a_body_that_is_given_up_is_gone_unless_a_transaction_uses_it() {
     let mut world = World::new();
-    world.create("q");
-    write(&mut world, OWNER, 1, b"unfinished");
-    world.end_session(OWNER);
-    send_large(&mut world, "q", 1, Transaction::None).unwrap_err();
-    write(&mut world, OWNER, 1, b"whole");
+    world.create_transactional("t");
+    write(&mut world, OWNER, 1, b"given up");
+    world.ask(part(1, 0, b"")).unwrap();
+    write(&mut world, OWNER, 1, b"anew");
+    world.begin(7);
+    send_large(&mut world, "t", 1, Transaction::In(TransactionId(7))).unwrap();
+    let error = world.ask(part(1, 0, b"")).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidParameter);
+    world.commit(7).unwrap();
     world.restart(Restart::Crash);
-    send_large(&mut world, "q", 1, Transaction::None).unwrap_err();
-    write(&mut world, OWNER, 1, b"whole");
-    send_large(&mut world, "q", 1, Transaction::None).unwrap();
-    world.restart(Restart::Crash);
-    assert_eq!(
-        world.status("q").bytes_in_queue,
-        5,
-        "no part of the unfinished ones"
-    );
+    assert_eq!(world.status("t").bytes_in_queue, 4);
 }
 
 #[test]
 fn parts_and_unfinished_bodies_are_bounded() {
     let mut world = World::new();
-    let part = |bytes: usize, body: u64| Request::WriteBody {
-        body: BodyId(body),
-        bytes: vec![0; bytes],
-    };
+    let part = |bytes: usize, body: u64| part(body, 0, &vec![0; bytes]);
     let kind = |reply: hamq_core::Result<Reply>| reply.unwrap_err().kind;
-    assert_eq!(kind(world.ask(part(0, 1))), ErrorKind::IllegalPropertyValue);
     assert_eq!(
         kind(world.ask(part(4 * 1024 * 1024 + 1, 1))),
         ErrorKind::IllegalPropertyValue
@@ -339,7 +383,7 @@ fn parts_and_unfinished_bodies_are_bounded() {
         kind(world.ask(part(1, 64))),
         ErrorKind::InsufficientResources
     );
-    world.ask(part(1, 63)).unwrap();
+    world.ask(self::part(63, 1, b"2")).unwrap();
     world.ask_as("alice", part(1, 64)).unwrap();
 }
 
@@ -443,4 +487,53 @@ fn an_express_message_that_stopped_its_queue_does_not_stop_it_after_it_is_lost()
         world.send("q", &message("goes on", |_| {})).unwrap();
         assert_eq!(body(&world.receive("q").unwrap()), "goes on");
     }
+}
+
+#[test]
+fn nothing_passes_for_signed_or_encrypted_that_nobody_has_signed_or_encrypted() {
+    use hamq_core::queue::message::Security;
+    let mut world = World::new();
+    world.create("q");
+    world.create_with("authentic", |p| p.authenticate = true);
+    world.create_with("secret", |p| p.privacy = PrivacyLevel::Body);
+    world.create_with("open", |p| p.privacy = PrivacyLevel::None);
+    let with = |change: fn(&mut Security)| {
+        message("x", |m| {
+            let mut security = Security::default();
+            change(&mut security);
+            m.security = Some(Box::new(security));
+        })
+    };
+    let connector = Some(uuid::Uuid::from_u128(7));
+    let kind = |world: &mut World, queue: &str, message: &Message| {
+        world.send(queue, message).map_err(|error| error.kind).err()
+    };
+    let forged = [
+        with(|s| s.signature = b"forged".to_vec()),
+        with(|s| s.authentication_level = 1),
+        with(|s| s.privacy_level = 1),
+    ];
+    for message in &forged {
+        for queue in ["q", "authentic", "secret", "open"] {
+            let refused = kind(&mut world, queue, message);
+            assert_eq!(refused, Some(ErrorKind::UnsupportedOperation), "{queue}");
+        }
+    }
+    let mut signed = with(|s| s.signature = b"by a connector".to_vec());
+    let mut encrypted = with(|s| s.privacy_level = 5);
+    for message in [&mut signed, &mut encrypted] {
+        message.security.as_mut().unwrap().connector_type = connector;
+    }
+    let denied = Some(ErrorKind::AccessDenied);
+    assert_eq!(kind(&mut world, "q", &signed), None);
+    assert_eq!(
+        kind(&mut world, "authentic", &signed),
+        denied,
+        "not verified"
+    );
+    assert_eq!(kind(&mut world, "secret", &signed), denied, "not encrypted");
+    assert_eq!(kind(&mut world, "secret", &encrypted), None);
+    assert_eq!(kind(&mut world, "open", &encrypted), denied);
+    let kept = world.receive("q").unwrap().message().unwrap().security;
+    assert_eq!(kept.unwrap().signature, b"by a connector");
 }

@@ -25,11 +25,14 @@ from . import _native
 from ._commands import *
 from ._commands import __all__ as _records
 from ._native import Message
+from .body import BodyStream
 from .cluster import Cluster, connect
+from .cursor import Cursor
 from .errors import *
 from .errors import __all__ as _errors
 from .manager import QueueManager
-from .queue import Acknowledge, Properties, Queue, Transaction
+from .queue import Acknowledge, Properties, Queue
+from .transaction import Transaction
 
 __version__ = _native.__version__
 
@@ -37,7 +40,9 @@ _os.register_at_fork(after_in_child=_native._after_fork_in_child)
 
 __all__ = [
     "Acknowledge",
+    "BodyStream",
     "Cluster",
+    "Cursor",
     "Message",
     "Properties",
     "Queue",

@@ -67,6 +67,29 @@ class ClusterInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterQuorumInfo:
+    """The cluster database of a cluster."""
+
+    cluster: str
+    """The cluster's name."""
+    quorum: str
+    """Where its database lies."""
+    state: str
+    """`Online`, or `Failed` when it does not answer."""
+    notices: list[str]
+    """What an operator should know: members that do not answer, versions with known faults."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            cluster=record["Cluster"],
+            quorum=record["Quorum"],
+            state=record["State"],
+            notices=record["Notices"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterNodeInfo:
     """A node of the cluster."""
 
@@ -256,6 +279,92 @@ class MsmqFeatureInfo:
             node=record["Node"],
             feature=record["Feature"],
             install_state=record["InstallState"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNetworkInfo:
+    """A network of the cluster."""
+
+    name: str
+    """Its name."""
+    state: str
+    """`Up`, `Partitioned`, `Down` or `Unavailable` (MS-CMRP 3.1.4.2.83)."""
+    subnet: str
+    """Its addresses: `10.0.0.0/24`."""
+    role: int
+    """0: not used by the cluster; 1: heartbeats; 3: heartbeats and clients."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            state=record["State"],
+            subnet=record["Subnet"],
+            role=record["Role"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNetworkInterfaceInfo:
+    """The interface of a node in a network."""
+
+    name: str
+    """The interface's name on its node."""
+    node: str
+    """The node."""
+    network: str
+    """The network."""
+    state: str
+    """`Up`, `Unreachable`, `Failed` or `Unavailable` (MS-CMRP 3.1.4.2.94)."""
+    address: str
+    """Its address."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            node=record["Node"],
+            network=record["Network"],
+            state=record["State"],
+            address=record["Address"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterJoinTokenInfo:
+    """A permission for one host to join the cluster."""
+
+    token: str
+    """What `hamq node join` is given. It is shown once, here."""
+    expires: str
+    """Until when it can be used."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            token=record["Token"],
+            expires=record["Expires"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterClientCertificateInfo:
+    """A certificate by which a client on another machine proves itself."""
+
+    name: str
+    """Whose it is."""
+    cluster: str
+    """The cluster that believes it."""
+    text: str
+    """The file: certificate, private key and the cluster's authority."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            cluster=record["Cluster"],
+            text=record["Text"],
         )
 
 
@@ -547,7 +656,9 @@ class MsmqMessageInfo:
     label: str
     """A free text, up to 249 characters."""
     body: bytes
-    """The content: text where it is text, bytes otherwise. Above 4 MiB it stays empty for -Peek."""
+    """The content: text where it is text, bytes otherwise. Above 4 MiB a -Peek needs -RetrieveBody
+    for it.
+    """
     body_size: int
     """How many bytes the content has."""
     body_type: int
@@ -614,6 +725,32 @@ class MsmqMessageInfo:
     """Whether it is the last of its transaction."""
     out_file: str | None
     """The file that the content was written to; nothing: none."""
+    soap_header: str
+    """More of the SOAP header; empty for none."""
+    soap_body: str
+    """More of the SOAP body; empty for none."""
+    connector_type: str
+    """The connector that protected it, a GUID; empty: none. Nothing below was verified by a queue
+    manager.
+    """
+    privacy_level: str
+    """How its connector encrypted it: None, Body, BodyEnhanced or BodyAes."""
+    encryption_algorithm: str
+    """The algorithm of that; empty: not said."""
+    symmetric_key: bytes
+    """The encrypted key of that."""
+    signature: bytes
+    """Its connector's signature."""
+    hash_algorithm: str
+    """The algorithm of the signature's hash; empty: not said."""
+    sender_certificate: bytes
+    """The certificate (X.509, DER) that its connector gave."""
+    provider_type: int
+    """The type of the cryptographic provider; 0: not said."""
+    provider_name: str
+    """The name of the cryptographic provider."""
+    sender_id_type: str
+    """What its sender is called by: None, Sid or QueueManager; empty: not said."""
 
     @classmethod
     def _of(cls, record: Mapping[str, Any]) -> Self:
@@ -657,6 +794,18 @@ class MsmqMessageInfo:
             is_first_in_transaction=record["IsFirstInTransaction"],
             is_last_in_transaction=record["IsLastInTransaction"],
             out_file=record["OutFile"],
+            soap_header=record["SoapHeader"],
+            soap_body=record["SoapBody"],
+            connector_type=record["ConnectorType"],
+            privacy_level=record["PrivacyLevel"],
+            encryption_algorithm=record["EncryptionAlgorithm"],
+            symmetric_key=content(record["SymmetricKey"]),
+            signature=content(record["Signature"]),
+            hash_algorithm=record["HashAlgorithm"],
+            sender_certificate=content(record["SenderCertificate"]),
+            provider_type=record["ProviderType"],
+            provider_name=record["ProviderName"],
+            sender_id_type=record["SenderIdType"],
         )
 
 
@@ -833,12 +982,511 @@ class DrillPhaseInfo:
         )
 
 
-class Commands(ABC):
-    """Every command of the shell as a method."""
+class QueueCommands(ABC):
+    """The commands that manage a queue manager and its queues, and need no cluster."""
 
     @abstractmethod
     def _call(self, command: str, arguments: Mapping[str, object]) -> list[dict[str, Any]]:
         """Runs a command to its records; arguments that are None were not given."""
+
+    def new_msmq_queue(
+        self,
+        name: str,
+        *,
+        transactional: bool = False,
+        label: str | None = None,
+        journaling: bool = False,
+        queue_quota: str | None = None,
+        journal_quota: str | None = None,
+        authenticate: bool = False,
+        privacy_level: str | None = None,
+        multicast_address: str | None = None,
+        service_type: str | None = None,
+        base_priority: str | None = None,
+        receive_retry_count: int | None = None,
+        max_retry_cycles: int | None = None,
+        retry_cycle_delay: Duration | None = None,
+        receive_error_handling: str | None = None,
+        duplicate_window: Duration | None = None,
+    ) -> MsmqQueueInfo:
+        """Creates a private queue on a virtual server.
+
+        The shell's ``New-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            transactional: Take only messages that are sent in a transaction, each exactly once
+                and in order.
+            label: A free text, up to 124 characters.
+            journaling: Keep copies of received messages in the queue's journal.
+            queue_quota: Bytes of messages at most, as 5000000, 5MB or None; by default none.
+            journal_quota: Bytes of the journal at most, in the same way.
+            authenticate: Take only signed messages.
+            privacy_level: Whether messages must be encrypted.
+            multicast_address: An address to listen at for multicast messages, as 234.1.1.1:8001;
+                empty for none.
+            service_type: A GUID by which the application knows what the queue is for.
+            base_priority: -32768 to 32767: which queues go first between queue managers.
+            receive_retry_count: Aborted receives in a row before a message is sent round; 0: no
+                poison policy.
+            max_retry_cycles: How often it goes to the subqueue retry and back (default 2).
+            retry_cycle_delay: How long it stays there (default 30m).
+            receive_error_handling: What becomes of it then: Fault stops its receivers, Move puts
+                it into the subqueue poison.
+            duplicate_window: How long an idempotency key is remembered (default 30m).
+        """
+        records = self._call(
+            "New-MsmqQueue",
+            {
+                "Name": name,
+                "Transactional": transactional,
+                "Label": label,
+                "Journaling": journaling,
+                "QueueQuota": queue_quota,
+                "JournalQuota": journal_quota,
+                "Authenticate": authenticate,
+                "PrivacyLevel": privacy_level,
+                "MulticastAddress": multicast_address,
+                "ServiceType": service_type,
+                "BasePriority": base_priority,
+                "ReceiveRetryCount": receive_retry_count,
+                "MaxRetryCycles": max_retry_cycles,
+                "RetryCycleDelay": milliseconds(retry_cycle_delay),
+                "ReceiveErrorHandling": receive_error_handling,
+                "DuplicateWindow": milliseconds(duplicate_window),
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def get_msmq_queue(
+        self,
+        name: str,
+        *,
+        queue_type: str | None = None,
+        journal: bool = False,
+        sub_queue: str | None = None,
+    ) -> list[MsmqQueueInfo]:
+        """Shows queues.
+
+        The shell's ``Get-MsmqQueue``.
+
+        Args:
+            name: A path name, whose last part may be a pattern with * and ?; VS1 alone means all
+                queues of VS1.
+            queue_type: Which kind (default Private); All shows journals, subqueues and the
+                system's own as well.
+            journal: Show the journals of the queues, not the queues.
+            sub_queue: Show this subqueue of the queues, or with * every one.
+        """
+        records = self._call(
+            "Get-MsmqQueue",
+            {
+                "Name": name,
+                "QueueType": queue_type,
+                "Journal": journal,
+                "SubQueue": sub_queue,
+            },
+        )
+        return [MsmqQueueInfo._of(record) for record in records]
+
+    def set_msmq_queue(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        journaling: bool = False,
+        queue_quota: str | None = None,
+        journal_quota: str | None = None,
+        authenticate: bool = False,
+        privacy_level: str | None = None,
+        multicast_address: str | None = None,
+        service_type: str | None = None,
+        base_priority: str | None = None,
+        receive_retry_count: int | None = None,
+        max_retry_cycles: int | None = None,
+        retry_cycle_delay: Duration | None = None,
+        receive_error_handling: str | None = None,
+        duplicate_window: Duration | None = None,
+    ) -> MsmqQueueInfo:
+        """Changes properties of a queue; what is not given stays.
+
+        Whether a queue is transactional cannot be changed.
+
+        The shell's ``Set-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            label: A free text, up to 124 characters.
+            journaling: Keep copies of received messages in the queue's journal.
+            queue_quota: Bytes of messages at most, as 5000000, 5MB or None.
+            journal_quota: Bytes of the journal at most, in the same way.
+            authenticate: Take only signed messages.
+            privacy_level: Whether messages must be encrypted.
+            multicast_address: An address to listen at for multicast messages, as 234.1.1.1:8001;
+                empty for none.
+            service_type: A GUID by which the application knows what the queue is for.
+            base_priority: -32768 to 32767: which queues go first between queue managers.
+            receive_retry_count: Aborted receives in a row before a message is sent round; 0: no
+                poison policy.
+            max_retry_cycles: How often it goes to the subqueue retry and back.
+            retry_cycle_delay: How long it stays there.
+            receive_error_handling: What becomes of it then: Fault stops its receivers, Move puts
+                it into the subqueue poison.
+            duplicate_window: How long an idempotency key is remembered.
+        """
+        records = self._call(
+            "Set-MsmqQueue",
+            {
+                "Name": name,
+                "Label": label,
+                "Journaling": journaling,
+                "QueueQuota": queue_quota,
+                "JournalQuota": journal_quota,
+                "Authenticate": authenticate,
+                "PrivacyLevel": privacy_level,
+                "MulticastAddress": multicast_address,
+                "ServiceType": service_type,
+                "BasePriority": base_priority,
+                "ReceiveRetryCount": receive_retry_count,
+                "MaxRetryCycles": max_retry_cycles,
+                "RetryCycleDelay": milliseconds(retry_cycle_delay),
+                "ReceiveErrorHandling": receive_error_handling,
+                "DuplicateWindow": milliseconds(duplicate_window),
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def remove_msmq_queue(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> MsmqQueueInfo:
+        """Deletes a queue and the messages in it, or a subqueue.
+
+        It destroys configuration or messages. The shell's ``Remove-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Remove-MsmqQueue",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def clear_msmq_queue(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> MsmqQueueInfo:
+        """Deletes all messages of a queue, a subqueue, a journal or a system queue.
+
+        Those that transactions hold are deleted when they come back.
+
+        It destroys configuration or messages. The shell's ``Clear-MsmqQueue``.
+
+        Args:
+            name: Its path name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Clear-MsmqQueue",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return MsmqQueueInfo._of(records[0])
+
+    def get_msmq_outgoing_queue(
+        self,
+        computer_name: str,
+        name: str | None = None,
+    ) -> list[MsmqQueueInfo]:
+        """Shows the queues in which messages wait for other queue managers.
+
+        The shell's ``Get-MsmqOutgoingQueue``.
+
+        Args:
+            computer_name: The virtual server or node.
+            name: A pattern that their names fit.
+        """
+        records = self._call(
+            "Get-MsmqOutgoingQueue",
+            {
+                "ComputerName": computer_name,
+                "Name": name,
+            },
+        )
+        return [MsmqQueueInfo._of(record) for record in records]
+
+    def get_msmq_queue_acl(
+        self,
+        name: str,
+    ) -> list[MsmqAccessInfo]:
+        """Shows who may do what with a queue.
+
+        The shell's ``Get-MsmqQueueACL``.
+
+        Args:
+            name: The queue's path name.
+        """
+        records = self._call(
+            "Get-MsmqQueueACL",
+            {
+                "Name": name,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def set_msmq_queue_acl(
+        self,
+        name: str,
+        user_name: str | Iterable[str] = (),
+        *,
+        allow: str | Iterable[str] = (),
+        deny: str | Iterable[str] = (),
+        remove: str | Iterable[str] = (),
+        owner: str | None = None,
+    ) -> list[MsmqAccessInfo]:
+        """Changes who may do what with a queue.
+
+        Rights that are allowed are no longer denied, and the other way round; what is not named
+        stays.
+
+        It interrupts service. The shell's ``Set-MsmqQueueACL``.
+
+        Args:
+            name: The queue's path name.
+            user_name: Users and groups, Everyone, ANONYMOUS LOGON or Administrators.
+            allow: Rights to allow, for example ReceiveMessage,WriteMessage or FullControl.
+            deny: Rights to deny.
+            remove: Rights that are neither allowed nor denied any more.
+            owner: A new owner of the queue.
+        """
+        records = self._call(
+            "Set-MsmqQueueACL",
+            {
+                "Name": name,
+                "UserName": texts(user_name),
+                "Allow": texts(allow),
+                "Deny": texts(deny),
+                "Remove": texts(remove),
+                "Owner": owner,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def get_msmq_queue_manager_acl(
+        self,
+        computer_name: str,
+    ) -> list[MsmqAccessInfo]:
+        """Shows who may do what with a queue manager.
+
+        The shell's ``Get-MsmqQueueManagerACL``.
+
+        Args:
+            computer_name: The virtual server or node.
+        """
+        records = self._call(
+            "Get-MsmqQueueManagerACL",
+            {
+                "ComputerName": computer_name,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def set_msmq_queue_manager_acl(
+        self,
+        computer_name: str,
+        user_name: str | Iterable[str] = (),
+        *,
+        allow: str | Iterable[str] = (),
+        deny: str | Iterable[str] = (),
+        remove: str | Iterable[str] = (),
+        owner: str | None = None,
+    ) -> list[MsmqAccessInfo]:
+        """Changes who may do what with a queue manager; WriteMessage is the right to create queues
+        there.
+
+        It interrupts service. The shell's ``Set-MsmqQueueManagerACL``.
+
+        Args:
+            computer_name: The virtual server or node.
+            user_name: Users and groups, Everyone, ANONYMOUS LOGON or Administrators.
+            allow: Rights to allow.
+            deny: Rights to deny.
+            remove: Rights that are neither allowed nor denied any more.
+            owner: A new owner.
+        """
+        records = self._call(
+            "Set-MsmqQueueManagerACL",
+            {
+                "ComputerName": computer_name,
+                "UserName": texts(user_name),
+                "Allow": texts(allow),
+                "Deny": texts(deny),
+                "Remove": texts(remove),
+                "Owner": owner,
+            },
+        )
+        return [MsmqAccessInfo._of(record) for record in records]
+
+    def get_msmq_queue_manager(
+        self,
+        computer_name: str,
+    ) -> MsmqQueueManagerInfo:
+        """Shows a queue manager.
+
+        The shell's ``Get-MsmqQueueManager``.
+
+        Args:
+            computer_name: The virtual server or node.
+        """
+        records = self._call(
+            "Get-MsmqQueueManager",
+            {
+                "ComputerName": computer_name,
+            },
+        )
+        return MsmqQueueManagerInfo._of(records[0])
+
+    def set_msmq_queue_manager(
+        self,
+        computer_name: str,
+        *,
+        message_quota: str | None = None,
+        journal_quota: str | None = None,
+        long_live_time: Duration | None = None,
+    ) -> MsmqQueueManagerInfo:
+        """Changes properties of a queue manager; what is not given stays.
+
+        The shell's ``Set-MsmqQueueManager``.
+
+        Args:
+            computer_name: The virtual server or node.
+            message_quota: Bytes of all messages at most, as 5000000, 5GB or None.
+            journal_quota: Bytes of all journals and dead-letter queues at most, in the same way.
+            long_live_time: The longest time to reach a queue, in whole seconds.
+        """
+        records = self._call(
+            "Set-MsmqQueueManager",
+            {
+                "ComputerName": computer_name,
+                "MessageQuota": message_quota,
+                "JournalQuota": journal_quota,
+                "LongLiveTime": milliseconds(long_live_time),
+            },
+        )
+        return MsmqQueueManagerInfo._of(records[0])
+
+    def get_msmq_counter(
+        self,
+        computer_name: str,
+        instance: str | None = None,
+        *,
+        counter: str | None = None,
+    ) -> list[MsmqCounterInfo]:
+        """Shows performance counters of queues, idle ones included, and of the service.
+
+        The shell's ``Get-MsmqCounter``.
+
+        Args:
+            computer_name: The virtual server or node.
+            instance: A pattern for the queue.
+            counter: A pattern for the counter, for example 'Messages*'.
+        """
+        records = self._call(
+            "Get-MsmqCounter",
+            {
+                "ComputerName": computer_name,
+                "Instance": instance,
+                "Counter": counter,
+            },
+        )
+        return [MsmqCounterInfo._of(record) for record in records]
+
+    def get_msmq_prepared_transaction(
+        self,
+        computer_name: str,
+    ) -> list[MsmqPreparedTransactionInfo]:
+        """Shows transactions that are prepared and wait for the decision of their coordinator.
+
+        The shell's ``Get-MsmqPreparedTransaction``.
+
+        Args:
+            computer_name: The virtual server or node.
+        """
+        records = self._call(
+            "Get-MsmqPreparedTransaction",
+            {
+                "ComputerName": computer_name,
+            },
+        )
+        return [MsmqPreparedTransactionInfo._of(record) for record in records]
+
+    def resolve_msmq_prepared_transaction(
+        self,
+        computer_name: str,
+        id: str,
+        decision: str,
+        *,
+        force: bool = False,
+    ) -> MsmqPreparedTransactionInfo:
+        """Decides a prepared transaction in place of its coordinator.
+
+        Only when the coordinator will never come back: it may have decided otherwise elsewhere.
+
+        It destroys configuration or messages. The shell's ``Resolve-MsmqPreparedTransaction``.
+
+        Args:
+            computer_name: The virtual server or node.
+            id: Its id, as Get-MsmqPreparedTransaction shows it.
+            decision: Commit, or Abort.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Resolve-MsmqPreparedTransaction",
+            {
+                "ComputerName": computer_name,
+                "Id": id,
+                "Decision": decision,
+                "Force": force,
+            },
+        )
+        return MsmqPreparedTransactionInfo._of(records[0])
+
+    def trace_msmq_message(
+        self,
+        computer_name: str,
+        id: str,
+    ) -> list[MsmqMessageTraceInfo]:
+        """Tells where a message is and what happened to it, oldest step first.
+
+        The shell's ``Trace-MsmqMessage``.
+
+        Args:
+            computer_name: The virtual server or node.
+            id: The message's id.
+        """
+        records = self._call(
+            "Trace-MsmqMessage",
+            {
+                "ComputerName": computer_name,
+                "Id": id,
+            },
+        )
+        return [MsmqMessageTraceInfo._of(record) for record in records]
+
+
+class Commands(QueueCommands):
+    """Every command of the shell as a method."""
 
     def new_cluster(
         self,
@@ -848,6 +1496,7 @@ class Commands(ABC):
         local: bool = False,
         detach: bool = False,
         path: str | None = None,
+        quorum: str | Iterable[str] = (),
         same_subnet_delay: Duration | None = None,
         same_subnet_threshold: int | None = None,
         lease_ttl: Duration | None = None,
@@ -856,9 +1505,9 @@ class Commands(ABC):
         """Creates a cluster and starts its nodes.
 
         With -Local each node is a process on this machine with a loopback address, a data folder
-        and a log of its own, around one quorum disk (an SQLite file). The nodes belong to the
-        session that made them: they stop when it ends, however it ends. -Detach lets them
-        outlive it; Stop-Cluster ends them then.
+        and a log of its own, around one quorum disk (an SQLite file), or the etcd cluster that
+        -Quorum names. The nodes belong to the session that made them: they stop when it ends,
+        however it ends. -Detach lets them outlive it; Stop-Cluster ends them then.
 
         The shell's ``New-Cluster``.
 
@@ -869,6 +1518,8 @@ class Commands(ABC):
             detach: Keep the nodes running after this session.
             path: The folder for the quorum disk and the nodes' data; by default one under the
                 user's state folder.
+            quorum: Where the cluster database lies instead: etcd://HOST:PORT,…/PREFIX (see
+                docs/operating.md).
             same_subnet_delay: Heartbeat interval (default 100ms).
             same_subnet_threshold: Missed heartbeats until a node counts as down (default 15).
             lease_ttl: The node lease (default 2s).
@@ -882,6 +1533,7 @@ class Commands(ABC):
                 "Local": local,
                 "Detach": detach,
                 "Path": path,
+                "Quorum": texts(quorum),
                 "SameSubnetDelay": milliseconds(same_subnet_delay),
                 "SameSubnetThreshold": same_subnet_threshold,
                 "LeaseTtl": milliseconds(lease_ttl),
@@ -950,6 +1602,55 @@ class Commands(ABC):
             },
         )
         return ClusterInfo._of(records[0])
+
+    def get_cluster_quorum(
+        self,
+        cluster: str | None = None,
+    ) -> ClusterQuorumInfo:
+        """Shows where the cluster database lies, and how it is.
+
+        The shell's ``Get-ClusterQuorum``.
+
+        Args:
+            cluster: The cluster's name; by default the one in use.
+        """
+        records = self._call(
+            "Get-ClusterQuorum",
+            {
+                "Cluster": cluster,
+            },
+        )
+        return ClusterQuorumInfo._of(records[0])
+
+    def set_cluster_quorum(
+        self,
+        quorum: str | Iterable[str] = (),
+        cluster: str | None = None,
+        *,
+        force: bool = False,
+    ) -> ClusterQuorumInfo:
+        """Moves the cluster database of a stopped cluster to another place.
+
+        Everything is copied and compared; then the old place is marked as moved, so that no node
+        can go on with it, and the new one becomes the cluster's. What was interrupted is
+        completed by the same command. The old place is left as it is, with its mark.
+
+        It destroys configuration or messages. The shell's ``Set-ClusterQuorum``.
+
+        Args:
+            quorum: The new place: etcd://HOST:PORT,…/PREFIX, or the path of an SQLite file.
+            cluster: The cluster's name; by default the one in use.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Set-ClusterQuorum",
+            {
+                "Quorum": texts(quorum),
+                "Cluster": cluster,
+                "Force": force,
+            },
+        )
+        return ClusterQuorumInfo._of(records[0])
 
     def remove_cluster(
         self,
@@ -1571,6 +2272,123 @@ class Commands(ABC):
         )
         return [MsmqFeatureInfo._of(record) for record in records]
 
+    def get_cluster_network(
+        self,
+        name: str | None = None,
+    ) -> list[ClusterNetworkInfo]:
+        """Shows the networks of the cluster.
+
+        A network is a subnet that nodes have interfaces in; nodes tell theirs by themselves.
+
+        The shell's ``Get-ClusterNetwork``.
+
+        Args:
+            name: A name or a pattern with * and ?.
+        """
+        records = self._call(
+            "Get-ClusterNetwork",
+            {
+                "Name": name,
+            },
+        )
+        return [ClusterNetworkInfo._of(record) for record in records]
+
+    def get_cluster_network_interface(
+        self,
+        *,
+        network: str | None = None,
+        node: str | None = None,
+    ) -> list[ClusterNetworkInterfaceInfo]:
+        """Shows the interfaces of the nodes, and whether they reach each other.
+
+        The shell's ``Get-ClusterNetworkInterface``.
+
+        Args:
+            network: Only of this network.
+            node: Only of this node.
+        """
+        records = self._call(
+            "Get-ClusterNetworkInterface",
+            {
+                "Network": network,
+                "Node": node,
+            },
+        )
+        return [ClusterNetworkInterfaceInfo._of(record) for record in records]
+
+    def set_cluster_network(
+        self,
+        name: str,
+        *,
+        role: int | None = None,
+        new_name: str | None = None,
+    ) -> ClusterNetworkInfo:
+        """Changes what a network is for, or its name.
+
+        It interrupts service. The shell's ``Set-ClusterNetwork``.
+
+        Args:
+            name: The network.
+            role: 0: not used by the cluster; 1: heartbeats; 3: heartbeats and clients.
+            new_name: Its new name.
+        """
+        records = self._call(
+            "Set-ClusterNetwork",
+            {
+                "Name": name,
+                "Role": role,
+                "NewName": new_name,
+            },
+        )
+        return ClusterNetworkInfo._of(records[0])
+
+    def new_cluster_join_token(
+        self,
+        *,
+        lifetime: Duration | None = None,
+    ) -> ClusterJoinTokenInfo:
+        """Makes a token by which one new host joins the cluster.
+
+        On the new host: `hamq node join TOKEN -…`. The token holds the fingerprint of the
+        cluster's authority, so that the host joins this cluster and no other, and a secret that
+        can be used once. Whoever has it can become a node: pass it on as a password.
+
+        The shell's ``New-ClusterJoinToken``.
+
+        Args:
+            lifetime: How long it can be used (default 1h, at most 7d).
+        """
+        records = self._call(
+            "New-ClusterJoinToken",
+            {
+                "Lifetime": milliseconds(lifetime),
+            },
+        )
+        return ClusterJoinTokenInfo._of(records[0])
+
+    def new_cluster_client_certificate(
+        self,
+        name: str,
+    ) -> ClusterClientCertificateInfo:
+        """Makes a certificate by which a client on another machine gives commands to this cluster.
+
+        Save the field Text as NAME.pem in the folder `clusters` of the client's state folder,
+        readable by its user alone, and Connect-Cluster NAME there. Whoever has the file can do
+        what an operator can.
+
+        The shell's ``New-ClusterClientCertificate``.
+
+        Args:
+            name: Whose it is: letters, digits and hyphens.
+        """
+        records = self._call(
+            "New-ClusterClientCertificate",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterClientCertificateInfo._of(records[0])
+
     def get_cluster_log(
         self,
         *,
@@ -1627,479 +2445,6 @@ class Commands(ABC):
         )
         return [ClusterWhyInfo._of(record) for record in records]
 
-    def new_msmq_queue(
-        self,
-        name: str,
-        *,
-        transactional: bool = False,
-        label: str | None = None,
-        journaling: bool = False,
-        queue_quota: str | None = None,
-        journal_quota: str | None = None,
-        authenticate: bool = False,
-        privacy_level: str | None = None,
-        multicast_address: str | None = None,
-        service_type: str | None = None,
-        base_priority: str | None = None,
-        receive_retry_count: int | None = None,
-        max_retry_cycles: int | None = None,
-        retry_cycle_delay: Duration | None = None,
-        receive_error_handling: str | None = None,
-        duplicate_window: Duration | None = None,
-    ) -> MsmqQueueInfo:
-        """Creates a private queue on a virtual server.
-
-        The shell's ``New-MsmqQueue``.
-
-        Args:
-            name: Its path name.
-            transactional: Take only messages that are sent in a transaction, each exactly once
-                and in order.
-            label: A free text, up to 124 characters.
-            journaling: Keep copies of received messages in the queue's journal.
-            queue_quota: Bytes of messages at most, as 5000000, 5MB or None; by default none.
-            journal_quota: Bytes of the journal at most, in the same way.
-            authenticate: Take only signed messages.
-            privacy_level: Whether messages must be encrypted.
-            multicast_address: An address to listen at for multicast messages, as 234.1.1.1:8001;
-                empty for none.
-            service_type: A GUID by which the application knows what the queue is for.
-            base_priority: -32768 to 32767: which queues go first between queue managers.
-            receive_retry_count: Aborted receives in a row before a message is sent round; 0: no
-                poison policy.
-            max_retry_cycles: How often it goes to the subqueue retry and back (default 2).
-            retry_cycle_delay: How long it stays there (default 30m).
-            receive_error_handling: What becomes of it then: Fault stops its receivers, Move puts
-                it into the subqueue poison.
-            duplicate_window: How long an idempotency key is remembered (default 30m).
-        """
-        records = self._call(
-            "New-MsmqQueue",
-            {
-                "Name": name,
-                "Transactional": transactional,
-                "Label": label,
-                "Journaling": journaling,
-                "QueueQuota": queue_quota,
-                "JournalQuota": journal_quota,
-                "Authenticate": authenticate,
-                "PrivacyLevel": privacy_level,
-                "MulticastAddress": multicast_address,
-                "ServiceType": service_type,
-                "BasePriority": base_priority,
-                "ReceiveRetryCount": receive_retry_count,
-                "MaxRetryCycles": max_retry_cycles,
-                "RetryCycleDelay": milliseconds(retry_cycle_delay),
-                "ReceiveErrorHandling": receive_error_handling,
-                "DuplicateWindow": milliseconds(duplicate_window),
-            },
-        )
-        return MsmqQueueInfo._of(records[0])
-
-    def get_msmq_queue(
-        self,
-        name: str,
-        *,
-        queue_type: str | None = None,
-        journal: bool = False,
-        sub_queue: str | None = None,
-    ) -> list[MsmqQueueInfo]:
-        """Shows queues.
-
-        The shell's ``Get-MsmqQueue``.
-
-        Args:
-            name: A path name, whose last part may be a pattern with * and ?; VS1 alone means all
-                queues of VS1.
-            queue_type: Which kind (default Private); All shows journals, subqueues and the
-                system's own as well.
-            journal: Show the journals of the queues, not the queues.
-            sub_queue: Show this subqueue of the queues, or with * every one.
-        """
-        records = self._call(
-            "Get-MsmqQueue",
-            {
-                "Name": name,
-                "QueueType": queue_type,
-                "Journal": journal,
-                "SubQueue": sub_queue,
-            },
-        )
-        return [MsmqQueueInfo._of(record) for record in records]
-
-    def set_msmq_queue(
-        self,
-        name: str,
-        *,
-        label: str | None = None,
-        journaling: bool = False,
-        queue_quota: str | None = None,
-        journal_quota: str | None = None,
-        authenticate: bool = False,
-        privacy_level: str | None = None,
-        multicast_address: str | None = None,
-        service_type: str | None = None,
-        base_priority: str | None = None,
-        receive_retry_count: int | None = None,
-        max_retry_cycles: int | None = None,
-        retry_cycle_delay: Duration | None = None,
-        receive_error_handling: str | None = None,
-        duplicate_window: Duration | None = None,
-    ) -> MsmqQueueInfo:
-        """Changes properties of a queue; what is not given stays.
-
-        Whether a queue is transactional cannot be changed.
-
-        The shell's ``Set-MsmqQueue``.
-
-        Args:
-            name: Its path name.
-            label: A free text, up to 124 characters.
-            journaling: Keep copies of received messages in the queue's journal.
-            queue_quota: Bytes of messages at most, as 5000000, 5MB or None.
-            journal_quota: Bytes of the journal at most, in the same way.
-            authenticate: Take only signed messages.
-            privacy_level: Whether messages must be encrypted.
-            multicast_address: An address to listen at for multicast messages, as 234.1.1.1:8001;
-                empty for none.
-            service_type: A GUID by which the application knows what the queue is for.
-            base_priority: -32768 to 32767: which queues go first between queue managers.
-            receive_retry_count: Aborted receives in a row before a message is sent round; 0: no
-                poison policy.
-            max_retry_cycles: How often it goes to the subqueue retry and back.
-            retry_cycle_delay: How long it stays there.
-            receive_error_handling: What becomes of it then: Fault stops its receivers, Move puts
-                it into the subqueue poison.
-            duplicate_window: How long an idempotency key is remembered.
-        """
-        records = self._call(
-            "Set-MsmqQueue",
-            {
-                "Name": name,
-                "Label": label,
-                "Journaling": journaling,
-                "QueueQuota": queue_quota,
-                "JournalQuota": journal_quota,
-                "Authenticate": authenticate,
-                "PrivacyLevel": privacy_level,
-                "MulticastAddress": multicast_address,
-                "ServiceType": service_type,
-                "BasePriority": base_priority,
-                "ReceiveRetryCount": receive_retry_count,
-                "MaxRetryCycles": max_retry_cycles,
-                "RetryCycleDelay": milliseconds(retry_cycle_delay),
-                "ReceiveErrorHandling": receive_error_handling,
-                "DuplicateWindow": milliseconds(duplicate_window),
-            },
-        )
-        return MsmqQueueInfo._of(records[0])
-
-    def remove_msmq_queue(
-        self,
-        name: str,
-        *,
-        force: bool = False,
-    ) -> MsmqQueueInfo:
-        """Deletes a queue and the messages in it, or a subqueue.
-
-        It destroys configuration or messages. The shell's ``Remove-MsmqQueue``.
-
-        Args:
-            name: Its path name.
-            force: Do not ask.
-        """
-        records = self._call(
-            "Remove-MsmqQueue",
-            {
-                "Name": name,
-                "Force": force,
-            },
-        )
-        return MsmqQueueInfo._of(records[0])
-
-    def clear_msmq_queue(
-        self,
-        name: str,
-        *,
-        force: bool = False,
-    ) -> MsmqQueueInfo:
-        """Deletes all messages of a queue, a subqueue, a journal or a system queue.
-
-        Those that transactions hold are deleted when they come back.
-
-        It destroys configuration or messages. The shell's ``Clear-MsmqQueue``.
-
-        Args:
-            name: Its path name.
-            force: Do not ask.
-        """
-        records = self._call(
-            "Clear-MsmqQueue",
-            {
-                "Name": name,
-                "Force": force,
-            },
-        )
-        return MsmqQueueInfo._of(records[0])
-
-    def get_msmq_outgoing_queue(
-        self,
-        computer_name: str,
-        name: str | None = None,
-    ) -> list[MsmqQueueInfo]:
-        """Shows the queues in which messages wait for other queue managers.
-
-        The shell's ``Get-MsmqOutgoingQueue``.
-
-        Args:
-            computer_name: The virtual server or node.
-            name: A pattern that their names fit.
-        """
-        records = self._call(
-            "Get-MsmqOutgoingQueue",
-            {
-                "ComputerName": computer_name,
-                "Name": name,
-            },
-        )
-        return [MsmqQueueInfo._of(record) for record in records]
-
-    def get_msmq_queue_acl(
-        self,
-        name: str,
-    ) -> list[MsmqAccessInfo]:
-        """Shows who may do what with a queue.
-
-        The shell's ``Get-MsmqQueueACL``.
-
-        Args:
-            name: The queue's path name.
-        """
-        records = self._call(
-            "Get-MsmqQueueACL",
-            {
-                "Name": name,
-            },
-        )
-        return [MsmqAccessInfo._of(record) for record in records]
-
-    def set_msmq_queue_acl(
-        self,
-        name: str,
-        user_name: str | Iterable[str] = (),
-        *,
-        allow: str | Iterable[str] = (),
-        deny: str | Iterable[str] = (),
-        remove: str | Iterable[str] = (),
-        owner: str | None = None,
-    ) -> list[MsmqAccessInfo]:
-        """Changes who may do what with a queue.
-
-        Rights that are allowed are no longer denied, and the other way round; what is not named
-        stays.
-
-        It interrupts service. The shell's ``Set-MsmqQueueACL``.
-
-        Args:
-            name: The queue's path name.
-            user_name: Users and groups, Everyone, ANONYMOUS LOGON or Administrators.
-            allow: Rights to allow, for example ReceiveMessage,WriteMessage or FullControl.
-            deny: Rights to deny.
-            remove: Rights that are neither allowed nor denied any more.
-            owner: A new owner of the queue.
-        """
-        records = self._call(
-            "Set-MsmqQueueACL",
-            {
-                "Name": name,
-                "UserName": texts(user_name),
-                "Allow": texts(allow),
-                "Deny": texts(deny),
-                "Remove": texts(remove),
-                "Owner": owner,
-            },
-        )
-        return [MsmqAccessInfo._of(record) for record in records]
-
-    def get_msmq_queue_manager_acl(
-        self,
-        computer_name: str,
-    ) -> list[MsmqAccessInfo]:
-        """Shows who may do what with a queue manager.
-
-        The shell's ``Get-MsmqQueueManagerACL``.
-
-        Args:
-            computer_name: The virtual server or node.
-        """
-        records = self._call(
-            "Get-MsmqQueueManagerACL",
-            {
-                "ComputerName": computer_name,
-            },
-        )
-        return [MsmqAccessInfo._of(record) for record in records]
-
-    def set_msmq_queue_manager_acl(
-        self,
-        computer_name: str,
-        user_name: str | Iterable[str] = (),
-        *,
-        allow: str | Iterable[str] = (),
-        deny: str | Iterable[str] = (),
-        remove: str | Iterable[str] = (),
-        owner: str | None = None,
-    ) -> list[MsmqAccessInfo]:
-        """Changes who may do what with a queue manager; WriteMessage is the right to create queues
-        there.
-
-        It interrupts service. The shell's ``Set-MsmqQueueManagerACL``.
-
-        Args:
-            computer_name: The virtual server or node.
-            user_name: Users and groups, Everyone, ANONYMOUS LOGON or Administrators.
-            allow: Rights to allow.
-            deny: Rights to deny.
-            remove: Rights that are neither allowed nor denied any more.
-            owner: A new owner.
-        """
-        records = self._call(
-            "Set-MsmqQueueManagerACL",
-            {
-                "ComputerName": computer_name,
-                "UserName": texts(user_name),
-                "Allow": texts(allow),
-                "Deny": texts(deny),
-                "Remove": texts(remove),
-                "Owner": owner,
-            },
-        )
-        return [MsmqAccessInfo._of(record) for record in records]
-
-    def get_msmq_queue_manager(
-        self,
-        computer_name: str,
-    ) -> MsmqQueueManagerInfo:
-        """Shows a queue manager.
-
-        The shell's ``Get-MsmqQueueManager``.
-
-        Args:
-            computer_name: The virtual server or node.
-        """
-        records = self._call(
-            "Get-MsmqQueueManager",
-            {
-                "ComputerName": computer_name,
-            },
-        )
-        return MsmqQueueManagerInfo._of(records[0])
-
-    def set_msmq_queue_manager(
-        self,
-        computer_name: str,
-        *,
-        message_quota: str | None = None,
-        journal_quota: str | None = None,
-        long_live_time: Duration | None = None,
-    ) -> MsmqQueueManagerInfo:
-        """Changes properties of a queue manager; what is not given stays.
-
-        The shell's ``Set-MsmqQueueManager``.
-
-        Args:
-            computer_name: The virtual server or node.
-            message_quota: Bytes of all messages at most, as 5000000, 5GB or None.
-            journal_quota: Bytes of all journals and dead-letter queues at most, in the same way.
-            long_live_time: The longest time to reach a queue, in whole seconds.
-        """
-        records = self._call(
-            "Set-MsmqQueueManager",
-            {
-                "ComputerName": computer_name,
-                "MessageQuota": message_quota,
-                "JournalQuota": journal_quota,
-                "LongLiveTime": milliseconds(long_live_time),
-            },
-        )
-        return MsmqQueueManagerInfo._of(records[0])
-
-    def get_msmq_counter(
-        self,
-        computer_name: str,
-        instance: str | None = None,
-        *,
-        counter: str | None = None,
-    ) -> list[MsmqCounterInfo]:
-        """Shows performance counters of queues, idle ones included, and of the service.
-
-        The shell's ``Get-MsmqCounter``.
-
-        Args:
-            computer_name: The virtual server or node.
-            instance: A pattern for the queue.
-            counter: A pattern for the counter, for example 'Messages*'.
-        """
-        records = self._call(
-            "Get-MsmqCounter",
-            {
-                "ComputerName": computer_name,
-                "Instance": instance,
-                "Counter": counter,
-            },
-        )
-        return [MsmqCounterInfo._of(record) for record in records]
-
-    def get_msmq_prepared_transaction(
-        self,
-        computer_name: str,
-    ) -> list[MsmqPreparedTransactionInfo]:
-        """Shows transactions that are prepared and wait for the decision of their coordinator.
-
-        The shell's ``Get-MsmqPreparedTransaction``.
-
-        Args:
-            computer_name: The virtual server or node.
-        """
-        records = self._call(
-            "Get-MsmqPreparedTransaction",
-            {
-                "ComputerName": computer_name,
-            },
-        )
-        return [MsmqPreparedTransactionInfo._of(record) for record in records]
-
-    def resolve_msmq_prepared_transaction(
-        self,
-        computer_name: str,
-        id: str,
-        decision: str,
-        *,
-        force: bool = False,
-    ) -> MsmqPreparedTransactionInfo:
-        """Decides a prepared transaction in place of its coordinator.
-
-        Only when the coordinator will never come back: it may have decided otherwise elsewhere.
-
-        It destroys configuration or messages. The shell's ``Resolve-MsmqPreparedTransaction``.
-
-        Args:
-            computer_name: The virtual server or node.
-            id: Its id, as Get-MsmqPreparedTransaction shows it.
-            decision: Commit, or Abort.
-            force: Do not ask.
-        """
-        records = self._call(
-            "Resolve-MsmqPreparedTransaction",
-            {
-                "ComputerName": computer_name,
-                "Id": id,
-                "Decision": decision,
-                "Force": force,
-            },
-        )
-        return MsmqPreparedTransactionInfo._of(records[0])
-
     def send_msmq_queue(
         self,
         name: str,
@@ -2125,6 +2470,21 @@ class Commands(ABC):
         idempotency_key: bytes | str | None = None,
         extension: bytes | str | None = None,
         trace: bool = False,
+        transactional: bool = False,
+        soap_header: str | None = None,
+        soap_body: str | None = None,
+        authenticated: bool = False,
+        connector_type: str | None = None,
+        class_: int | None = None,
+        privacy_level: str | None = None,
+        encryption_algorithm: str | None = None,
+        symmetric_key: bytes | str | None = None,
+        signature: bytes | str | None = None,
+        hash_algorithm: str | None = None,
+        sender_certificate: bytes | str | None = None,
+        provider_type: int | None = None,
+        provider_name: str | None = None,
+        sender_id_type: str | None = None,
     ) -> MsmqSentMessageInfo:
         """Sends a message; it is on disk when the command returns, unless -Express is given.
 
@@ -2159,6 +2519,25 @@ class Commands(ABC):
                 message.
             extension: More bytes of the application.
             trace: Send reports on its route.
+            transactional: Send it as a transaction of its own. A transactional queue needs no
+                such word; another one refuses it.
+            soap_header: More of the SOAP header.
+            soap_body: More of the SOAP body.
+            authenticated: Sign it. No queue manager can do that without a directory yet, so it
+                is refused.
+            connector_type: The GUID of a connector: an application that says with it that it has
+                itself protected the message.
+            class_: What an acknowledgement or a dead letter says, if a connector sends it
+                (MQMSG_CLASS_*).
+            privacy_level: How a connector has encrypted the content.
+            encryption_algorithm: The algorithm of that.
+            symmetric_key: The encrypted key of that.
+            signature: A connector's signature.
+            hash_algorithm: The algorithm of the signature's hash.
+            sender_certificate: The certificate (X.509, DER) of the signature.
+            provider_type: The type of the cryptographic provider.
+            provider_name: The name of the cryptographic provider.
+            sender_id_type: What the sender is called by.
         """
         records = self._call(
             "Send-MsmqQueue",
@@ -2185,6 +2564,21 @@ class Commands(ABC):
                 "IdempotencyKey": idempotency_key,
                 "Extension": extension,
                 "Trace": trace,
+                "Transactional": transactional,
+                "SoapHeader": soap_header,
+                "SoapBody": soap_body,
+                "Authenticated": authenticated,
+                "ConnectorType": connector_type,
+                "Class": class_,
+                "PrivacyLevel": privacy_level,
+                "EncryptionAlgorithm": encryption_algorithm,
+                "SymmetricKey": symmetric_key,
+                "Signature": signature,
+                "HashAlgorithm": hash_algorithm,
+                "SenderCertificate": sender_certificate,
+                "ProviderType": provider_type,
+                "ProviderName": provider_name,
+                "SenderIdType": sender_id_type,
             },
         )
         return MsmqSentMessageInfo._of(records[0])
@@ -2204,6 +2598,8 @@ class Commands(ABC):
         correlation_id: str | None = None,
         id: str | None = None,
         lease: Duration | None = None,
+        transactional: bool = False,
+        retrieve_body: bool = False,
         out_file: str | None = None,
     ) -> list[MsmqMessageInfo]:
         """Receives a message, or looks at it with -Peek.
@@ -2227,6 +2623,10 @@ class Commands(ABC):
             correlation_id: The first one with this correlation id.
             id: The one with this id.
             lease: Hide it for so long instead of deleting it.
+            transactional: Take it in a transaction of its own. A transactional queue needs no
+                such word; another one refuses it.
+            retrieve_body: With -Peek: read contents above 4 MiB too, which else stay in the
+                queue.
             out_file: Write the content to this file; the message leaves the queue when the file
                 is on disk.
         """
@@ -2245,6 +2645,8 @@ class Commands(ABC):
                 "CorrelationId": correlation_id,
                 "Id": id,
                 "Lease": milliseconds(lease),
+                "Transactional": transactional,
+                "RetrieveBody": retrieve_body,
                 "OutFile": out_file,
             },
         )
@@ -2276,33 +2678,13 @@ class Commands(ABC):
         )
         return [MsmqMessageInfo._of(record) for record in records]
 
-    def trace_msmq_message(
-        self,
-        computer_name: str,
-        id: str,
-    ) -> list[MsmqMessageTraceInfo]:
-        """Tells where a message is and what happened to it, oldest step first.
-
-        The shell's ``Trace-MsmqMessage``.
-
-        Args:
-            computer_name: The virtual server or node.
-            id: The message's id.
-        """
-        records = self._call(
-            "Trace-MsmqMessage",
-            {
-                "ComputerName": computer_name,
-                "Id": id,
-            },
-        )
-        return [MsmqMessageTraceInfo._of(record) for record in records]
-
     def move_msmq_message(
         self,
         queue: str,
         lookup_id: int,
         destination_queue: str,
+        *,
+        transactional: bool = False,
     ) -> MsmqSettledMessageInfo:
         """Moves a message between a queue and its subqueues; it keeps its id.
 
@@ -2313,6 +2695,8 @@ class Commands(ABC):
             lookup_id: Its place there.
             destination_queue: The path name of the subqueue, or of the queue it is to go back
                 to.
+            transactional: Move it in a transaction of its own. A transactional queue needs no
+                such word; another one refuses it.
         """
         records = self._call(
             "Move-MsmqMessage",
@@ -2320,6 +2704,7 @@ class Commands(ABC):
                 "Queue": queue,
                 "LookupId": lookup_id,
                 "DestinationQueue": destination_queue,
+                "Transactional": transactional,
             },
         )
         return MsmqSettledMessageInfo._of(records[0])
@@ -2567,12 +2952,17 @@ class Commands(ABC):
 
 
 __all__ = [
+    "ClusterClientCertificateInfo",
     "ClusterGroupInfo",
     "ClusterInfo",
+    "ClusterJoinTokenInfo",
     "ClusterLogInfo",
+    "ClusterNetworkInfo",
+    "ClusterNetworkInterfaceInfo",
     "ClusterNodeInfo",
     "ClusterOwnerNodeInfo",
     "ClusterParameterInfo",
+    "ClusterQuorumInfo",
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
     "ClusterWhyInfo",

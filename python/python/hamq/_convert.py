@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Protocol
 
 Duration = float | timedelta
 """A length of time: seconds, or a timedelta."""
@@ -13,6 +14,14 @@ its rarer properties by their names."""
 Choice = tuple[str, int, str, int | None]
 """Which message to receive (a word, with a place or an id) and what becomes of it: None takes it, 0
 leaves it, a number of milliseconds leases it."""
+
+
+class Readable(Protocol):
+    """A binary stream: an open file, a pipe, a socket's file."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
 
 
 def milliseconds(value: Duration | None) -> int | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
-from ._convert import Choice, Outgoing
+from ._convert import Choice, Outgoing, Readable
 
 __version__: str
 
@@ -34,7 +34,7 @@ class Door:
     def computer(self) -> str: ...
     def path(self, queue: str) -> str: ...
     def queue(self, queue: str) -> dict[str, Any]: ...
-    def create_queue(self, queue: str, transactional: bool, label: str) -> dict[str, Any]: ...
+    def manage(self, name: str, arguments: dict[str, object]) -> list[dict[str, Any]]: ...
     def delete_queue(self, queue: str) -> dict[str, Any]: ...
     def purge(self, queue: str) -> dict[str, Any]: ...
     def queues(self, all: bool) -> list[dict[str, Any]]: ...
@@ -42,9 +42,26 @@ class Door:
     def send_many(
         self, queue: str, outgoing: list[Outgoing], transaction: int | None
     ) -> list[tuple[Any, bool]]: ...
+    def send_stream(
+        self, queue: str, outgoing: Outgoing, body: Readable, transaction: int | None
+    ) -> dict[str, Any]: ...
     def receive(
-        self, queue: str, choice: Choice, timeout_ms: int | None, transaction: int | None
+        self,
+        queue: str,
+        choice: Choice,
+        timeout_ms: int | None,
+        transaction: int | None,
+        whole: bool,
     ) -> Message: ...
+    def receive_at(
+        self,
+        queue: str,
+        cursor: Cursor,
+        action: str,
+        timeout_ms: int | None,
+        transaction: int | None,
+    ) -> Message: ...
+    def read_body(self, queue: str, lookup_id: int, offset: int, length: int) -> bytes: ...
     def move_message(
         self, queue: str, lookup_id: int, to: str, transaction: int | None
     ) -> None: ...
@@ -55,6 +72,10 @@ class Door:
     def abort(self, transaction: int) -> None: ...
     def abandon(self, transaction: int) -> None: ...
     def close(self) -> None: ...
+
+@final
+class Cursor:
+    def __new__(cls) -> Cursor: ...
 
 @final
 class Message:
@@ -137,6 +158,33 @@ class Message:
     @property
     def trace(self) -> bool:
         """Whether reports on its route are sent."""
+    @property
+    def soap_header(self) -> str:
+        """More of the SOAP header; empty for none."""
+    @property
+    def soap_body(self) -> str:
+        """More of the SOAP body; empty for none."""
+    @property
+    def connector_type(self) -> str:
+        """The connector that protected it, a GUID; empty: none."""
+    @property
+    def privacy_level(self) -> str:
+        """How its connector encrypted it: None, Body, BodyEnhanced or BodyAes."""
+    @property
+    def encryption_algorithm(self) -> str:
+        """The algorithm of that; empty: not said."""
+    @property
+    def symmetric_key(self) -> bytes:
+        """The encrypted key of that."""
+    @property
+    def signature(self) -> bytes:
+        """Its connector's signature, which no queue manager has verified."""
+    @property
+    def hash_algorithm(self) -> str:
+        """The algorithm of the signature's hash; empty: not said."""
+    @property
+    def sender_certificate(self) -> bytes:
+        """The certificate that its connector gave (X.509, DER)."""
     @property
     def sender(self) -> str:
         """Who sent it, as the queue manager saw it; empty: unknown."""

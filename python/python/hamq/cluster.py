@@ -11,7 +11,8 @@ from typing import Any, Self
 from . import _native
 from ._commands import Commands
 from ._program import PROGRAM
-from .queue import Queue, Transaction
+from .queue import Queue
+from .transaction import Transaction
 
 
 def connect(

@@ -353,6 +353,12 @@ class NodeNotPaused(MqError):
     code = 0x0000_13C2
 
 
+class UnsupportedOperation(MqError):
+    """MQ_ERROR_UNSUPPORTED_OPERATION: not without a directory (in workgroup mode)."""
+
+    code = 0xC00E_006A
+
+
 KINDS: dict[str, type[MqError]] = {
     "QueueNotFound": QueueNotFound,
     "QueueExists": QueueExists,
@@ -408,6 +414,7 @@ KINDS: dict[str, type[MqError]] = {
     "Internal": Internal,
     "NodeEvacuationInProgress": NodeEvacuationInProgress,
     "NodeNotPaused": NodeNotPaused,
+    "UnsupportedOperation": UnsupportedOperation,
 }
 """Every kind with its class."""
 
@@ -519,5 +526,6 @@ __all__ = [
     "TransactionAborted",
     "TransactionUsage",
     "UnsupportedFormatNameOperation",
+    "UnsupportedOperation",
     "Usage",
 ]

@@ -1,20 +1,23 @@
 """The queue manager in this process, with no server: a message store in a folder."""
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from . import _native
-from ._commands import MsmqQueueInfo
-from .queue import Queue, Transaction
+from ._commands import MsmqQueueInfo, QueueCommands
+from .queue import Queue
+from .transaction import Transaction
 
 
-class QueueManager:
+class QueueManager(QueueCommands):
     """A message store of this process's own. Threads may share it.
 
     Opening a store takes it over: a process that had it open before is fenced and acknowledges
-    nothing any more (:class:`hamq.Fenced`).
+    nothing any more (:class:`hamq.Fenced`). The commands that manage queues are methods, as of
+    :class:`hamq.Cluster`; a queue is called by its own name, the computer is ``"."``.
     """
 
     def __init__(self, door: _native.Door) -> None:
@@ -27,11 +30,10 @@ class QueueManager:
         folder.mkdir(parents=True, exist_ok=True)
         return cls(_native.Door.open(folder))
 
-    def create_queue(
-        self, name: str, *, transactional: bool = False, label: str = ""
-    ) -> MsmqQueueInfo:
-        """Creates a queue; a transactional one takes each message exactly once and in order."""
-        return MsmqQueueInfo._of(self._door.create_queue(name, transactional, label))
+    create_queue = QueueCommands.new_msmq_queue
+    set_queue = QueueCommands.set_msmq_queue
+    queue_acl = QueueCommands.get_msmq_queue_acl
+    set_queue_acl = QueueCommands.set_msmq_queue_acl
 
     def delete_queue(self, name: str) -> MsmqQueueInfo:
         """Deletes a queue and the messages in it."""
@@ -63,3 +65,10 @@ class QueueManager:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _call(self, command: str, arguments: Mapping[str, object]) -> list[dict[str, Any]]:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        name = given.get("Name")
+        if isinstance(name, str) and name != "." and not set(name) & set("/\\="):
+            given["Name"] = self._door.path(name)
+        return self._door.manage(command, given)

@@ -1,29 +1,31 @@
 """Queues and transactions: the same behind a cluster and behind an embedded queue manager."""
 
+import io
 import json as _json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntFlag
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 from . import _native
 from ._commands import MsmqQueueInfo, MsmqSentMessageInfo
-from ._convert import Choice, Duration, Outgoing, content, milliseconds
-from .errors import (
-    BatchError,
-    MqError,
-    ReceiveTimeout,
-    TransactionAborted,
-    TransactionUsage,
-)
+from ._convert import Choice, Duration, Outgoing, Readable, content, milliseconds
+from .body import STREAM_LEASE_MS, BodyStream, save, split
+from .cursor import Cursor
+from .errors import BatchError, MqError, ReceiveTimeout, TransactionAborted
+from .transaction import Transaction
 
 Body = bytes | bytearray | memoryview | str
 """What is sent as it is; text in UTF-8."""
 
 _TAKE_FIRST: Choice = ("first", 0, "", None)
 _PEEK_FIRST: Choice = ("first", 0, "", 0)
+
+_WHOLE_BYTES = 4 * 1024 * 1024
+"""A larger body is sent in parts."""
 
 _BATCH = 1024
 """How many messages of :meth:`Queue.send_many` are under way at a time."""
@@ -74,77 +76,36 @@ class Properties(TypedDict, total=False):
     """More bytes of the application."""
     trace: bool
     """Send reports on its route."""
-
-
-class Transaction:
-    """Sends and receives that become effective together, or not at all.
-
-    ``with cluster.transaction("VS1") as tx:`` commits at the end of the block and aborts when an
-    exception leaves it. Outside of ``with``, call :meth:`commit` or :meth:`abort`.
-    """
-
-    def __init__(self, door: _native.Door) -> None:
-        self._door = door
-        self._id: int | None = door.begin()
-
-    @property
-    def active(self) -> bool:
-        """Whether it is neither committed nor aborted."""
-        return self._id is not None
-
-    def commit(self) -> None:
-        """Makes everything done in it durable and visible together."""
-        self._door.commit(self._end())
-
-    def abort(self) -> None:
-        """Undoes it: received messages are back in their old place."""
-        self._door.abort(self._end())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not self.active:
-            return
-        if kind is None:
-            self.commit()
-            return
-        try:
-            self.abort()
-        except MqError as failed:
-            # What went wrong first is what the caller must see; the manager aborts by itself.
-            if error is not None:
-                error.add_note(f"the abort of the transaction failed as well: {failed}")
-
-    def __del__(self) -> None:
-        if hasattr(self, "_id"):  # it has begun
-            self._abandon()
-
-    def _abandon(self) -> None:
-        """Aborts it without waiting, if it has not ended."""
-        if self._id is not None:
-            self._door.abandon(self._end())
-
-    def _end(self) -> int:
-        number, self._id = self._within(self._door), None
-        return number
-
-    def _within(self, door: _native.Door) -> int:
-        if self._id is None:
-            raise TransactionUsage(
-                "the transaction has ended", "begin another one with transaction()"
-            )
-        if door is not self._door:
-            raise TransactionUsage(
-                f"the transaction is one of {self._door.computer}, the queue is on {door.computer}",
-                "a transaction covers the queues of one queue manager",
-            )
-        return self._id
+    soap_header: str
+    """More of the SOAP header."""
+    soap_body: str
+    """More of the SOAP body."""
+    connector_type: str
+    """A GUID by which an application says that it has itself protected the message. Without it a
+    signature and a privacy level are refused (:class:`hamq.UnsupportedOperation`): a queue manager
+    neither signs nor encrypts."""
+    message_class: int
+    """What an acknowledgement or a dead letter says (MQMSG_CLASS_*)."""
+    privacy_level: int
+    """How the body was encrypted: 1, 3 or 5 (MQMSG_PRIV_LEVEL_*)."""
+    encryption_algorithm: int
+    """The algorithm of that (ALG_ID)."""
+    symmetric_key: bytes
+    """The encrypted key of that."""
+    authentication_level: int
+    """1: sign it always."""
+    signature: bytes
+    """The signature."""
+    hash_algorithm: int
+    """The algorithm of its hash (ALG_ID)."""
+    sender_certificate: bytes
+    """The certificate of the signature (X.509, DER)."""
+    provider_type: int
+    """The type of the cryptographic provider."""
+    provider_name: str
+    """The name of the cryptographic provider."""
+    sender_id_type: int | None
+    """What the sender is called by: 0 nothing, 1 a SID, 2 a queue manager."""
 
 
 class Queue:
@@ -161,6 +122,7 @@ class Queue:
         body: Body | None = None,
         *,
         json: object = None,
+        stream: Readable | None = None,
         label: str = "",
         priority: int = 3,
         express: bool = False,
@@ -169,16 +131,53 @@ class Queue:
         transaction: Transaction | None = None,
         **properties: Unpack[Properties],
     ) -> MsmqSentMessageInfo:
-        """Sends a message: a body of bytes or text, or an object as JSON.
+        """Sends a message: a body of bytes or text, an object as JSON, or what a stream gives.
 
         It is on disk when this returns, unless ``express`` is set. In a transaction it is sent when
         that commits, and has no id before. For the rarer ``properties`` see :class:`Properties`.
+        A body may have up to 1 GiB. A ``stream`` is read in parts while it is sent, so that only a
+        few MiB of it are in memory; what was sent of it survives a failover.
         """
+        if stream is not None:
+            if body is not None or json is not None:
+                raise TypeError("a message has either a body, json=... or stream=...")
+            body, stream = split(stream, _WHOLE_BYTES)
         outgoing = _outgoing(
             body, json, label, priority, express, correlation_id, app_specific, **properties
         )
-        sent = self._door.send(self._name, outgoing, self._number(transaction))
+        number = self._number(transaction)
+        if stream is None and len(outgoing[0]) > _WHOLE_BYTES:
+            stream, outgoing = io.BytesIO(outgoing[0]), (b"", *outgoing[1:])
+        if stream is None:
+            sent = self._door.send(self._name, outgoing, number)
+        else:
+            sent = self._door.send_stream(self._name, outgoing, stream, number)
         return MsmqSentMessageInfo._of(sent)
+
+    def send_file(
+        self,
+        path: str | PathLike[str],
+        *,
+        label: str = "",
+        priority: int = 3,
+        express: bool = False,
+        correlation_id: str = "",
+        app_specific: int = 0,
+        transaction: Transaction | None = None,
+        **properties: Unpack[Properties],
+    ) -> MsmqSentMessageInfo:
+        """Sends what a file contains, up to 1 GiB; see :meth:`send`."""
+        with open(path, "rb") as file:
+            return self.send(
+                stream=file,
+                label=label,
+                priority=priority,
+                express=express,
+                correlation_id=correlation_id,
+                app_specific=app_specific,
+                transaction=transaction,
+                **properties,
+            )
 
     def send_many(
         self,
@@ -207,16 +206,56 @@ class Queue:
         timeout: Duration | None = None,
         *,
         transaction: Transaction | None = None,
+        whole: bool = True,
     ) -> _native.Message:
         """Takes the next message; waits for one at most ``timeout`` seconds, or for ever.
 
-        Raises :class:`hamq.ReceiveTimeout` (a ``TimeoutError``) when none came.
+        Raises :class:`hamq.ReceiveTimeout` (a ``TimeoutError``) when none came. In a transaction,
+        without ``whole``, a body above 4 MiB stays where it is until the commit, and
+        :meth:`body_stream` reads it. Without a transaction, :meth:`receive_stream` does that.
         """
-        return self._receive(_TAKE_FIRST, timeout, transaction)
+        if not whole and transaction is None:
+            raise ValueError("a message that is gone has no body to read; use receive_stream()")
+        return self._receive(_TAKE_FIRST, timeout, transaction, whole)
 
-    def peek(self, timeout: Duration | None = 0) -> _native.Message:
-        """The next message, left in the queue."""
-        return self._receive(_PEEK_FIRST, timeout, None)
+    def peek(self, timeout: Duration | None = 0, *, whole: bool = True) -> _native.Message:
+        """The next message, left in the queue.
+
+        Without ``whole`` a body above 4 MiB stays there too: :meth:`body_stream` reads it.
+        """
+        return self._receive(_PEEK_FIRST, timeout, None, whole)
+
+    def cursor(self) -> Cursor:
+        """A cursor at the beginning of the queue. A queue has any number of them."""
+        return Cursor(self._door, self._name)
+
+    def receive_file(
+        self, path: str | PathLike[str], timeout: Duration | None = None
+    ) -> _native.Message:
+        """Takes the next message and writes its body to a file; returns it without its body.
+
+        The message is hidden meanwhile and leaves the queue when the file is on disk; when
+        something fails it is back, and the file is as it was.
+        """
+        with self.receive_stream(timeout) as body:
+            save(body, Path(path))
+            return body.message
+
+    @contextmanager
+    def receive_stream(self, timeout: Duration | None = None) -> Iterator[BodyStream]:
+        """Takes the next message for the length of a ``with`` block, to read its body as a stream.
+
+        The stream's ``message`` has everything but the body. The message is hidden from others,
+        leaves the queue when the block ends, and is back at once when an exception leaves it.
+        """
+        choice: Choice = ("first", 0, "", STREAM_LEASE_MS)
+        message = self._receive(choice, timeout, None, False)
+        with self._settled(message):
+            yield BodyStream(self._door, self._name, message)
+
+    def body_stream(self, message: _native.Message) -> BodyStream:
+        """The body of a message that is in the queue, peeked or leased, as a stream."""
+        return BodyStream(self._door, self._name, message)
 
     def receive_by_id(
         self,
@@ -245,16 +284,19 @@ class Queue:
         """Takes the message at this place."""
         return self._receive(("lookup_id", lookup_id, "", None), 0, transaction)
 
-    def peek_by_lookup_id(self, lookup_id: int) -> _native.Message:
-        """The message at this place, left in the queue."""
-        return self._receive(("lookup_id", lookup_id, "", 0), 0, None)
+    def peek_by_lookup_id(self, lookup_id: int, *, whole: bool = True) -> _native.Message:
+        """The message at this place, left in the queue; for ``whole`` see :meth:`peek`."""
+        return self._receive(("lookup_id", lookup_id, "", 0), 0, None, whole)
 
-    def browse(self) -> Iterator[_native.Message]:
-        """The messages that are in the queue, in their order; each is left there."""
+    def browse(self, *, whole: bool = True) -> Iterator[_native.Message]:
+        """The messages that are in the queue, in their order; each is left there.
+
+        For ``whole`` see :meth:`peek`.
+        """
         choice = _PEEK_FIRST
         while True:
             try:
-                message = self._receive(choice, 0, None)
+                message = self._receive(choice, 0, None, whole)
             except ReceiveTimeout:
                 return
             yield message
@@ -272,8 +314,13 @@ class Queue:
         :class:`hamq.MessageAlreadyReceived`. :meth:`extend` gives it more time.
         """
         message = self.receive_leased(length, timeout)
-        try:
+        with self._settled(message):
             yield message
+
+    @contextmanager
+    def _settled(self, message: _native.Message) -> Iterator[None]:
+        try:
+            yield
         except BaseException as error:
             try:
                 self.release(message)
@@ -390,10 +437,14 @@ class Queue:
         raise AssertionError("the last attempt returns or raises")
 
     def _receive(
-        self, choice: Choice, timeout: Duration | None, transaction: Transaction | None
+        self,
+        choice: Choice,
+        timeout: Duration | None,
+        transaction: Transaction | None,
+        whole: bool = True,
     ) -> _native.Message:
         number = self._number(transaction)
-        return self._door.receive(self._name, choice, milliseconds(timeout), number)
+        return self._door.receive(self._name, choice, milliseconds(timeout), number, whole)
 
     def _number(self, transaction: Transaction | None) -> int | None:
         return None if transaction is None else transaction._within(self._door)
@@ -433,6 +484,20 @@ def _rare(given: Properties) -> dict[str, object]:
         "idempotency_key": content(given.get("idempotency_key", b"")),
         "extension": content(given.get("extension", b"")),
         "trace": given.get("trace", False),
+        "message_class": given.get("message_class", 0),
+        "soap_header": given.get("soap_header", ""),
+        "soap_body": given.get("soap_body", ""),
+        "sender_id_type": given.get("sender_id_type"),
+        "privacy_level": given.get("privacy_level", 0),
+        "authentication_level": given.get("authentication_level", 0),
+        "hash_algorithm": given.get("hash_algorithm", 0),
+        "encryption_algorithm": given.get("encryption_algorithm", 0),
+        "sender_certificate": content(given.get("sender_certificate", b"")),
+        "symmetric_key": content(given.get("symmetric_key", b"")),
+        "signature": content(given.get("signature", b"")),
+        "provider_type": given.get("provider_type", 0),
+        "provider_name": given.get("provider_name", ""),
+        "connector_type": given.get("connector_type", ""),
     }
 
 

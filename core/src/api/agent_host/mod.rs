@@ -5,14 +5,17 @@
 //! ```
 //!
 //! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`, `Stop-Agent`,
-//! `Remove-Node`, `Clear-Quarantine` and `Force-Quorum`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+//! `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and `Force-Quorum`; and `Get-Cluster` tells a client that
+//! knows only an address which cluster it found.
 
 mod group;
 mod internal;
+mod network;
 mod node;
 mod policy;
 mod record;
 mod resource;
+mod trust;
 mod wait;
 mod why;
 
@@ -25,9 +28,14 @@ use serde::de::DeserializeOwned;
 use super::host::CommandHost;
 use super::spec::{Command, RunsAt};
 use super::value::{Value, from_value, to_value};
-use super::{cluster, dependency, explain, feature, group as groups, node as nodes, parameter};
+use super::{
+    cluster, dependency, explain, feature, group as groups, network as networks, node as nodes,
+    parameter, trust as trusts,
+};
 use crate::cluster::agent::Agent;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::trust::Caller;
+pub(super) use trust::{Join, Joined};
 
 impl CommandHost for Agent {
     fn run(
@@ -37,6 +45,10 @@ impl CommandHost for Agent {
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>> {
         let agent = self.clone();
         Box::pin(async move { dispatch(&agent, &name, arguments).await })
+    }
+
+    fn admits(&self, caller: &Caller) -> Result<()> {
+        trust::admits(self, caller)
     }
 }
 
@@ -102,6 +114,11 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         feature::UninstallMsmqFeature,
         feature::GetMsmqFeature,
         explain::GetClusterWhy,
+        networks::GetClusterNetwork,
+        networks::GetClusterNetworkInterface,
+        networks::SetClusterNetwork,
+        trusts::NewClusterJoinToken,
+        trusts::NewClusterClientCertificate,
     );
     match name.to_ascii_lowercase().as_str() {
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
@@ -110,6 +127,7 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "remove-node" => node::remove(agent, &read(&arguments)?).await,
         "clear-quarantine" => node::clear_quarantine(agent, &read(&arguments)?).await,
         "force-quorum" => node::force_quorum(agent, &read(&arguments)?).await,
+        "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),
     }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use crate::api::registry::{ClusterEntry, NodeEntry};
 use crate::cluster::record::{CLUSTER_KEY, ClusterConfig, FencingMode, NodeConfig, encode, key};
-use crate::database::sqlite::SqliteDatabase;
-use crate::database::{Commit, Database, Guard, Transaction, Write};
+use crate::database::{self, Commit, Guard, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::SystemClock;
 
-/// Creates the quorum disk with the rows every node expects to find.
+/// Creates the database with the rows every node expects to find.
 pub(super) async fn write(entry: &ClusterEntry) -> Result<()> {
-    let database = SqliteDatabase::open(&entry.database, Arc::new(SystemClock))?;
+    let database = database::open(&entry.database, Arc::new(SystemClock))?;
     let mut writes = vec![put(CLUSTER_KEY.to_owned(), encode(&cluster(entry)))];
     for (index, node) in entry.nodes.iter().enumerate() {
         writes.push(put(
@@ -31,8 +30,9 @@ pub(super) async fn write(entry: &ClusterEntry) -> Result<()> {
     match database.commit(first).await? {
         Commit::Done { .. } => Ok(()),
         Commit::Refused => {
-            let text = format!("{} holds a cluster already", entry.database.display());
-            Err(Error::new(ErrorKind::ObjectAlreadyExists, text).hint("give another -Path"))
+            let text = format!("{} holds a cluster already", entry.database);
+            Err(Error::new(ErrorKind::ObjectAlreadyExists, text)
+                .hint("give another -Path, or another prefix of -Quorum"))
         }
     }
 }

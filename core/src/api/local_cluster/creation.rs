@@ -29,7 +29,10 @@ impl LocalClusters {
         let subnet = plan::free_subnet(&known, command.nodes.len(), seed, ports_are_free)?;
         let entry = plan::entry(&command, path, subnet, SystemClock.wall_ms())?;
         let mut undo = Undo::new(&self.registry, &self.nodes, entry);
-        undo.run().await?;
+        if let Err(error) = undo.run().await {
+            undo.remove_rows().await;
+            return Err(error);
+        }
         let entry = undo.done();
         Ok(self.info(&entry).await)
     }
@@ -63,6 +66,7 @@ struct Undo<'a> {
     nodes: &'a Nodes,
     entry: ClusterEntry,
     made_folder: bool,
+    wrote_rows: bool,
     finished: bool,
 }
 
@@ -73,6 +77,7 @@ impl<'a> Undo<'a> {
             nodes,
             entry,
             made_folder: false,
+            wrote_rows: false,
             finished: false,
         }
     }
@@ -82,10 +87,21 @@ impl<'a> Undo<'a> {
         folder::create_all(&self.entry.path.join("quorum"))?;
         folder::create_all(&self.entry.disks())?;
         super::bootstrap::write(&self.entry).await?;
+        self.wrote_rows = true;
         start_all(self.nodes, &mut self.entry, |entry| {
             self.registry.save(entry)
         })
         .await
+    }
+
+    /// Those in a file go with its folder.
+    async fn remove_rows(&self) {
+        if self.wrote_rows {
+            for node in &self.entry.nodes {
+                self.nodes.kill(&self.entry.name, node);
+            }
+            let _ = super::quorum::remove(&self.entry).await;
+        }
     }
 
     fn done(mut self) -> ClusterEntry {

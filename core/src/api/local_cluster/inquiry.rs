@@ -61,7 +61,7 @@ impl LocalClusters {
             groups: names(&groups.unwrap_or(Value::Null)),
             path: entry.path.display().to_string(),
             subnet: entry.subnet(),
-            quorum: format!("sqlite://{}", entry.database.display()),
+            quorum: entry.database.to_string(),
             same_subnet_delay: entry.same_subnet_delay,
             same_subnet_threshold: entry.same_subnet_threshold,
             lease_ttl: entry.lease_ttl,

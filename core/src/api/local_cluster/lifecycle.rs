@@ -2,7 +2,7 @@
 
 use super::LocalClusters;
 use super::creation::{ports_are_free, start_all};
-use super::plan;
+use super::{plan, quorum};
 use crate::api::agents::{Agents, Repeat};
 use crate::api::cluster::{ClusterInfo, RemoveCluster, StartCluster, StopCluster};
 use crate::api::node::{
@@ -81,9 +81,7 @@ impl LocalClusters {
         for node in &entry.nodes {
             folder::remove_tree(&node.data)?;
         }
-        if let Some(quorum) = entry.database.parent() {
-            folder::remove_tree(quorum)?;
-        }
+        quorum::remove(&entry).await?;
         folder::remove_tree(&entry.disks())?;
         // Only when nothing else lies in it: what was put beside it is not ours to delete.
         if folder::names(&entry.path)?.is_empty() {

@@ -3,7 +3,7 @@
 //! ```text
 //!  New-Cluster ─ plan (pure: names, subnet) ─ creation (files, database, processes; undone when it fails)
 //!  Start-/Stop-/Remove-Cluster, Add-/Start-/Stop-ClusterNode ─ lifecycle ─ nodes (the processes)
-//!  Get-Cluster, Get-ClusterLog ─ inquiry
+//!  Get-Cluster, Get-ClusterLog ─ inquiry        Get-, Set-ClusterQuorum ─ quorum (where the database lies)
 //! ```
 
 mod bootstrap;
@@ -13,6 +13,7 @@ mod lifecycle;
 mod log_file;
 mod nodes;
 mod plan;
+mod quorum;
 
 use crate::api::agents::Agents;
 use crate::api::registry::Registry;
@@ -60,6 +61,14 @@ impl LocalClusters {
             }
             "Remove-Cluster" => {
                 let info = self.remove(&from_value(arguments)?).await?;
+                one(to_value(&info))
+            }
+            "Get-ClusterQuorum" => {
+                let info = self.show_quorum(from_value(arguments)?, current).await?;
+                one(to_value(&info))
+            }
+            "Set-ClusterQuorum" => {
+                let info = self.move_quorum(from_value(arguments)?, current).await?;
                 one(to_value(&info))
             }
             "Add-ClusterNode" => {

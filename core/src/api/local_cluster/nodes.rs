@@ -69,6 +69,7 @@ impl Nodes {
         let agents = Agents {
             cluster: cluster.name.clone(),
             nodes: vec![node.agent()],
+            trust: crate::api::trust::Trust::default(),
         };
         loop {
             let Err(refusal) = agents.greet().await else {
@@ -161,7 +162,7 @@ impl Nodes {
             ("--name", node.name.clone().into()),
             ("--listen", node.address.to_string().into()),
             ("--data", node.data.clone().into()),
-            ("--database", cluster.database.clone().into()),
+            ("--database", cluster.database.to_string().into()),
         ];
         command.push("node".into());
         for (option, value) in pairs {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::api::cluster::NewCluster;
 use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::database::Location;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::check_object_name;
 
@@ -44,6 +45,7 @@ pub(super) fn check(command: &NewCluster) -> Result<()> {
                 .hint("each node needs a name of its own"));
         }
     }
+    location(&command.quorum, &command.name)?;
     check_timing(command)?;
     fencing(command).map(|_| ())
 }
@@ -79,7 +81,10 @@ pub(super) fn entry(
     Ok(ClusterEntry {
         name: command.name.clone(),
         nodes: nodes.collect(),
-        database: path.join("quorum").join("cluster.db"),
+        database: match location(&command.quorum, &command.name)? {
+            Some(location) => location,
+            None => Location::Sqlite(path.join("quorum").join("cluster.db")),
+        },
         path,
         same_subnet_delay: command
             .same_subnet_delay
@@ -92,6 +97,29 @@ pub(super) fn entry(
         detached: command.detach,
         created_ms: now_ms,
     })
+}
+
+/// A place for the database of the cluster `name`, if one was given; an etcd without a prefix gets one. The
+/// shell takes the commas between members for those of a list.
+pub(super) fn location(parts: &[String], name: &str) -> Result<Option<Location>> {
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let mut location: Location = parts.join(",").parse()?;
+    match &mut location {
+        Location::Sqlite(path) => *path = crate::sys::folder::absolute(path)?,
+        Location::Etcd(etcd) if etcd.prefix.is_empty() => {
+            let fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if !name.chars().all(fit) {
+                let text = format!("the name {name} cannot be a prefix of keys in etcd");
+                return Err(Error::new(ErrorKind::InvalidParameter, text)
+                    .hint("write one: etcd://…/hamq/lab"));
+            }
+            etcd.prefix = format!("hamq/{}", name.to_lowercase());
+        }
+        Location::Etcd(_) => {}
+    }
+    Ok(Some(location))
 }
 
 /// The address of the node with this index.
@@ -191,6 +219,7 @@ mod tests {
             local: true,
             detach: false,
             path: None,
+            quorum: Vec::new(),
             same_subnet_delay: None,
             same_subnet_threshold: None,
             lease_ttl: None,
@@ -207,9 +236,12 @@ mod tests {
         odd.fencing = Some("Hope".into());
         let mut quick = command(&["n1"]);
         quick.lease_ttl = Some(Millis(1));
+        let mut open = command(&["n1"]);
+        open.quorum = vec!["etcd://10.0.0.1:2379".into()];
         for (command, kind) in [
             (far, ErrorKind::InvalidRequest),
             (odd, ErrorKind::InvalidParameter),
+            (open, ErrorKind::InvalidParameter),
             (quick, ErrorKind::InvalidParameter),
             (command(&[]), ErrorKind::InvalidParameter),
             (command(&["n1", "N1"]), ErrorKind::ObjectAlreadyExists),
@@ -220,6 +252,17 @@ mod tests {
             assert_eq!(error.kind, kind, "{error}");
             assert!(error.hint.is_some());
         }
+    }
+
+    #[test]
+    fn a_database_in_etcd_gets_the_prefix_of_the_cluster() {
+        let mut command = command(&["n1"]);
+        command.quorum = vec!["etcd://127.0.0.1:1".into(), "127.0.0.2".into()];
+        let made = entry(&command, "/x".into(), (16, 0), 0).unwrap();
+        assert_eq!(
+            made.database.to_string(),
+            "etcd://127.0.0.1:1,127.0.0.2:2379/hamq/lab"
+        );
     }
 
     #[test]

@@ -1,52 +1,52 @@
 //! The HTTP side: one thread, one request at a time, each bounded in bytes and time.
 
-use std::io::{ErrorKind as IoKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::exposition::exposition;
 use crate::error::{Error, Result};
 use crate::queue::counters::Counter;
+use crate::sys::network::{Filled, Listener, Stream, Waker, wait_for};
 
 /// Bytes of a request at most, its head included; it has no body.
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// How long a scraper may take for its request, and to read the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it sleeps unless somebody comes.
+const IDLE: Duration = Duration::from_secs(3600);
+/// How long it waits when no connection can be had: descriptors are short.
+const PAUSE: Duration = Duration::from_millis(50);
 /// What the answer is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Where the counters come from; an error is told to the scraper.
 pub type Source = Box<dyn Fn() -> Result<Vec<Counter>> + Send>;
 
-/// Answers `GET /metrics` at `address` until the process ends; gives the address.
+/// Answers `GET /metrics` at the listener until the process ends.
 ///
 /// # Errors
-/// When the address is none of this machine alone, or cannot be had.
-pub fn serve_metrics(address: SocketAddr, manager: String, source: Source) -> Result<SocketAddr> {
-    crate::api::server::check_listen_address(address)?;
-    let listener = TcpListener::bind(address)
-        .map_err(|e| Error::system(format_args!("listen on {address} for metrics"), &e))?;
-    let bound = listener
-        .local_addr()
-        .map_err(|e| Error::system("read the address of the metrics", &e))?;
+/// Those of the system.
+pub fn serve_metrics(listener: Listener, manager: String, source: Source) -> Result<()> {
+    // Nobody wakes it: it ends with the process.
+    let waker = Waker::new().map_err(|e| Error::system("make the waker of the metrics", &e))?;
     let serve = move || {
-        for stream in listener.incoming() {
-            match stream {
+        loop {
+            match listener.accept() {
                 // A scraper that fails is its own business.
-                Ok(stream) => drop(answer(stream, &manager, &source)),
-                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+                Ok(Some(stream)) => drop(answer(&stream, &waker, &manager, &source)),
+                Ok(None) => drop(wait_for(&listener, false, &waker, IDLE)),
+                Err(_) => std::thread::sleep(PAUSE),
             }
         }
     };
     std::thread::Builder::new()
         .name("hamq-metrics".to_owned())
         .spawn(serve)
-        .map_err(|e| Error::system("start the thread of the metrics", &e))?;
-    Ok(bound)
+        .map(|_| ())
+        .map_err(|e| Error::system("start the thread of the metrics", &e))
 }
 
-fn answer(mut stream: TcpStream, manager: &str, source: &Source) -> std::io::Result<()> {
-    let response = match read_head(&mut stream)? {
+fn answer(stream: &Stream, waker: &Waker, manager: &str, source: &Source) -> std::io::Result<()> {
+    let response = match read_head(stream, waker)? {
         None => response("400 Bad Request", "the request is too long or not HTTP\n"),
         Some(head) => match target(&head) {
             Err(refusal) => refusal,
@@ -56,46 +56,39 @@ fn answer(mut stream: TcpStream, manager: &str, source: &Source) -> std::io::Res
             },
         },
     };
-    write_all(&mut stream, response.as_bytes())?;
-    stream.shutdown(std::net::Shutdown::Write)
+    write_all(stream, waker, response.as_bytes())
 }
 
 /// The head of a request; none when it is too long, too slow or not text.
-fn read_head(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
+fn read_head(stream: &Stream, waker: &Waker) -> std::io::Result<Option<String>> {
     let until = Instant::now() + PATIENCE;
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 1024];
+    let mut bytes = Vec::with_capacity(1024);
     while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() || bytes.len() >= REQUEST_BYTES_MAX {
             return Ok(None);
         }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(None),
-            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
-            Err(e) if e.kind() == IoKind::Interrupted => {}
-            Err(e) if matches!(e.kind(), IoKind::WouldBlock | IoKind::TimedOut) => return Ok(None),
-            Err(e) => return Err(e),
+        bytes.reserve(1024);
+        match stream.read(&mut bytes)? {
+            Filled::Bytes(_) => {}
+            Filled::Nothing => wait_for(stream, false, waker, left)?,
+            Filled::End => return Ok(None),
         }
     }
     Ok(String::from_utf8(bytes).ok())
 }
 
 /// Writes the answer; a reader that is too slow for all of it gets no more.
-fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
+fn write_all(stream: &Stream, waker: &Waker, mut bytes: &[u8]) -> std::io::Result<()> {
     let until = Instant::now() + PATIENCE;
     while !bytes.is_empty() {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(IoKind::TimedOut.into());
+            return Err(std::io::ErrorKind::TimedOut.into());
         }
-        stream.set_write_timeout(Some(left))?;
-        match stream.write(bytes) {
-            Ok(0) => return Err(IoKind::WriteZero.into()),
-            Ok(count) => bytes = &bytes[count..],
-            Err(e) if e.kind() == IoKind::Interrupted => {}
-            Err(e) => return Err(e),
+        match stream.write(bytes)? {
+            0 => wait_for(stream, true, waker, left)?,
+            count => bytes = &bytes[count..],
         }
     }
     Ok(())
@@ -134,8 +127,21 @@ fn response(status: &str, body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpStream};
+
     use super::*;
     use crate::error::ErrorKind;
+    use crate::sys::network::Endpoint;
+
+    fn serve(any: &str, source: Source) -> SocketAddr {
+        let listener = Listener::tcp(any.parse().unwrap()).unwrap();
+        let Endpoint::Tcp(address) = listener.endpoint().unwrap() else {
+            panic!("not TCP")
+        };
+        serve_metrics(listener, "vs1".into(), source).unwrap();
+        address
+    }
 
     fn ask(address: SocketAddr, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -156,8 +162,7 @@ mod tests {
             total: false,
         }];
         let source: Source = Box::new(move || Ok(counters.clone()));
-        let any = "127.91.7.3:0".parse().unwrap();
-        let address = serve_metrics(any, "vs1".into(), source).unwrap();
+        let address = serve("127.91.7.3:0", source);
         let good = ask(address, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
         assert!(good.starts_with("HTTP/1.1 200 OK\r\n"), "{good}");
         assert!(good.contains("version=0.0.4"));
@@ -190,15 +195,8 @@ mod tests {
     #[test]
     fn a_queue_manager_that_is_gone_is_no_empty_page() {
         let gone: Source = Box::new(|| Err(Error::new(ErrorKind::ServiceNotAvailable, "gone")));
-        let any = "127.91.7.4:0".parse().unwrap();
-        let address = serve_metrics(any, "vs1".into(), gone).unwrap();
+        let address = serve("127.91.7.4:0", gone);
         let answer = ask(address, b"GET /metrics HTTP/1.1\r\n\r\n");
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-        let open = serve_metrics(
-            "0.0.0.0:0".parse().unwrap(),
-            String::new(),
-            Box::new(|| Ok(vec![])),
-        );
-        assert_eq!(open.unwrap_err().kind, ErrorKind::AccessDenied);
     }
 }

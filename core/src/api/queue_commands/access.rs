@@ -1,33 +1,32 @@
 //! Who may do what.
 
-use super::{Sessions, queue::local};
+use super::{Asks, Managers, queue::local};
 use crate::api::queue::unexpected;
 use crate::api::queue_access::{
     AccessInfo, GetMsmqQueueACL, GetMsmqQueueManagerACL, SetMsmqQueueACL, SetMsmqQueueManagerACL,
 };
-use crate::api::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::queue::access::{AccessEntry, AccessList, Rights};
 use crate::queue::request::{Reply, Request};
 
-pub(super) fn of_queue(on: &dyn Sessions, command: &GetMsmqQueueACL) -> Result<Vec<AccessInfo>> {
+pub(super) fn of_queue(on: &dyn Managers, command: &GetMsmqQueueACL) -> Result<Vec<AccessInfo>> {
     let path = QueuePath::parse(&command.name)?;
-    let session = on.session(path.computer())?;
-    get(&session, local(&path)).map(|list| shown(&path.to_string(), &list))
+    let manager = on.manager(path.computer())?;
+    get(&*manager, local(&path)).map(|list| shown(&path.to_string(), &list))
 }
 
 pub(super) fn of_machine(
-    on: &dyn Sessions,
+    on: &dyn Managers,
     command: &GetMsmqQueueManagerACL,
 ) -> Result<Vec<AccessInfo>> {
-    let session = on.session(&command.name)?;
-    get(&session, String::new()).map(|list| shown(&command.name, &list))
+    let manager = on.manager(&command.name)?;
+    get(&*manager, String::new()).map(|list| shown(&command.name, &list))
 }
 
-pub(super) fn set_of_queue(on: &dyn Sessions, command: SetMsmqQueueACL) -> Result<Vec<AccessInfo>> {
+pub(super) fn set_of_queue(on: &dyn Managers, command: SetMsmqQueueACL) -> Result<Vec<AccessInfo>> {
     let path = QueuePath::parse(&command.name)?;
-    let session = on.session(path.computer())?;
+    let manager = on.manager(path.computer())?;
     let changes = Changes {
         users: command.user_name,
         allow: rights(&command.allow)?,
@@ -35,15 +34,15 @@ pub(super) fn set_of_queue(on: &dyn Sessions, command: SetMsmqQueueACL) -> Resul
         remove: rights(&command.remove)?,
         owner: command.owner,
     };
-    let list = change(&session, local(&path), changes)?;
+    let list = change(&*manager, local(&path), changes)?;
     Ok(shown(&path.to_string(), &list))
 }
 
 pub(super) fn set_of_machine(
-    on: &dyn Sessions,
+    on: &dyn Managers,
     command: SetMsmqQueueManagerACL,
 ) -> Result<Vec<AccessInfo>> {
-    let session = on.session(&command.name)?;
+    let manager = on.manager(&command.name)?;
     let changes = Changes {
         users: command.user_name,
         allow: rights(&command.allow)?,
@@ -51,7 +50,7 @@ pub(super) fn set_of_machine(
         remove: rights(&command.remove)?,
         owner: command.owner,
     };
-    let list = change(&session, String::new(), changes)?;
+    let list = change(&*manager, String::new(), changes)?;
     Ok(shown(&command.name, &list))
 }
 
@@ -118,15 +117,15 @@ fn rights(words: &[String]) -> Result<Rights> {
     })
 }
 
-fn get(session: &Session, queue: String) -> Result<AccessList> {
-    list_of(session.call(Request::GetAccess { queue })?)
+fn get(manager: &dyn Asks, queue: String) -> Result<AccessList> {
+    list_of(manager.ask(Request::GetAccess { queue })?)
 }
 
-fn change(session: &Session, queue: String, changes: Changes) -> Result<AccessList> {
+fn change(manager: &dyn Asks, queue: String, changes: Changes) -> Result<AccessList> {
     changes.check()?;
-    let mut access = get(session, queue.clone())?;
+    let mut access = get(manager, queue.clone())?;
     changes.apply(&mut access);
-    list_of(session.call(Request::SetAccess { queue, access })?)
+    list_of(manager.ask(Request::SetAccess { queue, access })?)
 }
 
 fn list_of(reply: Reply) -> Result<AccessList> {

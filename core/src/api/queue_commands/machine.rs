@@ -1,27 +1,26 @@
 //! The queue manager itself: properties, counters, traces, prepared transactions.
 
-use super::{Sessions, number_32, size};
+use super::{Asks, Managers, number_32, size};
 use crate::api::message::{TraceInfo, TraceMsmqMessage};
 use crate::api::queue::{path_of, unexpected};
 use crate::api::queue_manager::{
     CounterInfo, GetMsmqCounter, GetMsmqPreparedTransaction, GetMsmqQueueManager, PreparedInfo,
     QueueManagerInfo, ResolveMsmqPreparedTransaction, SetMsmqQueueManager,
 };
-use crate::api::session::Session;
 use crate::api::value::{Millis, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::fits;
 use crate::queue::message::MessageId;
 use crate::queue::request::{BranchId, MachineStatus, Reply, Request};
 
-pub(super) fn show(on: &dyn Sessions, command: &GetMsmqQueueManager) -> Result<QueueManagerInfo> {
-    let status = ask(&on.session(&command.computer)?, Request::GetMachine)?;
+pub(super) fn show(on: &dyn Managers, command: &GetMsmqQueueManager) -> Result<QueueManagerInfo> {
+    let status = ask(&*on.manager(&command.computer)?, Request::GetMachine)?;
     Ok(info(&command.computer, &status))
 }
 
-pub(super) fn set(on: &dyn Sessions, command: &SetMsmqQueueManager) -> Result<QueueManagerInfo> {
-    let session = on.session(&command.computer)?;
-    let mut properties = ask(&session, Request::GetMachine)?.properties;
+pub(super) fn set(on: &dyn Managers, command: &SetMsmqQueueManager) -> Result<QueueManagerInfo> {
+    let manager = on.manager(&command.computer)?;
+    let mut properties = ask(&*manager, Request::GetMachine)?.properties;
     if let Some(bytes) = &command.message_quota {
         properties.quota_bytes = size::parse("MessageQuota", bytes)?;
     }
@@ -31,13 +30,13 @@ pub(super) fn set(on: &dyn Sessions, command: &SetMsmqQueueManager) -> Result<Qu
     if let Some(time) = command.long_live_time {
         properties.long_live_seconds = number_32("LongLiveTime", time.0.div_ceil(1000))?;
     }
-    let status = ask(&session, Request::SetMachine { properties })?;
+    let status = ask(&*manager, Request::SetMachine { properties })?;
     Ok(info(&command.computer, &status))
 }
 
-pub(super) fn counters(on: &dyn Sessions, command: &GetMsmqCounter) -> Result<Vec<CounterInfo>> {
-    let session = on.session(&command.computer)?;
-    let counters = match session.call(Request::Counters)? {
+pub(super) fn counters(on: &dyn Managers, command: &GetMsmqCounter) -> Result<Vec<CounterInfo>> {
+    let manager = on.manager(&command.computer)?;
+    let counters = match manager.ask(Request::Counters)? {
         Reply::Counters(counters) => counters,
         other => return Err(unexpected(&other)),
     };
@@ -57,10 +56,10 @@ pub(super) fn counters(on: &dyn Sessions, command: &GetMsmqCounter) -> Result<Ve
         .collect())
 }
 
-pub(super) fn trace(on: &dyn Sessions, command: &TraceMsmqMessage) -> Result<Vec<TraceInfo>> {
-    let session = on.session(&command.computer)?;
+pub(super) fn trace(on: &dyn Managers, command: &TraceMsmqMessage) -> Result<Vec<TraceInfo>> {
+    let manager = on.manager(&command.computer)?;
     let id = MessageId::parse(&command.id)?;
-    let steps = match session.call(Request::Trace { id })? {
+    let steps = match manager.ask(Request::Trace { id })? {
         Reply::Trace(steps) => steps,
         other => return Err(unexpected(&other)),
     };
@@ -75,17 +74,17 @@ pub(super) fn trace(on: &dyn Sessions, command: &TraceMsmqMessage) -> Result<Vec
             time: Time(step.time_ms),
             queue: path_of(&command.computer, &step.queue),
             what: step.what,
-            detail: step.detail,
+            detail: readable(&step.detail),
         })
         .collect())
 }
 
 pub(super) fn prepared(
-    on: &dyn Sessions,
+    on: &dyn Managers,
     command: &GetMsmqPreparedTransaction,
 ) -> Result<Vec<PreparedInfo>> {
-    let session = on.session(&command.computer)?;
-    let branches = match session.call(Request::ListPrepared)? {
+    let manager = on.manager(&command.computer)?;
+    let branches = match manager.ask(Request::ListPrepared)? {
         Reply::Branches(branches) => branches,
         other => return Err(unexpected(&other)),
     };
@@ -99,10 +98,10 @@ pub(super) fn prepared(
 }
 
 pub(super) fn resolve(
-    on: &dyn Sessions,
+    on: &dyn Managers,
     command: ResolveMsmqPreparedTransaction,
 ) -> Result<PreparedInfo> {
-    let session = on.session(&command.computer)?;
+    let manager = on.manager(&command.computer)?;
     let commit = match command.decision.to_ascii_lowercase().as_str() {
         "commit" => true,
         "abort" => false,
@@ -115,7 +114,7 @@ pub(super) fn resolve(
         }
     };
     let branch = BranchId(bytes(&command.id)?);
-    match session.call(Request::Resolve { branch, commit })? {
+    match manager.ask(Request::Resolve { branch, commit })? {
         Reply::Done => Ok(PreparedInfo {
             computer: command.computer,
             id: command.id,
@@ -124,8 +123,23 @@ pub(super) fn resolve(
     }
 }
 
-fn ask(session: &Session, request: Request) -> Result<MachineStatus> {
-    match session.call(request)? {
+/// A queue manager counts milliseconds since 1970; people do not.
+fn readable(detail: &str) -> String {
+    let mut before = "";
+    let words = detail.split(' ').map(|word| {
+        let digits = word.trim_end_matches(',');
+        let is_time = matches!(before, "since" | "at" | "until");
+        before = word;
+        match digits.parse() {
+            Ok(ms) if is_time => format!("{}{}", Time(ms), &word[digits.len()..]),
+            _ => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn ask(manager: &dyn Asks, request: Request) -> Result<MachineStatus> {
+    match manager.ask(request)? {
         Reply::Machine(status) => Ok(status),
         other => Err(unexpected(&other)),
     }
@@ -166,6 +180,16 @@ fn bytes(text: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_shown_as_people_read_them() {
+        assert_eq!(
+            readable("since 1500, expires at 2500"),
+            "since 1970-01-01T00:00:01.500Z, expires at 1970-01-01T00:00:02.500Z"
+        );
+        assert_eq!(readable("lease 131075"), "lease 131075");
+        assert_eq!(readable(""), "");
+    }
 
     #[test]
     fn ids_are_written_and_read_as_hexadecimal_digits() {

@@ -22,20 +22,109 @@ use super::session::Session;
 use super::value::{Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
+use crate::queue::request::{Reply, Request};
+
+/// A queue manager that can be asked: over a session, or in this process.
+pub trait Asks {
+    /// Asks and waits.
+    ///
+    /// # Errors
+    /// Those of the request, and of the way to the queue manager.
+    fn ask(&self, request: Request) -> Result<Reply>;
+}
+
+impl Asks for Session {
+    fn ask(&self, request: Request) -> Result<Reply> {
+        self.call(request)
+    }
+}
+
+/// Finds the queue manager of a computer.
+pub(super) trait Managers {
+    /// This computer's queue manager.
+    fn manager(&self, computer: &str) -> Result<Box<dyn Asks + '_>>;
+    /// Remembers whether the queue is transactional; `None` forgets it.
+    fn remember(&self, path: &QueuePath, transactional: Option<bool>);
+}
 
 /// Opens the session of a computer.
-pub(super) trait Sessions {
+pub(super) trait Sessions: Managers {
     /// The session with this computer's queue manager.
     fn session(&self, computer: &str) -> Result<Session>;
     /// Whether the queue is transactional, as far as it is remembered.
     fn nature(&self, path: &QueuePath) -> Option<bool>;
-    /// Remembers whether the queue is transactional; `None` forgets it.
-    fn remember(&self, path: &QueuePath, transactional: Option<bool>);
+}
+
+/// Commands that only ask a queue manager: they work without a session, on an embedded one too.
+pub const MANAGEMENT: &[&str] = &[
+    "New-MsmqQueue",
+    "Get-MsmqQueue",
+    "Set-MsmqQueue",
+    "Remove-MsmqQueue",
+    "Clear-MsmqQueue",
+    "Get-MsmqOutgoingQueue",
+    "Get-MsmqQueueACL",
+    "Set-MsmqQueueACL",
+    "Get-MsmqQueueManagerACL",
+    "Set-MsmqQueueManagerACL",
+    "Get-MsmqQueueManager",
+    "Set-MsmqQueueManager",
+    "Get-MsmqCounter",
+    "Get-MsmqPreparedTransaction",
+    "Resolve-MsmqPreparedTransaction",
+    "Trace-MsmqMessage",
+];
+
+/// Runs one of [`MANAGEMENT`] on the one queue manager there is, whatever computer it names.
+///
+/// # Errors
+/// Those of the command; `Usage` for another one, or a parameter that does not fit.
+pub fn manage(asks: &dyn Asks, name: &str, arguments: Value) -> Result<Vec<Value>> {
+    let spec = super::find(name).filter(|spec| MANAGEMENT.contains(&spec.name));
+    let spec = spec.ok_or_else(|| {
+        let text = format!("{name} is no command on queues that works without a cluster");
+        Error::new(ErrorKind::Usage, text)
+    })?;
+    let arguments = super::arguments::check(spec, arguments)?;
+    ask_only(&Only(asks), spec.name, &arguments)
+}
+
+/// The one queue manager there is.
+struct Only<'a>(&'a dyn Asks);
+
+impl Managers for Only<'_> {
+    fn manager(&self, _: &str) -> Result<Box<dyn Asks + '_>> {
+        Ok(Box::new(Borrowed(self.0)))
+    }
+
+    fn remember(&self, _: &QueuePath, _: Option<bool>) {}
+}
+
+struct Borrowed<'a>(&'a dyn Asks);
+
+impl Asks for Borrowed<'_> {
+    fn ask(&self, request: Request) -> Result<Reply> {
+        self.0.ask(request)
+    }
 }
 
 /// Runs a command on queues or messages.
 pub(super) fn run(on: &dyn Sessions, name: &str, arguments: &Value) -> Result<Vec<Value>> {
     let with = arguments;
+    match name {
+        "Send-MsmqQueue" => one(send::send(on, from_value(with)?)),
+        "Receive-MsmqQueue" => many(receive::receive(on, &from_value(with)?)),
+        "Get-MsmqMessage" => many(receive::browse(on, &from_value(with)?)),
+        "Move-MsmqMessage" => one(settle::move_message(on, &from_value(with)?)),
+        "Complete-MsmqMessage" => one(settle::complete(on, &from_value(with)?)),
+        "Undo-MsmqMessage" => one(settle::undo(on, &from_value(with)?)),
+        "Deny-MsmqMessage" => one(settle::deny(on, &from_value(with)?)),
+        "Update-MsmqMessage" => one(settle::extend(on, &from_value(with)?)),
+        _ => ask_only(on, name, arguments),
+    }
+}
+
+fn ask_only(on: &dyn Managers, name: &str, with: &Value) -> Result<Vec<Value>> {
     match name {
         "New-MsmqQueue" => one(queue::create(on, from_value(with)?)),
         "Get-MsmqQueue" => many(queue::show(on, &from_value(with)?)),
@@ -53,14 +142,6 @@ pub(super) fn run(on: &dyn Sessions, name: &str, arguments: &Value) -> Result<Ve
         "Get-MsmqPreparedTransaction" => many(machine::prepared(on, &from_value(with)?)),
         "Resolve-MsmqPreparedTransaction" => one(machine::resolve(on, from_value(with)?)),
         "Trace-MsmqMessage" => many(machine::trace(on, &from_value(with)?)),
-        "Send-MsmqQueue" => one(send::send(on, from_value(with)?)),
-        "Receive-MsmqQueue" => many(receive::receive(on, &from_value(with)?)),
-        "Get-MsmqMessage" => many(receive::browse(on, &from_value(with)?)),
-        "Move-MsmqMessage" => one(settle::move_message(on, &from_value(with)?)),
-        "Complete-MsmqMessage" => one(settle::complete(on, &from_value(with)?)),
-        "Undo-MsmqMessage" => one(settle::undo(on, &from_value(with)?)),
-        "Deny-MsmqMessage" => one(settle::deny(on, &from_value(with)?)),
-        "Update-MsmqMessage" => one(settle::extend(on, &from_value(with)?)),
         other => Err(Error::new(
             ErrorKind::Internal,
             format!("{other} is listed as a command of the queue manager, but not known to it"),
@@ -75,7 +156,7 @@ fn no_word(parameter: &str, given: &str, words: &[&str]) -> Error {
 }
 
 /// A number of 32 bits, as most properties are.
-fn number_32(parameter: &str, given: u64) -> Result<u32> {
+pub(super) fn number_32(parameter: &str, given: u64) -> Result<u32> {
     u32::try_from(given).map_err(|_| {
         let text = format!("-{parameter} {given} is too large");
         Error::new(ErrorKind::IllegalPropertyValue, text).hint("it is a number of 32 bits")
@@ -103,14 +184,30 @@ mod tests {
     /// No queue manager can be reached.
     struct Nowhere;
 
+    fn nowhere<T>() -> Result<T> {
+        Err(Error::new(ErrorKind::ResolveAddress, "nowhere"))
+    }
+
+    impl Asks for Nowhere {
+        fn ask(&self, _: Request) -> Result<Reply> {
+            nowhere()
+        }
+    }
+
+    impl Managers for Nowhere {
+        fn manager(&self, _: &str) -> Result<Box<dyn Asks + '_>> {
+            nowhere()
+        }
+        fn remember(&self, _: &QueuePath, _: Option<bool>) {}
+    }
+
     impl Sessions for Nowhere {
         fn session(&self, _: &str) -> Result<Session> {
-            Err(Error::new(ErrorKind::ResolveAddress, "nowhere"))
+            nowhere()
         }
         fn nature(&self, _: &QueuePath) -> Option<bool> {
             None
         }
-        fn remember(&self, _: &QueuePath, _: Option<bool>) {}
     }
 
     fn arguments(spec: &CommandSpec) -> Value {
@@ -128,6 +225,17 @@ mod tests {
         for spec in listed.filter(|spec| spec.runs_at == RunsAt::QueueManager) {
             let error = run(&Nowhere, spec.name, &arguments(spec)).unwrap_err();
             assert_eq!(error.kind, ErrorKind::ResolveAddress, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn what_manages_needs_no_session_and_what_handles_messages_does() {
+        let listed = crate::api::COMMANDS.iter();
+        for spec in listed.filter(|spec| spec.runs_at == RunsAt::QueueManager) {
+            let error = manage(&Nowhere, spec.name, arguments(spec)).unwrap_err();
+            let taken = !error.message.contains("without a cluster");
+            assert_eq!(taken, MANAGEMENT.contains(&spec.name), "{error}");
+            assert_ne!(error.kind, ErrorKind::Internal, "{error}");
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{Sessions, no_word, number_32, size};
+use super::{Asks, Managers, no_word, number_32, size};
 use crate::api::queue::{
     ClearMsmqQueue, GetMsmqOutgoingQueue, GetMsmqQueue, NewMsmqQueue, POISON, PRIVACY, QUEUE_TYPES,
     QueueInfo, RemoveMsmqQueue, SetMsmqQueue, unexpected,
 };
-use crate::api::session::Session;
 use crate::api::value::Millis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{LocalName, QueuePath, fits, is_pattern, nearest};
@@ -20,7 +19,7 @@ const LIST_COUNT: u32 = 5_000;
 /// Longest label of a queue, in characters.
 const LABEL_CHARS_MAX: usize = 124;
 
-pub(super) fn create(on: &dyn Sessions, command: NewMsmqQueue) -> Result<QueueInfo> {
+pub(super) fn create(on: &dyn Managers, command: NewMsmqQueue) -> Result<QueueInfo> {
     let path = QueuePath::parse(&command.name)?;
     let mut properties = QueueProperties {
         transactional: command.transactional,
@@ -32,32 +31,32 @@ pub(super) fn create(on: &dyn Sessions, command: NewMsmqQueue) -> Result<QueueIn
     ask(on, &path, Request::CreateQueue { queue, properties })
 }
 
-pub(super) fn set(on: &dyn Sessions, command: SetMsmqQueue) -> Result<QueueInfo> {
+pub(super) fn set(on: &dyn Managers, command: SetMsmqQueue) -> Result<QueueInfo> {
     let path = QueuePath::parse(&command.name)?;
-    let session = on.session(path.computer())?;
-    let mut properties = status(&session, &path)?.properties;
+    let manager = on.manager(path.computer())?;
+    let mut properties = status(&*manager, &path)?.properties;
     Given::from(command).set(&mut properties)?;
     let queue = local(&path);
     ask(on, &path, Request::SetQueue { queue, properties })
 }
 
-pub(super) fn remove(on: &dyn Sessions, command: &RemoveMsmqQueue) -> Result<QueueInfo> {
+pub(super) fn remove(on: &dyn Managers, command: &RemoveMsmqQueue) -> Result<QueueInfo> {
     let path = QueuePath::parse(&command.name)?;
     on.remember(&path, None);
     let queue = local(&path);
     ask(on, &path, Request::DeleteQueue { queue })
 }
 
-pub(super) fn clear(on: &dyn Sessions, command: &ClearMsmqQueue) -> Result<QueueInfo> {
+pub(super) fn clear(on: &dyn Managers, command: &ClearMsmqQueue) -> Result<QueueInfo> {
     let path = QueuePath::parse(&command.name)?;
     let queue = local(&path);
     ask(on, &path, Request::PurgeQueue { queue })
 }
 
-pub(super) fn show(on: &dyn Sessions, command: &GetMsmqQueue) -> Result<Vec<QueueInfo>> {
+pub(super) fn show(on: &dyn Managers, command: &GetMsmqQueue) -> Result<Vec<QueueInfo>> {
     let wanted = Wanted::of(command)?;
-    let session = on.session(&wanted.computer)?;
-    let all = list(&session, wanted.lists_all())?;
+    let manager = on.manager(&wanted.computer)?;
+    let all = list(&*manager, wanted.lists_all())?;
     let found = all.iter().filter(|status| wanted.has(status));
     let found: Vec<_> = found
         .map(|status| QueueInfo::new(&wanted.computer, status))
@@ -69,12 +68,12 @@ pub(super) fn show(on: &dyn Sessions, command: &GetMsmqQueue) -> Result<Vec<Queu
 }
 
 pub(super) fn outgoing(
-    on: &dyn Sessions,
+    on: &dyn Managers,
     command: &GetMsmqOutgoingQueue,
 ) -> Result<Vec<QueueInfo>> {
-    let session = on.session(&command.computer)?;
+    let manager = on.manager(&command.computer)?;
     let pattern = command.name.as_deref().unwrap_or("*");
-    let all = list(&session, true)?;
+    let all = list(&*manager, true)?;
     let found = all
         .iter()
         .filter(|status| status.kind == QueueKind::Outgoing && fits(pattern, &status.name));
@@ -87,9 +86,9 @@ pub(super) fn outgoing(
 ///
 /// # Errors
 /// `QueueNotFound`; those of the session.
-pub(super) fn status(session: &Session, path: &QueuePath) -> Result<QueueStatus> {
+pub(super) fn status(manager: &dyn Asks, path: &QueuePath) -> Result<QueueStatus> {
     let queue = local(path);
-    match session.call(Request::GetQueue { queue }) {
+    match manager.ask(Request::GetQueue { queue }) {
         Ok(Reply::Queue(status)) => Ok(*status),
         Ok(other) => Err(unexpected(&other)),
         Err(error) if error.kind == ErrorKind::QueueNotFound => {
@@ -105,14 +104,14 @@ pub(super) fn local(path: &QueuePath) -> String {
     path.queue().as_str().to_owned()
 }
 
-fn ask(on: &dyn Sessions, path: &QueuePath, request: Request) -> Result<QueueInfo> {
-    match on.session(path.computer())?.call(request)? {
+fn ask(on: &dyn Managers, path: &QueuePath, request: Request) -> Result<QueueInfo> {
+    match on.manager(path.computer())?.ask(request)? {
         Reply::Queue(status) => Ok(QueueInfo::new(path.computer(), &status)),
         other => Err(unexpected(&other)),
     }
 }
 
-fn list(session: &Session, all: bool) -> Result<Vec<QueueStatus>> {
+fn list(manager: &dyn Asks, all: bool) -> Result<Vec<QueueStatus>> {
     let mut queues: Vec<QueueStatus> = Vec::new();
     loop {
         let after = queues
@@ -123,7 +122,7 @@ fn list(session: &Session, all: bool) -> Result<Vec<QueueStatus>> {
             count_max: LIST_COUNT,
             all,
         };
-        match session.call(request)? {
+        match manager.ask(request)? {
             Reply::Queues(some) if some.len() < LIST_COUNT as usize => {
                 queues.extend(some);
                 return Ok(queues);

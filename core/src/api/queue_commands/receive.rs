@@ -32,6 +32,8 @@ pub(super) fn receive(on: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<V
         select: selection::of(command)?,
         take: take(command)?,
         timeout_ms: command.timeout.map_or(0, |timeout| timeout.0),
+        transaction: transaction(command)?,
+        with_body: command.retrieve_body,
         path,
     };
     match &command.out_file {
@@ -53,6 +55,8 @@ pub(super) fn browse(on: &dyn Sessions, command: &GetMsmqMessage) -> Result<Vec<
         select: command.after.map_or(Select::First, Select::After),
         take: Take::Peek,
         timeout_ms: 0,
+        transaction: Transaction::None,
+        with_body: false,
         path,
     };
     match reading.many(count) {
@@ -81,6 +85,24 @@ fn take(command: &ReceiveMsmqQueue) -> Result<Take> {
     }
 }
 
+/// -Transactional is a transaction of this one receive; what stays in the queue, or is hidden in it, needs none.
+fn transaction(command: &ReceiveMsmqQueue) -> Result<Transaction> {
+    if !command.transactional {
+        return Ok(Transaction::None);
+    }
+    let other = match (command.peek, command.lease.is_some(), &command.out_file) {
+        (true, _, _) => "-Peek",
+        (_, true, _) => "-Lease",
+        (_, _, Some(_)) => "-OutFile",
+        _ => return Ok(Transaction::Single),
+    };
+    let text = format!("-Transactional and {other} exclude each other");
+    Err(exclusive(
+        &text,
+        "leave -Transactional out: nothing is lost",
+    ))
+}
+
 /// One command's way to read a queue.
 struct Reading {
     session: Session,
@@ -88,6 +110,9 @@ struct Reading {
     select: Select,
     take: Take,
     timeout_ms: u64,
+    transaction: Transaction,
+    /// Also bodies above 4 MiB of messages that are only peeked.
+    with_body: bool,
 }
 
 impl Reading {
@@ -135,7 +160,7 @@ impl Reading {
             count_max: u32::try_from(count).unwrap_or(u32::MAX),
             bytes_max: LOT_BYTES_MAX,
             timeout_ms: if first { self.timeout_ms } else { 0 },
-            transaction: Transaction::None,
+            transaction: self.transaction,
         });
         let (reply, held) = ticket.wait()?;
         let Reply::Messages(received) = reply else {
@@ -155,7 +180,7 @@ impl Reading {
             select: self.select,
             take: self.take,
             timeout_ms: self.timeout_ms,
-            transaction: Transaction::None,
+            transaction: self.transaction,
         });
         match ticket.wait()? {
             (Reply::Message(received), held) => Ok((*received, held)),
@@ -163,10 +188,11 @@ impl Reading {
         }
     }
 
-    /// The message, with its body where that is only here to be had: a peeked or leased one is still in its queue.
+    /// The message with its body. A large body of a peeked one is read when that is asked for.
     fn whole(&self, received: &Received, held: Option<Held>) -> Result<MessageInfo> {
         let mut message = MessageInfo::new(self.path.to_string(), received)?;
-        if matches!(self.take, Take::Peek) || !is_large(received) {
+        let stays = matches!(self.take, Take::Peek);
+        if !is_large(received) || (stays && !self.with_body) {
             return Ok(message);
         }
         let mut body = self.body(received, held);

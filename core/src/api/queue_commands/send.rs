@@ -5,6 +5,7 @@ use std::path::Path;
 use super::queue::{local, status};
 use super::{Sessions, exclusive, no_word, number_32};
 use crate::api::message::{ACKNOWLEDGE, SendMsmqQueue, SentInfo};
+use crate::api::protection;
 use crate::api::queue::unexpected;
 use crate::api::session::Session;
 use crate::api::value::Millis;
@@ -27,15 +28,21 @@ enum Content {
 
 pub(super) fn send(on: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo> {
     let path = QueuePath::parse(&command.name)?;
+    let wants_transaction = command.transactional;
     let (message, content) = message(command)?;
     message.check()?;
     let session = on.session(path.computer())?;
-    let known = on.nature(&path);
+    let known = on
+        .nature(&path)
+        .filter(|nature| *nature || !wants_transaction);
     let transactional = match known {
         Some(transactional) => transactional,
         None => look_up(on, &session, &path)?,
     };
-    let once = |transactional| send_once(&session, &path, &message, &content, transactional);
+    let once = |transactional| {
+        let transactional = transactional || wants_transaction;
+        send_once(&session, &path, &message, &content, transactional)
+    };
     let reply = match once(transactional) {
         // It was deleted and made anew with the other nature since it was looked up.
         Err(error) if error.kind == ErrorKind::TransactionUsage && known.is_some() => {
@@ -90,8 +97,9 @@ fn look_up(on: &dyn Sessions, session: &Session, path: &QueuePath) -> Result<boo
     Ok(transactional)
 }
 
-fn message(command: SendMsmqQueue) -> Result<(Message, Content)> {
+fn message(mut command: SendMsmqQueue) -> Result<(Message, Content)> {
     let (body, content) = content(&command)?;
+    let security = protection::of(&mut command)?;
     let mut message = Message::new(body);
     message.label = command.label.unwrap_or_default();
     message.priority = priority(command.priority)?;
@@ -125,6 +133,10 @@ fn message(command: SendMsmqQueue) -> Result<(Message, Content)> {
     message.idempotency_key = command.idempotency_key.unwrap_or_default().0;
     message.extension = command.extension.unwrap_or_default().0;
     message.trace = command.trace;
+    message.soap_header = command.soap_header.unwrap_or_default();
+    message.soap_body = command.soap_body.unwrap_or_default();
+    message.class = class(command.class)?;
+    message.security = security;
     Ok((message, content))
 }
 
@@ -142,6 +154,14 @@ fn content(command: &SendMsmqQueue) -> Result<(Vec<u8>, Content)> {
         Some(bytes) => Ok((bytes, Content::Whole)),
         None => Ok((Vec::new(), Content::File(name.clone()))),
     }
+}
+
+fn class(given: Option<u64>) -> Result<u16> {
+    let class = given.unwrap_or(0);
+    u16::try_from(class).map_err(|_| {
+        let text = format!("-Class {class} is none");
+        Error::new(ErrorKind::IllegalPropertyValue, text).hint("it is a number of 16 bits")
+    })
 }
 
 fn priority(given: Option<u64>) -> Result<u8> {
@@ -219,9 +239,17 @@ mod tests {
             time_to_be_received: Some(Millis(1_500)),
             delay: Some(Millis(30_000)),
             idempotency_key: Some(Body(b"k".to_vec())),
+            soap_header: Some("<h/>".into()),
+            soap_body: Some("<b/>".into()),
+            hash_algorithm: Some("SHA256".into()),
+            class: Some(0x4000),
             ..command()
         })
         .unwrap();
+        let soap = (message.soap_header.as_str(), message.soap_body.as_str());
+        assert_eq!(soap, ("<h/>", "<b/>"));
+        assert_eq!(message.security.unwrap().hash_algorithm, 0x800C);
+        assert_eq!(message.class, 0x4000);
         assert_eq!((message.priority, message.delivery), (7, Delivery::Express));
         assert_eq!(message.acknowledge, Acknowledge::FULL_RECEIVE);
         assert_eq!(message.journal, Journal::JOURNAL);
@@ -250,6 +278,14 @@ mod tests {
             },
             SendMsmqQueue {
                 acknowledge_type: Some("FullReceive".into()),
+                ..command()
+            },
+            SendMsmqQueue {
+                class: Some(1 << 16),
+                ..command()
+            },
+            SendMsmqQueue {
+                privacy_level: Some("Some".into()),
                 ..command()
             },
             SendMsmqQueue {

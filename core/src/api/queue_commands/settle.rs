@@ -7,7 +7,7 @@ use crate::api::message::{
     UpdateMsmqMessage, lease_id,
 };
 use crate::api::queue::unexpected;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::queue::request::{Reply, Request, Settle, Transaction};
 
@@ -32,13 +32,24 @@ pub(super) fn extend(on: &dyn Sessions, command: &UpdateMsmqMessage) -> Result<S
 pub(super) fn move_message(on: &dyn Sessions, command: &MoveMsmqMessage) -> Result<SettledInfo> {
     let path = QueuePath::parse(&command.queue)?;
     let session = on.session(path.computer())?;
-    let request = Request::Move {
-        queue: local(&path),
-        lookup_id: command.lookup_id,
-        to: beside(&path, &command.destination)?.as_str().to_owned(),
-        transaction: Transaction::None,
+    let to = beside(&path, &command.destination)?.as_str().to_owned();
+    let once = |transaction| {
+        session.call(Request::Move {
+            queue: local(&path),
+            lookup_id: command.lookup_id,
+            to: to.clone(),
+            transaction,
+        })
     };
-    match session.call(request)? {
+    let moved = match command.transactional {
+        true => once(Transaction::Single),
+        false => match once(Transaction::None) {
+            // The queue is transactional: then the move is a transaction of its own.
+            Err(error) if error.kind == ErrorKind::TransactionUsage => once(Transaction::Single),
+            other => other,
+        },
+    };
+    match moved? {
         Reply::Done => Ok(SettledInfo {
             queue: path.to_string(),
             lookup_id: command.lookup_id,

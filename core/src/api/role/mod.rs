@@ -4,14 +4,17 @@
 //!  hamq queue-manager ─ control (lines on stdin and stdout) ─ Manager ─ serve_queue_manager
 //!  hamq store ───────── a store that nobody serves ─────── queue::offline
 //!  hamq node ────────── lifeline (stdin) ──────────────────── Agent ─── serve_commands
+//!  hamq node create, join, install ─ host ─ what a host of a cluster on real addresses has on its disk
 //! ```
 
 mod control;
+mod host;
 mod node;
 mod queue_manager;
 mod store;
 mod supervise;
 
+pub use host::{HostFile, JoinOptions, create_host, install_host, join_host, unit};
 pub use node::{NodeOptions, run_node};
 pub use queue_manager::{QueueManagerOptions, run_queue_manager};
 pub use store::{StoreCommand, run_store};

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use super::control::{self, Order};
 use super::queue_manager::wait_for_signal;
-use crate::api::server::{check_listen_address, serve_commands};
+use crate::api::server::serve_commands;
 use crate::cluster::agent::{Agent, AgentOptions, ProcessFencer, ResourceFactory, Timing};
-use crate::database::SqliteDatabase;
+use crate::database::{self, Location};
 use crate::error::{Error, Result};
 use crate::resource_types::{Resource, create};
 use crate::sys::clock::SystemClock;
-use crate::sys::folder;
 use crate::sys::network::{AGENT_PORT, listen};
+use crate::sys::trust::{Door, Identity};
+use crate::sys::{event_log, folder};
 
 /// How long the server goes on after the agent has stopped, so that who asked for it gets an answer.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
@@ -25,12 +26,12 @@ pub struct NodeOptions {
     pub cluster: String,
     /// The node's name.
     pub name: String,
-    /// The address of its own.
+    /// The address of its own; beyond loopback, the folder `tls` in its data folder proves who it is.
     pub listen: IpAddr,
     /// Its data folder.
     pub data: PathBuf,
-    /// The quorum disk.
-    pub database: PathBuf,
+    /// Where the cluster database lies.
+    pub database: Location,
     /// Whether the end of standard input means that it shall stop at once.
     pub supervised: bool,
     /// How to start this program in another role.
@@ -51,31 +52,39 @@ impl ResourceFactory for Types {
 /// # Errors
 /// Why it could not start or end in order.
 pub fn run_node(options: &NodeOptions) -> Result<()> {
+    event_log::install();
     if options.supervised {
         end_with_starter()?;
     }
     let address = SocketAddr::new(options.listen, AGENT_PORT);
-    check_listen_address(address)?;
+    let identity = Identity::load(&options.data.join("tls"))?.map(Arc::new);
+    let door = Door::at(address, identity.as_ref())?;
     folder::create_all(&options.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
         .build()
         .map_err(|e| Error::system("start the node's threads", &e))?;
-    runtime.block_on(serve(options, address))
+    runtime.block_on(serve(options, address, identity, door))
 }
 
-async fn serve(options: &NodeOptions, address: SocketAddr) -> Result<()> {
+async fn serve(
+    options: &NodeOptions,
+    address: SocketAddr,
+    identity: Option<Arc<Identity>>,
+    door: Door,
+) -> Result<()> {
     // First of all the port: a second agent of this node must not get as far as the database.
     let listener = listen(address)?;
     let clock = Arc::new(SystemClock);
-    let database = SqliteDatabase::open(&options.database, clock.clone())?;
+    let database = database::open(&options.database, clock.clone())?;
     let agent = Agent::start(AgentOptions {
         cluster: options.cluster.clone(),
         node: options.name.clone(),
         address: options.listen,
+        identity,
         data: options.data.clone(),
-        database: Arc::new(database),
+        database,
         clock,
         factory: Arc::new(Types),
         fencer: Arc::new(ProcessFencer),
@@ -84,7 +93,12 @@ async fn serve(options: &NodeOptions, address: SocketAddr) -> Result<()> {
     })
     .await?;
     let host = Arc::new(agent.clone());
-    let server = tokio::spawn(serve_commands(listener, host, options.cluster.clone()));
+    let server = tokio::spawn(serve_commands(
+        listener,
+        door,
+        host,
+        options.cluster.clone(),
+    ));
     let outcome = tokio::select! {
         () = agent.stopped() => Ok(()),
         signal = wait_for_signal() => match signal {

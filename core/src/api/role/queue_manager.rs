@@ -70,6 +70,7 @@ fn start(options: &QueueManagerOptions) -> Result<()> {
         process::die_with_parent()?;
     }
     check_listen_address(options.listen)?;
+    options.metrics.map_or(Ok(()), check_listen_address)?;
     allow_many_connections();
     let orders = match options.supervised {
         true => Some(control::orders()?),
@@ -91,7 +92,7 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
     let (opened, bound) = tokio::join!(opening, binding);
     let internal = |e: tokio::task::JoinError| Error::new(ErrorKind::Internal, e.to_string());
     let (engine, report) = opened.map_err(internal)??;
-    let listeners = bound.map_err(internal)??;
+    let (listeners, metrics) = bound.map_err(internal)??;
     let places: Vec<Endpoint> = listeners
         .iter()
         .map(Listener::endpoint)
@@ -107,10 +108,10 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
     };
     let (plane, control) = Plane::new(listeners, engine, served, Limits::default())?;
     let running = plane.spawn()?;
-    if let Some(address) = options.metrics {
+    if let Some(listener) = metrics {
         let asked = control.clone();
         let source = Box::new(move || counters(&asked));
-        serve_metrics(address, options.name.clone(), source)?;
+        serve_metrics(listener, options.name.clone(), source)?;
     }
     match orders {
         Some(orders) => {
@@ -176,12 +177,15 @@ fn open(options: &QueueManagerOptions) -> Result<(Engine, OpenReport)> {
     )
 }
 
-fn bind_all(options: &QueueManagerOptions) -> Result<Vec<Listener>> {
+/// Where clients come, and where the counters are had.
+fn bind_all(options: &QueueManagerOptions) -> Result<(Vec<Listener>, Option<Listener>)> {
     let mut listeners = vec![patiently(|| Listener::tcp(options.listen))?];
     if let Some(path) = &options.socket {
         listeners.push(patiently(|| Listener::unix(path))?);
     }
-    Ok(listeners)
+    let metrics = options.metrics;
+    let metrics = metrics.map(|address| patiently(|| Listener::tcp(address)));
+    Ok((listeners, metrics.transpose()?))
 }
 
 /// The store is lost to this process for good: it ends, so that every connection ends with it and clients

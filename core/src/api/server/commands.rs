@@ -2,36 +2,58 @@
 
 use std::sync::Arc;
 
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::ReadHalf;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::connection::{SILENCE_MAX, accept, greet, welcome};
+use super::connection::{HELLO_TIMEOUT, SILENCE_MAX, accept, greet, welcome};
 use super::outbox::{Outbox, Outcome, write_outcomes};
 use crate::api::host::CommandHost;
 use crate::api::wire::payload::read_command;
 use crate::api::wire::{Incoming, Kind, Role};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::trust::{Caller, Channel, Door};
 
 /// Commands of one connection that run at the same time.
 const COMMANDS_MAX: usize = 64;
+/// Connections whose other end has not proven itself yet.
+const UNPROVEN_MAX: usize = 64;
+/// What somebody without a certificate may ask for: a certificate, by a token.
+pub(crate) const JOIN: &str = "Join-Cluster";
 
-/// Serves the commands of the cluster `name` until it is dropped; every connection ends with it.
-pub async fn serve_commands(listener: TcpListener, host: Arc<dyn CommandHost>, name: String) {
+/// Serves the commands of the cluster `name` until it is dropped; every connection ends with it. `door` is that of the
+/// listener's address.
+pub async fn serve_commands(
+    listener: TcpListener,
+    door: Door,
+    host: Arc<dyn CommandHost>,
+    name: String,
+) {
     let name: Arc<str> = name.into();
+    let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             stream = accept(&listener) => {
-                connections.spawn(serve(stream, Arc::clone(&host), Arc::clone(&name)));
+                let Ok(permit) = Arc::clone(&unproven).try_acquire_owned() else {
+                    continue; // a flood of those who prove nothing: closed at once
+                };
+                let (door, host, name) = (door.clone(), Arc::clone(&host), Arc::clone(&name));
+                connections.spawn(async move {
+                    let received = tokio::time::timeout(HELLO_TIMEOUT, door.receive(stream)).await;
+                    drop(permit);
+                    if let Ok(Ok((channel, caller))) = received {
+                        serve(channel, caller, host, name).await;
+                    }
+                });
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve(mut stream: TcpStream, host: Arc<dyn CommandHost>, name: Arc<str>) {
+async fn serve(mut stream: Channel, caller: Caller, host: Arc<dyn CommandHost>, name: Arc<str>) {
     let mut incoming = Incoming::default();
     if greet(&mut stream, &mut incoming, Role::Commands, &name)
         .await
@@ -40,10 +62,10 @@ async fn serve(mut stream: TcpStream, host: Arc<dyn CommandHost>, name: Arc<str>
     {
         return;
     }
-    let (read, write) = stream.into_split();
+    let (read, write) = tokio::io::split(stream);
     let outbox = Arc::new(Outbox::default());
     tokio::select! {
-        _ = read_commands(read, incoming, &host, &outbox) => {}
+        _ = read_commands(read, incoming, &caller, &host, &outbox) => {}
         _ = write_outcomes(&outbox, write) => {}
     }
     outbox.close();
@@ -52,8 +74,9 @@ async fn serve(mut stream: TcpStream, host: Arc<dyn CommandHost>, name: Arc<str>
 /// Reads commands and runs each in a task of its own. A command that runs goes on when its client leaves:
 /// half a move would be worse than one that nobody hears of.
 async fn read_commands(
-    mut stream: OwnedReadHalf,
+    mut stream: ReadHalf<Channel>,
     mut incoming: Incoming,
+    caller: &Caller,
     host: &Arc<dyn CommandHost>,
     outbox: &Arc<Outbox>,
 ) -> Result<()> {
@@ -71,8 +94,12 @@ async fn read_commands(
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     let (host, outbox) = (Arc::clone(host), Arc::clone(outbox));
                     outbox.admit();
+                    let admitted = admit(caller, &name, &*host);
                     tokio::spawn(async move {
-                        let outcome = host.run(name, arguments).await;
+                        let outcome = match admitted {
+                            Ok(()) => host.run(name, arguments).await,
+                            Err(error) => Err(error),
+                        };
                         outbox.put(number, Outcome::Command(outcome));
                         drop(permit);
                     });
@@ -88,5 +115,19 @@ async fn read_commands(
             Ok(Ok(true)) => {}
             _ => return Ok(()),
         }
+    }
+}
+
+/// Whether who is there may give this command.
+fn admit(caller: &Caller, command: &str, host: &dyn CommandHost) -> Result<()> {
+    match caller {
+        Caller::Local => Ok(()),
+        Caller::Stranger if command == JOIN => Ok(()),
+        Caller::Stranger => Err(Error::new(
+            ErrorKind::AccessDenied,
+            format!("{command} needs a certificate of this cluster, and there is none"),
+        )
+        .hint("New-ClusterClientCertificate on a node of the cluster makes one")),
+        Caller::Node(_) | Caller::Client(_) => host.admits(caller),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::api::wire::payload::{append_refused, append_welcome, read_postcard};
@@ -28,8 +28,8 @@ pub fn check_listen_address(address: SocketAddr) -> Result<()> {
         format!("will not listen on {address}: every machine of the network could send commands"),
     )
     .hint(
-        "an address other than loopback needs mutual TLS, which this version does not have; \
-         use one of 127.0.0.0/8",
+        "queue managers serve clients on loopback addresses (127.0.0.0/8) only: their connections have no mutual TLS \
+         in this version, as those of node agents have",
     ))
 }
 
@@ -45,8 +45,8 @@ pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// Reads the Hello of a new connection and checks it; tells the client when it is refused.
-pub(super) async fn greet(
-    stream: &mut TcpStream,
+pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     incoming: &mut Incoming,
     role: Role,
     name: &str,
@@ -73,7 +73,11 @@ pub(super) async fn refuse<W: AsyncWriteExt + Unpin>(stream: &mut W, error: &Err
 }
 
 /// Tells the client that it is welcome.
-pub(super) async fn welcome(stream: &mut TcpStream, name: &str, epoch: u64) -> Result<()> {
+pub(super) async fn welcome<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    name: &str,
+    epoch: u64,
+) -> Result<()> {
     let mut out = Vec::new();
     let welcome = Welcome {
         version: VERSION,
@@ -81,13 +85,20 @@ pub(super) async fn welcome(stream: &mut TcpStream, name: &str, epoch: u64) -> R
         epoch,
     };
     append_welcome(&mut out, &welcome)?;
-    tokio::time::timeout(HELLO_TIMEOUT, stream.write_all(&out))
+    let sent = async {
+        stream.write_all(&out).await?;
+        stream.flush().await
+    };
+    tokio::time::timeout(HELLO_TIMEOUT, sent)
         .await
         .map_err(|_| refusal("the client does not read"))?
         .map_err(|e| Error::system("greet a client", &e))
 }
 
-async fn read_hello(stream: &mut TcpStream, incoming: &mut Incoming) -> Result<Hello> {
+async fn read_hello<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    incoming: &mut Incoming,
+) -> Result<Hello> {
     loop {
         if let Some(frame) = incoming.next_frame()? {
             if frame.kind != Kind::Hello {

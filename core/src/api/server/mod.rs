@@ -12,5 +12,6 @@ mod connection;
 mod outbox;
 pub mod plane;
 
+pub(crate) use commands::JOIN;
 pub use commands::serve_commands;
 pub use connection::check_listen_address;

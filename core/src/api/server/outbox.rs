@@ -6,8 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::Notify;
 
 use crate::api::value::Value;
@@ -15,6 +14,7 @@ use crate::api::wire::Kind;
 use crate::api::wire::frame::append;
 use crate::api::wire::payload::append_command_reply;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::trust::Channel;
 
 /// Commands and pings of one connection under way.
 const UNDER_WAY_MAX: usize = 128;
@@ -106,11 +106,15 @@ fn encode(items: Vec<(u64, Outcome)>, out: &mut Vec<u8>) -> Result<usize> {
 }
 
 /// Writes outcomes as they come, all that are there at once.
-pub(super) async fn write_outcomes(outbox: &Outbox, mut stream: OwnedWriteHalf) -> Result<()> {
+pub(super) async fn write_outcomes(outbox: &Outbox, mut stream: WriteHalf<Channel>) -> Result<()> {
     loop {
         let mut out = Vec::new();
         let taken = outbox.take(&mut out).await?;
-        match tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(&out)).await {
+        let sent = async {
+            stream.write_all(&out).await?;
+            stream.flush().await
+        };
+        match tokio::time::timeout(WRITE_TIMEOUT, sent).await {
             Ok(Ok(())) => outbox.written(taken),
             Ok(Err(e)) => return Err(Error::system("write to a client", &e)),
             Err(_) => return Err(Error::new(ErrorKind::Timeout, "a client does not read")),

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::{Held, Session, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::message::{LARGE_BODY_BYTES_MAX, Message};
-use crate::queue::request::{BodySource, Reply, Request, Transaction};
+use crate::queue::request::{BodyId, BodySource, Reply, Request, Transaction};
 
 /// Bytes of one part.
 const PART_BYTES: usize = 1024 * 1024;
@@ -26,33 +26,42 @@ impl Session {
         transaction: Transaction,
     ) -> Result<Reply> {
         let id = self.new_body();
+        let sent = self.write_parts(id, body).and_then(|()| {
+            self.call(Request::Send {
+                queue: queue.to_owned(),
+                message: message.encode(),
+                transaction,
+                body: Some(id),
+            })
+        });
+        if sent.is_err() {
+            // Nobody will send it any more. Whether that is heard of in time only saves room.
+            drop(self.submit(give_up(id)));
+        }
+        sent
+    }
+
+    /// Writes all of a body, a few parts ahead. What is written stays written when the queue manager fails over.
+    fn write_parts(&self, id: BodyId, body: &mut dyn Read) -> Result<()> {
         let mut tickets: VecDeque<Ticket> = VecDeque::new();
-        let mut total = 0;
+        let mut offset = 0;
         loop {
             let bytes = part(body)?;
             if bytes.is_empty() {
                 break;
             }
-            total += bytes.len() as u64;
-            if total > LARGE_BODY_BYTES_MAX {
-                return Err(too_large());
-            }
-            tickets.push_back(self.submit(Request::WriteBody { body: id, bytes }));
+            let part = WrittenPart { body: id, offset };
+            offset += bytes.len() as u64;
+            tickets.push_back(self.submit(part.request(bytes)?));
             if tickets.len() > PARTS_MAX
                 && let Some(oldest) = tickets.pop_front()
             {
                 oldest.wait()?;
             }
         }
-        for ticket in tickets {
-            ticket.wait()?;
-        }
-        self.call(Request::Send {
-            queue: queue.to_owned(),
-            message: message.encode(),
-            transaction,
-            body: Some(id),
-        })
+        tickets
+            .into_iter()
+            .try_for_each(|ticket| ticket.wait().map(drop))
     }
 
     /// Reads the body, of so many bytes, of a message that was received and is held.
@@ -70,6 +79,42 @@ impl Session {
             lookup_id,
         };
         BodyReader::new(self.clone(), source, bytes, None)
+    }
+}
+
+/// Where a part of a body belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct WrittenPart {
+    /// The body.
+    pub body: BodyId,
+    /// How much of it is before this part.
+    pub offset: u64,
+}
+
+impl WrittenPart {
+    /// The request that writes `bytes` there.
+    ///
+    /// # Errors
+    /// `IllegalPropertyValue` for a body that becomes too large.
+    pub fn request(self, bytes: Vec<u8>) -> Result<Request> {
+        if self.offset + bytes.len() as u64 > LARGE_BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        Ok(Request::WriteBody {
+            body: self.body,
+            offset: self.offset,
+            bytes,
+        })
+    }
+}
+
+/// The request that drops what was written of a body.
+#[must_use]
+pub const fn give_up(body: BodyId) -> Request {
+    Request::WriteBody {
+        body,
+        offset: 0,
+        bytes: Vec::new(),
     }
 }
 

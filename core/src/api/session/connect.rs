@@ -7,41 +7,91 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::api::trust::Trust;
 use crate::api::wire::payload::{append_hello, read_postcard};
 use crate::api::wire::{Hello, Incoming, Kind, Welcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::network::{Endpoint, Stream};
+use crate::sys::trust::Channel;
 
 /// How long a connection may take until it is welcome: a frozen process accepts and says nothing.
 pub(crate) const WELCOME_TIMEOUT: Duration = Duration::from_millis(500);
+/// The same where both sides prove who they are, over a real network.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Connects and introduces itself. Gives the stream, what came behind the welcome, and the welcome.
+/// Connects, proves itself where that is needed, and introduces itself. Gives the stream, what came behind the welcome, and
+/// the welcome.
 pub(crate) async fn connect(
     address: SocketAddr,
+    trust: &Trust,
     hello: &Hello,
-) -> Result<(TcpStream, Incoming, Welcome)> {
+) -> Result<(Channel, Incoming, Welcome)> {
     let endpoint = Endpoint::Tcp(address);
-    let work = async {
-        let mut stream = TcpStream::connect(address)
-            .await
-            .map_err(|e| failed(&endpoint, &e))?;
-        let _ = stream.set_nodelay(true);
-        let mut incoming = Incoming::default();
-        let welcome = introduce(&mut stream, &mut incoming, &endpoint, hello).await?;
-        Ok((stream, incoming, welcome))
-    };
-    in_time(&endpoint, work).await
+    if address.ip().is_loopback() {
+        let work = async {
+            let stream = Channel::Plain(dial(&endpoint, address).await?);
+            greeted(stream, &endpoint, hello).await
+        };
+        return in_time(&endpoint, WELCOME_TIMEOUT, work).await;
+    }
+    if let Some(pinned) = trust.pin() {
+        let work = async {
+            let stream = dial(&endpoint, address).await?;
+            greeted(Channel::introduce(stream, pinned).await?, &endpoint, hello).await
+        };
+        return in_time(&endpoint, PROOF_TIMEOUT, work).await;
+    }
+    let mut refusal = no_certificate(&endpoint);
+    for identity in trust.identities() {
+        let work = async {
+            let stream = dial(&endpoint, address).await?;
+            let stream = Channel::prove(stream, identity, None).await?;
+            greeted(stream, &endpoint, hello).await
+        };
+        match in_time(&endpoint, PROOF_TIMEOUT, work).await {
+            Err(error) if error.kind == ErrorKind::AccessDenied => refusal = error,
+            other => return other,
+        }
+    }
+    Err(refusal)
+}
+
+async fn dial(endpoint: &Endpoint, address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|e| failed(endpoint, &e))?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+async fn greeted(
+    mut stream: Channel,
+    endpoint: &Endpoint,
+    hello: &Hello,
+) -> Result<(Channel, Incoming, Welcome)> {
+    let mut incoming = Incoming::default();
+    let welcome = introduce(&mut stream, &mut incoming, endpoint, hello).await?;
+    Ok((stream, incoming, welcome))
+}
+
+fn no_certificate(endpoint: &Endpoint) -> Error {
+    let text =
+        format!("{endpoint} is beyond this machine, and there is no certificate to prove who asks");
+    Error::new(ErrorKind::AccessDenied, text).hint(
+        "put the file that New-ClusterClientCertificate made into the folder `clusters` of the state folder, as NAME.pem",
+    )
 }
 
 /// As [`connect`], for a session: the stream leaves the asynchronous runtime. A queue manager says nothing
 /// behind its welcome that was not asked for.
 pub(super) async fn connect_session(endpoint: &Endpoint, hello: &Hello) -> Result<Stream> {
     match endpoint {
-        Endpoint::Tcp(address) => {
-            let (stream, _, _) = connect(*address, hello).await?;
-            let stream = stream.into_std().and_then(Stream::tcp);
-            stream.map_err(|e| failed(endpoint, &e))
-        }
+        Endpoint::Tcp(address) => match connect(*address, &Trust::default(), hello).await?.0 {
+            Channel::Plain(stream) => {
+                let stream = stream.into_std().and_then(Stream::tcp);
+                stream.map_err(|e| failed(endpoint, &e))
+            }
+            Channel::Secure(_) => Err(no_certificate(endpoint)),
+        },
         Endpoint::Unix(path) => {
             let work = async {
                 let stream = UnixStream::connect(path).await;
@@ -50,13 +100,17 @@ pub(super) async fn connect_session(endpoint: &Endpoint, hello: &Hello) -> Resul
                 let stream = stream.into_std().and_then(Stream::unix);
                 stream.map_err(|e| failed(endpoint, &e))
             };
-            in_time(endpoint, work).await
+            in_time(endpoint, WELCOME_TIMEOUT, work).await
         }
     }
 }
 
-async fn in_time<T>(endpoint: &Endpoint, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(WELCOME_TIMEOUT, work)
+async fn in_time<T>(
+    endpoint: &Endpoint,
+    limit: Duration,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::time::timeout(limit, work)
         .await
         .unwrap_or_else(|_| Err(lost(&format!("{endpoint} accepts but does not answer"))))
 }
@@ -69,10 +123,11 @@ async fn introduce<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Welcome> {
     let mut out = Vec::new();
     append_hello(&mut out, hello)?;
-    stream
-        .write_all(&out)
-        .await
-        .map_err(|e| failed(endpoint, &e))?;
+    let sent = async {
+        stream.write_all(&out).await?;
+        stream.flush().await
+    };
+    sent.await.map_err(|e| failed(endpoint, &e))?;
     loop {
         if let Some(frame) = incoming.next_frame()? {
             return match frame.kind {

@@ -114,7 +114,8 @@ impl Session {
     }
 
     /// A number for a body that will be written.
-    pub(super) fn new_body(&self) -> BodyId {
+    #[must_use]
+    pub fn new_body(&self) -> BodyId {
         BodyId(self.number())
     }
 

@@ -27,7 +27,7 @@ mod slot;
 mod watch;
 mod window;
 
-pub use body::BodyReader;
+pub use body::{BodyReader, WrittenPart, give_up};
 pub(crate) use connect::connect;
 pub(crate) use handle::Fixed;
 pub use handle::{Held, HeldTicket, Session, Ticket};

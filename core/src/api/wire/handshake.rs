@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The version of the protocol. A server refuses every other one.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// What the client says first. Postcard: version varint, 16-byte GUID with its length, role varint,
 /// text with its length.

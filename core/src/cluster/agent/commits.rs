@@ -10,8 +10,8 @@ use crate::database::{Commit, Transaction, Write};
 
 /// After so many decisions of this node the oldest of all are removed.
 const PRUNE_EVERY: usize = 256;
-/// Deletions of one transaction.
-const PRUNE_MAX: usize = 1000;
+/// Decisions that one transaction removes: etcd takes 128 steps unless it is told otherwise.
+const PRUNE_CHUNK: usize = 100;
 
 impl MainLoop {
     pub(super) fn commit(&mut self, intent: Intent, transaction: Transaction) {
@@ -53,11 +53,11 @@ async fn prune(shared: Arc<Shared>) {
     let writes: Vec<Write> = range
         .entries
         .into_iter()
-        .take(surplus.min(PRUNE_MAX))
+        .take(surplus)
         .map(|e| Write::Delete { key: e.key })
         .collect();
-    if !writes.is_empty() {
-        let guards = Vec::new();
+    for chunk in writes.chunks(PRUNE_CHUNK) {
+        let (guards, writes) = (Vec::new(), chunk.to_vec());
         drop(database.commit(Transaction { guards, writes }).await);
     }
 }

@@ -222,6 +222,14 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     }
 }
 
+/// Writes into the log what an operator should know about the database.
+pub(super) async fn tell_notices(shared: Arc<Shared>) {
+    let notices = shared.options.database.notices().await;
+    for notice in notices.unwrap_or_default() {
+        shared.log("WARN", "DB", &notice);
+    }
+}
+
 /// Ends the session: its row is removed, so that others know at once.
 pub(super) async fn leave(shared: &Shared) {
     let database = &shared.options.database;

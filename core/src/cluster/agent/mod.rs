@@ -13,12 +13,14 @@
 mod actor;
 mod commits;
 mod fencer;
+mod interfaces;
+mod links;
 mod main_loop;
 mod membership;
 mod peers;
 mod resources;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,8 +37,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::resource_types::Resource;
 use crate::sys::clock::Clock;
 use crate::sys::log_file::LogFile;
+use crate::sys::network::PEER_PORT;
 use crate::sys::process::ProcessIdentity;
+use crate::sys::trust::{Door, Identity};
 pub use fencer::{Fencer, ProcessFencer};
+use links::Links;
 
 /// Makes resources of a type.
 pub trait ResourceFactory: Send + Sync + 'static {
@@ -87,8 +92,10 @@ pub struct AgentOptions {
     pub cluster: String,
     /// This node's name.
     pub node: String,
-    /// Where it listens; a loopback address in this version.
+    /// Where it listens.
     pub address: IpAddr,
+    /// What it proves itself by beyond loopback.
+    pub identity: Option<Arc<Identity>>,
     /// Its data folder.
     pub data: PathBuf,
     /// The cluster database.
@@ -122,6 +129,7 @@ pub(super) struct Shared {
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) incarnation: watch::Sender<String>,
     pub(super) life: watch::Sender<Life>,
+    links: Links,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -153,10 +161,13 @@ impl Agent {
     /// Joins the cluster (and makes it, if this is its first node) and begins to act.
     ///
     /// # Errors
-    /// When the address is not a loopback one or its peer port is taken, when the database cannot be
+    /// When the address is beyond loopback without an identity or its peer port is taken, when the database cannot be
     /// reached, or when the node is running already.
     pub async fn start(options: AgentOptions) -> Result<Self> {
-        check_address(options.address)?;
+        Door::at(
+            SocketAddr::new(options.address, PEER_PORT),
+            options.identity.as_ref(),
+        )?;
         crate::name::check_object_name("node", &options.node)?;
         let path = options.data.join("cluster.log");
         let log = LogFile::open(&path, LOG_BYTES_MAX)
@@ -170,6 +181,7 @@ impl Agent {
             view: watch::Sender::new(Arc::new(View::default())),
             incarnation: watch::Sender::new(String::new()),
             life: watch::Sender::new(Life::Running),
+            links: Links::default(),
             tasks: Mutex::default(),
             options,
         });
@@ -177,9 +189,14 @@ impl Agent {
         let guard = Arc::new(Guard(Arc::clone(&shared)));
         let session = membership::register(&shared, &config).await?;
         shared.log("INFO", "NM", &format!("node {} joins", shared.options.node));
-        shared.spawn(peers::accept(Arc::clone(&shared), listener, config.clone()));
+        let (own, owned) = watch::channel(Vec::new());
+        shared.spawn(interfaces::keep_told(Arc::clone(&shared), own));
+        let accepting =
+            peers::accept_everywhere(Arc::clone(&shared), listener, config.clone(), owned);
+        shared.spawn(accepting);
         shared.spawn(peers::dial_all(Arc::clone(&shared), config.clone()));
         shared.spawn(membership::follow(Arc::clone(&shared)));
+        shared.spawn(membership::tell_notices(Arc::clone(&shared)));
         shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
         Ok(Self {
             shared,
@@ -312,6 +329,13 @@ impl Shared {
             component: component.to_owned(),
             text: text.to_owned(),
         };
+        let node = self.options.node.as_str();
+        match level {
+            "ERR" => tracing::error!(node, component, "{text}"),
+            "WARN" => tracing::warn!(node, component, "{text}"),
+            "DBG" => tracing::debug!(node, component, "{text}"),
+            _ => tracing::info!(node, component, "{text}"),
+        }
         // A full disk must not stop the cluster; the next line that fits tells the rest.
         drop(self.log.line(&line.format()));
     }
@@ -333,17 +357,6 @@ impl Shared {
             task.abort();
         }
     }
-}
-
-/// D10: closed by default.
-fn check_address(address: IpAddr) -> Result<()> {
-    if address.is_loopback() {
-        return Ok(());
-    }
-    let text = format!("the node agent does not listen on {address}");
-    Err(Error::new(ErrorKind::AccessDenied, text).hint(
-        "only loopback addresses (127.0.0.0/8) are open without mutual TLS, which comes with a later version",
-    ))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::actor::{Actor, Checks, Order, Saying};
+use super::interfaces::with_subnet;
 use super::main_loop::{MainLoop, ORDERS_MAX};
 use crate::cluster::engine::Event;
 use crate::cluster::policy::RestartPolicy;
@@ -37,15 +38,16 @@ impl MainLoop {
     }
 
     pub(super) fn online(&mut self, name: &str, serial: u64, epoch: u64) {
-        let Some(config) = self
-            .engine
-            .view()
-            .resources
-            .get(name)
-            .map(|r| r.row.clone())
-        else {
+        let found = self.engine.view().resources.get(name);
+        let Some(mut config) = found.map(|r| r.row.clone()) else {
             return self.refuse(name, serial, "its configuration is gone".to_owned());
         };
+        if config.resource_type == "IP Address" {
+            match with_subnet(self.engine.view(), &config.parameters) {
+                Ok(parameters) => config.parameters = parameters,
+                Err(why) => return self.refuse(name, serial, why),
+            }
+        }
         let changed = self
             .actors
             .get(name)

@@ -81,12 +81,15 @@ fn check_form(rule: &TypeRule, resource: &str, parameter: &Parameter, value: &st
     let (fits, form) = match (rule.name, parameter.name) {
         ("IP Address", "Address") => {
             let address = value.trim().parse::<std::net::IpAddr>();
-            let loopback = address.is_ok_and(|address| address.is_loopback());
             (
-                loopback,
-                "a loopback address, such as 127.0.9.1; others come with a later version",
+                address.is_ok_and(|a| !a.is_unspecified() && !a.is_multicast()),
+                "an address, such as 10.0.0.100, fd00::100 or 127.0.9.1",
             )
         }
+        ("MSMQ", "MetricsPort") => (
+            value.trim().parse::<u16>().is_ok(),
+            "a TCP port at which the counters are had, such as 9464; 0 for none",
+        ),
         ("Physical Disk", "DiskPath") => (
             value.trim().starts_with('/'),
             "a folder's path from the root, such as /srv/vs1",

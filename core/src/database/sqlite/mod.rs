@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Answer, Commit, Database, LeaseId, Range, Transaction, check_bounds};
+use super::{Answer, Commit, Database, LeaseId, Location, Range, Transaction, check_bounds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 
@@ -152,7 +152,16 @@ impl Database for SqliteDatabase {
     }
 
     fn location(&self) -> String {
-        format!("sqlite://{}", self.path.display())
+        Location::Sqlite(self.path.clone()).to_string()
+    }
+
+    fn retire(&self, revision: u64, successor: &str) -> Answer<Commit> {
+        let successor = successor.to_owned();
+        self.change(move |store| store.retire(revision, &successor))
+    }
+
+    fn retired(&self) -> Answer<Option<String>> {
+        Self::ask(&self.writer, |store| store.moved_to())
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Commit, Entry, Guard, LeaseId, Range, Transaction, Write};
+use super::super::{Commit, Entry, Guard, LeaseId, Location, Range, Transaction, Write};
 use super::access::{Access, Durability};
 use crate::error::Result;
 use crate::sys::clock::Clock;
@@ -40,7 +40,8 @@ impl Store {
         // The time is taken before the snapshot: a renewal in between may not look like an expiry.
         let now = self.now();
         self.access.sql(|c| c.execute_batch("BEGIN"))?;
-        let range = self.revision().and_then(|revision| {
+        let range = self.check_living().and_then(|()| {
+            let revision = self.revision()?;
             let entries = self.entries(prefix, now)?;
             Ok(Range { revision, entries })
         });
@@ -264,8 +265,60 @@ impl Store {
         self.access.path()
     }
 
-    /// Runs `act` alone among all processes, at the time that it is given, and keeps or undoes it.
+    /// Marks the file as moved, if nothing was written after `revision`.
+    pub(super) fn retire(&mut self, revision: u64, successor: &str) -> Result<Commit> {
+        self.transact_always(Durability::Synced, |store, now| {
+            store.purge(now)?;
+            if let Some(to) = store.moved_to()? {
+                return Ok(Outcome::Undo(match to == successor {
+                    true => Commit::Done { revision },
+                    false => Commit::Refused,
+                }));
+            }
+            if store.revision()? != revision {
+                return Ok(Outcome::Undo(Commit::Refused));
+            }
+            store
+                .access
+                .sql(|c| c.execute("INSERT INTO meta VALUES ('moved to', ?1)", [successor]))?;
+            let revision = store.raise()?;
+            Ok(Outcome::Keep(Commit::Done { revision }))
+        })
+    }
+
+    /// Where everything has moved, if it has.
+    pub(super) fn moved_to(&self) -> Result<Option<String>> {
+        self.access.sql(|c| {
+            c.prepare_cached("SELECT value FROM meta WHERE name = 'moved to'")?
+                .query_row([], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    fn check_living(&self) -> Result<()> {
+        match self.moved_to()? {
+            None => Ok(()),
+            to => {
+                let from = Location::Sqlite(self.path().to_owned());
+                Err(super::super::moved(&from, to))
+            }
+        }
+    }
+
+    /// Runs `act` alone among all processes, at the time that it is given, and keeps or undoes it; not in a
+    /// file that has moved.
     fn transact<T>(
+        &mut self,
+        durability: Durability,
+        act: impl FnOnce(&mut Self, i64) -> Result<Outcome<T>>,
+    ) -> Result<T> {
+        self.transact_always(durability, |store, now| {
+            store.check_living()?;
+            act(store, now)
+        })
+    }
+
+    fn transact_always<T>(
         &mut self,
         durability: Durability,
         act: impl FnOnce(&mut Self, i64) -> Result<Outcome<T>>,

@@ -7,7 +7,7 @@ use crate::queue::change::{Arrival, Change, Effect, Tell};
 use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::message::{BODY_BYTES_MAX, LARGE_BODY_BYTES_MAX};
-use crate::queue::request::{BodyId, BodySource, Caller, RequestId};
+use crate::queue::request::{BodyId, BodySource, Caller, RequestId, TransactionId};
 use crate::queue::state::{Now, State};
 
 /// Bodies that one client may be writing at the same time.
@@ -15,21 +15,37 @@ const UPLOADS_MAX: usize = 64;
 /// Bytes of one answer at most.
 const READ_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
+fn not_contiguous(body: BodyId, offset: u64, so_far: u64) -> Error {
+    let text = format!(
+        "a part of body {} begins at byte {offset}, but {so_far} bytes of it are there",
+        body.0
+    );
+    Error::new(ErrorKind::InvalidParameter, text).hint(
+        "send the body again from its beginning; parts wait ten minutes for a client that is away",
+    )
+}
+
 impl State {
     pub(super) fn decide_write_body(
         &self,
         from: &Caller,
         id: &RequestId,
-        body: BodyId,
+        (body, offset): (BodyId, u64),
         bytes: &[u8],
         now: Now,
     ) -> Result<Decision> {
+        if bytes.is_empty() {
+            return self.decide_give_up_body(from, id, body, now);
+        }
         let key = (from.client, body);
         let so_far = self.uploads.get(&key).map_or(0, |upload| upload.bytes);
+        if offset != so_far {
+            return Err(not_contiguous(body, offset, so_far));
+        }
         let of_client = (from.client, BodyId(0))..=(from.client, BodyId(u64::MAX));
         let too_many = so_far == 0 && self.uploads.range(of_client).count() >= UPLOADS_MAX;
         let total = so_far + bytes.len() as u64;
-        if bytes.is_empty() || bytes.len() > BODY_BYTES_MAX || total > LARGE_BODY_BYTES_MAX {
+        if bytes.len() > BODY_BYTES_MAX || total > LARGE_BODY_BYTES_MAX {
             let text = format!("a part of {} bytes behind {so_far} others", bytes.len());
             return Err(
                 Error::new(ErrorKind::IllegalPropertyValue, text).hint(format!(
@@ -53,12 +69,48 @@ impl State {
         )))
     }
 
+    /// Its client does not need it any more, and says so.
+    fn decide_give_up_body(
+        &self,
+        from: &Caller,
+        id: &RequestId,
+        body: BodyId,
+        now: Now,
+    ) -> Result<Decision> {
+        let of_client = (from.client, TransactionId(0))..=(from.client, TransactionId(u64::MAX));
+        let mut open = self.transactions.range(of_client);
+        if open.any(|(_, open)| open.bodies.contains(&body)) {
+            let text = format!("body {} is part of an open transaction", body.0);
+            return Err(Error::new(ErrorKind::InvalidParameter, text)
+                .hint("commit or abort the transaction"));
+        }
+        Ok(Decision::Change(Change::one(
+            self.stamp(*id, now),
+            Tell::Done,
+            Effect::Parts {
+                client: from.client,
+                body: body.0,
+            },
+        )))
+    }
+
+    /// Drops what clients wrote that did not come back in time.
+    pub(super) fn drop_unfinished_bodies(&mut self, effects: &mut Vec<Effect>, now: Now) {
+        while let Some(client) = self.absent.take_overdue(now.boot_ms) {
+            let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
+            effects.extend(self.uploads.range(bodies).map(|upload| Effect::Parts {
+                client,
+                body: upload.0.1.0,
+            }));
+        }
+    }
+
     /// The parts that were written become the body of a message.
     pub(super) fn attach(&self, from: &Caller, body: BodyId, arrival: &mut Arrival) -> Result<()> {
         let upload = self.uploads.get(&(from.client, body)).ok_or_else(|| {
             let text = format!("no body {} was written", body.0);
             Error::new(ErrorKind::InvalidParameter, text).hint(
-                "write its parts first, over the same session; a restart forgets unfinished ones",
+                "write its parts first, over the same session; it waits ten minutes for a client that is away",
             )
         })?;
         if arrival.body_bytes != 0 {

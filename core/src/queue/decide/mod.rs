@@ -61,6 +61,7 @@ impl State {
         request: &Request,
         now: Now,
     ) -> Result<Decision> {
+        self.absent.returns(from.client);
         let gone = self.outcomes.acknowledge(id);
         self.release_outcomes(&gone);
         if let Some(outcome) = self.outcomes.find(id)? {
@@ -105,9 +106,11 @@ impl State {
             Request::ListPrepared => Ok(Decision::Answer(Reply::Branches(
                 self.prepared.keys().cloned().collect(),
             ))),
-            Request::WriteBody { body, bytes } => {
-                self.decide_write_body(from, id, *body, bytes, now)
-            }
+            Request::WriteBody {
+                body,
+                offset,
+                bytes,
+            } => self.decide_write_body(from, id, (*body, *offset), bytes, now),
             Request::ReadBody {
                 source,
                 offset,

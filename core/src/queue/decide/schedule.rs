@@ -1,4 +1,4 @@
-//! What time brings: delayed messages are due, leases run out, messages expire.
+//! What time brings: delayed messages are due, leases run out, messages expire, unfinished bodies are dropped.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,9 @@ impl State {
         let due = self.due.first().map(|due| due.0);
         let expiry = self.expiries.first().map(|expiry| expiry.0);
         let wall = due.into_iter().chain(expiry).min();
-        (wall, self.leases.first().map(|lease| lease.0))
+        let lease = self.leases.first().map(|lease| lease.0);
+        let absence = self.absent.next_end();
+        (wall, lease.into_iter().chain(absence).min())
     }
 
     /// Deals with what has become due: delays first, then leases, then lifetimes.
@@ -50,6 +52,9 @@ impl State {
         }
         if effects.is_empty() {
             self.expire(pages, &mut effects, &mut left, now)?;
+        }
+        if effects.is_empty() {
+            self.drop_unfinished_bodies(&mut effects, now);
         }
         let more = left == 0 || !effects.is_empty();
         let change = (!effects.is_empty()).then(|| Change {

@@ -277,14 +277,24 @@ pub(super) fn check_target(queue: &Queue) -> Result<()> {
 pub(super) fn check_protection(queue: &Queue, head: &Head) -> Result<()> {
     let refused =
         |text: String, hint: &str| Err(Error::new(ErrorKind::AccessDenied, text).hint(hint));
-    if queue.properties.authenticate && !head.is_signed {
-        let text = format!("queue {} takes only signed messages", queue.name);
-        return refused(text, "send with an authentication level and a signature");
+    if (head.is_signed || head.is_private) && !head.has_connector {
+        return Err(unprotected(head));
+    }
+    // A signature that nobody verifies proves nothing, whoever made it.
+    if queue.properties.authenticate {
+        let text = format!(
+            "queue {} takes only authenticated messages, and no signature can be verified without a directory",
+            queue.name
+        );
+        return refused(
+            text,
+            "Set-MsmqQueue with -Authenticate:false; its access list still counts",
+        );
     }
     match (queue.properties.privacy, head.is_private) {
         (PrivacyLevel::Body, false) => refused(
             format!("queue {} takes only encrypted messages", queue.name),
-            "send with a privacy level",
+            "encrypt the content, and say so with a privacy level and a connector type",
         ),
         (PrivacyLevel::None, true) => refused(
             format!("queue {} takes no encrypted messages", queue.name),
@@ -292,6 +302,18 @@ pub(super) fn check_protection(queue: &Queue, head: &Head) -> Result<()> {
         ),
         _ => Ok(()),
     }
+}
+
+/// A message must not pass for signed or encrypted when nobody has done so.
+fn unprotected(head: &Head) -> Error {
+    let what = match head.is_signed {
+        true => "sign messages or verify signatures",
+        false => "encrypt messages",
+    };
+    let text = format!("a queue manager without a directory cannot {what}");
+    Error::new(ErrorKind::UnsupportedOperation, text).hint(
+        "an application that does so itself says it with a connector type (-ConnectorType GUID)",
+    )
 }
 
 pub(super) fn check_usage(queue: &Queue, transaction: Transaction, what: &str) -> Result<()> {

@@ -322,8 +322,8 @@ impl State {
         Ok(())
     }
 
-    /// Aborts a client's transactions, and forgets what it was told and the bodies it was writing: its
-    /// connection has ended. Leases go on until they run out. Gives what must be remembered of that.
+    /// Aborts a client's transactions, and forgets what it was told: its connection has ended. Leases go on until
+    /// they run out, unfinished bodies wait for a while. Gives what must be remembered of that.
     ///
     /// # Errors
     /// Those of reading a page.
@@ -340,10 +340,9 @@ impl State {
             self.abort(pages, &mut effects, key, now)?;
         }
         let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
-        effects.extend(self.uploads.range(bodies).map(|upload| Effect::Parts {
-            client,
-            body: upload.0.1.0,
-        }));
+        if self.uploads.range(bodies).next().is_some() {
+            self.absent.leaves(client, now.boot_ms);
+        }
         let gone = self.outcomes.end_session(client);
         self.release_outcomes(&gone);
         Ok((!effects.is_empty()).then(|| Change {
@@ -439,6 +438,13 @@ impl State {
                 Effect::Arrive(arrival) if !arrival.key.is_empty() => {
                     (self.sent_before(arrival.queue, &arrival.key, time_ms)).is_none()
                 }
+                // One that was only in memory is gone since a restart.
+                Effect::Move {
+                    queue, lookup_id, ..
+                }
+                | Effect::Copy {
+                    queue, lookup_id, ..
+                } => self.is_held_by(*queue, *lookup_id, branch),
                 _ => true,
             });
             let is_move = |q: u32, m: u64, effects: &[Effect]| {

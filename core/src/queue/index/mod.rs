@@ -51,6 +51,7 @@ mod speed;
 #[cfg(test)]
 mod stories;
 
+pub use page::rewrite as rewrite_page;
 pub use pages::{NoPages, Pages};
 pub use readable::LostPage;
 

@@ -41,6 +41,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Slots> {
     Ok(slots)
 }
 
+/// Reads a page and writes it again: what it holds, in the form that this version gives it.
+///
+/// # Errors
+/// `StoreDamaged` when the bytes are no page.
+pub fn rewrite(bytes: &[u8]) -> Result<Vec<u8>> {
+    decode(bytes).map(|slots| encode(&slots))
+}
+
 pub(super) fn encode_slots<'a>(
     to: &mut Encoder<'_>,
     count: usize,

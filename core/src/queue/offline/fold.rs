@@ -124,7 +124,12 @@ impl Folding<'_> {
             let queue = picture.queue(arrival.queue);
             let window = queue.properties.duplicate_window_ms;
             let (keys, lookup_id) = (&mut queue.keys, arrival.lookup_id);
-            keys.remember(&arrival.key, lookup_id, self.time_ms, window);
+            keys.remember(
+                &arrival.key,
+                (lookup_id, arrival.express),
+                self.time_ms,
+                window,
+            );
         }
         let kept = Kept {
             entry,

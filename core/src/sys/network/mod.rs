@@ -4,23 +4,35 @@
 //!  listen, holder ─ TCP listeners of the asynchronous servers
 //!  endpoint ─ TCP or Unix address    listener ─ accepts ─> stream <─ connects
 //!  poller ─ which of many is ready, and a waker      peer ─ which user is there
+//!
+//!  subnet ─ address/bits      netlink ─ interfaces and their addresses
+//!  arp, neighbor ─ who has an address on a link, and telling who has it now
 //! ```
 
+mod arp;
 mod endpoint;
 mod holder;
 mod listen;
 mod listener;
+mod neighbor;
+pub mod netlink;
 mod peer;
 mod poller;
+mod readable;
 mod stream;
+mod subnet;
 
+pub use arp::Arp;
 pub use endpoint::{Endpoint, resolve};
 pub use holder::holder;
 pub use listen::{listen, listen_unnamed};
 pub use listener::{Listener, allow_many_connections};
-pub use peer::{Peers, User};
+pub use neighbor::advertise;
+pub use peer::{Peers, User, own_user};
+
 pub use poller::{Event, Poller, Waker, wait_for};
 pub use stream::{Filled, Stream};
+pub use subnet::{Subnet, bits};
 
 /// A node agent's port for commands.
 pub const AGENT_PORT: u16 = 7800;

@@ -85,6 +85,12 @@ impl Peers {
     }
 }
 
+/// Whom this process runs as.
+#[must_use]
+pub fn own_user() -> User {
+    user(rustix::process::geteuid().as_raw())
+}
+
 fn user(uid: u32) -> User {
     let passwd = read("/etc/passwd");
     let entry = passwd.lines().find_map(|line| passwd_entry(line, uid));

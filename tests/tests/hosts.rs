@@ -1,0 +1,407 @@
+//! Three hosts with real addresses: they join by tokens, prove themselves, and lose networks and each other.
+//!
+//! ```text
+//!   n1 ── 10.78.0.1 ── n2 ── 10.78.0.2 ── n3 ── 10.78.0.3     operator 10.78.0.9     the public switch
+//!    └─── 10.79.0.1 ────┘── 10.79.0.2 ────┘── 10.79.0.3                               the private switch
+//! ```
+//!
+//! They share the file system, and so the quorum disk on it: what is cut off is their network.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use hamq_core::api::client::{Client, ClientOptions};
+use hamq_core::api::group::{AddClusterGroup, GetClusterGroup, StartClusterGroup};
+use hamq_core::api::network::{GetClusterNetwork, GetClusterNetworkInterface, SetClusterNetwork};
+use hamq_core::api::node::GetClusterNode;
+use hamq_core::api::resource::AddClusterResource;
+use hamq_core::api::spec::Command as Cmdlet;
+use hamq_core::api::trust::{NewClusterClientCertificate, NewClusterJoinToken};
+use hamq_core::api::value::Millis;
+use hamq_core::{ErrorKind, Result};
+use hamq_tests::namespace::{self, Namespace, Switch};
+use hamq_tests::process::wait_until;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
+
+struct Host {
+    name: String,
+    address: String,
+    namespace: Namespace,
+    public: String,
+    private: String,
+    agent: Option<Child>,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(agent) = &mut self.agent {
+            drop(agent.kill());
+            drop(agent.wait());
+        }
+    }
+}
+
+struct Site {
+    folder: tempfile::TempDir,
+    public: Switch,
+    private: Switch,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            public: Switch::new(),
+            private: Switch::new(),
+        }
+    }
+
+    /// A host at both switches, without a node yet.
+    fn host(&self, number: u8) -> Host {
+        let namespace = Namespace::new();
+        let address = format!("10.78.0.{number}");
+        let public = self
+            .public
+            .connect(&namespace, "eth0", &[&format!("{address}/24")]);
+        let second = format!("10.79.0.{number}/24");
+        let private = self.private.connect(&namespace, "eth1", &[&second]);
+        Host {
+            name: format!("n{number}"),
+            address,
+            namespace,
+            public,
+            private,
+            agent: None,
+        }
+    }
+
+    fn data(&self, host: &Host) -> PathBuf {
+        self.folder.path().join(&host.name)
+    }
+
+    /// `hamq node VERB …` on a host.
+    fn run(&self, host: &Host, words: &[&str]) -> Output {
+        let data = self.data(host);
+        host.namespace.run(|| {
+            let mut command = Command::new(PROGRAM);
+            command.arg("node").args(words).arg("--data").arg(&data);
+            command.output().unwrap()
+        })
+    }
+
+    fn create(&self, host: &Host) {
+        let database = self.folder.path().join("quorum/cluster.db");
+        let database = database.to_str().unwrap();
+        std::fs::create_dir_all(self.folder.path().join("quorum")).unwrap();
+        let words = [
+            "create",
+            "--cluster",
+            "prod",
+            "--name",
+            &host.name,
+            "--listen",
+            &host.address,
+        ];
+        let output = self.run(host, &[&words[..], &["--database", database]].concat());
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    fn join(&self, host: &Host, token: &str) -> Output {
+        self.run(
+            host,
+            &[
+                "join",
+                token,
+                "--name",
+                &host.name,
+                "--listen",
+                &host.address,
+            ],
+        )
+    }
+
+    fn start(&self, host: &mut Host) {
+        let data = self.data(host);
+        let child = host.namespace.run(|| {
+            let mut command = Command::new(PROGRAM);
+            command
+                .args(["node", "start", "--supervised", "--data"])
+                .arg(&data);
+            command.stdin(Stdio::piped()).spawn().unwrap()
+        });
+        host.agent = Some(child);
+    }
+
+    /// An operator who has this client file, in this network.
+    fn operator(&self, at: &Namespace, home: &str, file: &str) -> Result<Client> {
+        let client = at.run(|| {
+            Client::new(ClientOptions {
+                home: self.folder.path().join(home),
+                program: vec![PROGRAM.into()],
+                failover_timeout: Duration::from_secs(5),
+            })
+        })?;
+        at.run(|| client.connect(file))?;
+        Ok(client)
+    }
+
+    /// Three hosts, up, and an operator on the first.
+    fn three(&self) -> ([Host; 3], Client) {
+        let mut hosts = [self.host(1), self.host(2), self.host(3)];
+        self.create(&hosts[0]);
+        self.start(&mut hosts[0]);
+        let file = self.data(&hosts[0]).join("tls/client.pem");
+        let file = file.to_str().unwrap();
+        let mut client = None;
+        wait_until("n1 answers", || {
+            client = self.operator(&hosts[0].namespace, "home", file).ok();
+            client.is_some()
+        });
+        let client = client.unwrap();
+        for number in 1..3 {
+            let token = give(&hosts[0], &client, NewClusterJoinToken::default()).unwrap();
+            let output = self.join(&hosts[number], &token.token);
+            assert!(output.status.success(), "{}", text(&output));
+            self.start(&mut hosts[number]);
+        }
+        wait_until("all are up", || {
+            let nodes = give(&hosts[0], &client, GetClusterNode { name: None }).unwrap();
+            nodes.len() == 3 && nodes.iter().all(|n| n.state == "Up")
+        });
+        (hosts, client)
+    }
+}
+
+/// Gives a command from a host's network.
+fn give<C: Cmdlet + Send>(host: &Host, client: &Client, command: C) -> Result<C::Output>
+where
+    C::Output: Send,
+{
+    host.namespace.run(|| client.run(command))
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+fn network_states(host: &Host, client: &Client) -> Vec<String> {
+    let networks = give(host, client, GetClusterNetwork { name: None }).unwrap();
+    networks
+        .iter()
+        .map(|n| format!("{} {}", n.subnet, n.state))
+        .collect()
+}
+
+fn interface_state(host: &Host, client: &Client, node: &str, interface: &str) -> String {
+    let command = GetClusterNetworkInterface {
+        network: None,
+        node: Some(node.into()),
+    };
+    let found = give(host, client, command).unwrap();
+    let found = found.into_iter().find(|i| i.name == interface);
+    found.map(|i| i.state).unwrap_or_default()
+}
+
+fn add_group(host: &Host, client: &Client, address: &str) {
+    let group = AddClusterGroup {
+        name: "G".into(),
+        preferred_owners: vec!["n2".into(), "n3".into(), "n1".into()],
+        auto_failback_type: Some(0),
+        failover_threshold: None,
+        failover_period: None,
+    };
+    give(host, client, group).unwrap();
+    let resource = AddClusterResource {
+        name: "G-IP".into(),
+        group: "G".into(),
+        resource_type: "IP Address".into(),
+        parameters: vec![format!("Address={address}")],
+        depends_on: Vec::new(),
+        restart_threshold: None,
+        restart_period: None,
+        restart_delay: Some(Millis(0)),
+    };
+    give(host, client, resource).unwrap();
+}
+
+fn owner(host: &Host, client: &Client) -> Option<String> {
+    let name = Some("G".into());
+    let found = give(host, client, GetClusterGroup { name }).ok()?;
+    let group = found.into_iter().next()?;
+    group.owner_node.filter(|_| group.state == "Online")
+}
+
+#[test]
+#[ignore = "needs root: it makes network namespaces"]
+fn as_root_hosts_join_by_tokens_and_nothing_is_accepted_without_proof() {
+    if !namespace::can_be_made() {
+        return;
+    }
+    let site = Site::new();
+    let (hosts, client) = site.three();
+    let [one, _, _] = &hosts;
+
+    // A token is used once, expires, and is of one cluster.
+    let fourth = site.host(4);
+    let token = give(one, &client, NewClusterJoinToken::default())
+        .unwrap()
+        .token;
+    let fifth = site.host(5);
+    assert!(site.join(&fourth, &token).status.success());
+    let again = text(&site.join(&fifth, &token));
+    assert!(again.contains("used already"), "{again}");
+    let lifetime = Some(Millis(1));
+    let short = give(one, &client, NewClusterJoinToken { lifetime })
+        .unwrap()
+        .token;
+    std::thread::sleep(Duration::from_millis(5)); // by the wall clock, as people count
+    let late = text(&site.join(&fifth, &short));
+    assert!(late.contains("expired"), "{late}");
+    let good = give(one, &client, NewClusterJoinToken::default())
+        .unwrap()
+        .token;
+    let mut ticket = hamq_core::api::trust::Ticket::read(&good).unwrap();
+    ticket.authority = "00".repeat(32);
+    let wrong = text(&site.join(&fifth, &ticket.text().unwrap()));
+    assert!(wrong.contains("no node of this cluster"), "{wrong}");
+    assert!(!site.data(&fifth).join("node.json").exists());
+    assert!(
+        site.join(&fifth, &good).status.success(),
+        "the refusals cost nothing"
+    );
+
+    // A client needs a file of this cluster.
+    let outside = Namespace::new();
+    site.public.connect(&outside, "eth0", &["10.78.0.9/24"]);
+    let refused = site.operator(&outside, "nobody", "10.78.0.1").unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::AccessDenied, "{refused}");
+    let name = "alice".into();
+    let file = give(one, &client, NewClusterClientCertificate { name }).unwrap();
+    let path = site.folder.path().join("alice/clusters");
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("prod.pem"), &file.text).unwrap();
+    let alice = site.operator(&outside, "alice", "prod").unwrap();
+    let nodes = outside
+        .run(|| alice.run(GetClusterNode { name: None }))
+        .unwrap();
+    assert_eq!(nodes.len(), 5);
+    let by_address = site.operator(&outside, "alice", "10.78.0.2").unwrap();
+    assert_eq!(by_address.cluster().as_deref(), Some("prod"));
+
+    // Another cluster of the same name has another authority.
+    let other = Site::new();
+    let foreign = other.host(1);
+    other.create(&foreign);
+    let foreign = other.data(&foreign).join("tls/client.pem");
+    let foreign = std::fs::read_to_string(foreign).unwrap();
+    std::fs::create_dir_all(site.folder.path().join("mallory/clusters")).unwrap();
+    std::fs::write(
+        site.folder.path().join("mallory/clusters/prod.pem"),
+        foreign,
+    )
+    .unwrap();
+    let refused = site.operator(&outside, "mallory", "prod").unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::AccessDenied, "{refused}");
+
+    // Whoever speaks without TLS hears an alert and the end, at both ports.
+    for port in [7800, 7802] {
+        let at: SocketAddr = format!("10.78.0.1:{port}").parse().unwrap();
+        let answer = outside.run(|| {
+            let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(10)).unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(30)))
+                .unwrap();
+            let hello = b"{\"cluster\":\"prod\",\"node\":\"n2\",\"incarnation\":\"x\"}\n";
+            stream.write_all(&hello.repeat(10)).unwrap();
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer));
+            answer
+        });
+        assert!(answer.len() < 20, "port {port} said {answer:?}");
+    }
+
+    // And without certificates a node does not listen there at all.
+    let naked = site.host(6);
+    let words = [
+        "--cluster",
+        "x",
+        "--name",
+        "x",
+        "--listen",
+        "10.78.0.6",
+        "--database",
+        "/x",
+    ];
+    let said = text(&site.run(&naked, &words));
+    assert!(
+        said.contains("AccessDenied") && said.contains("hamq node create"),
+        "{said}"
+    );
+}
+
+#[test]
+#[ignore = "needs root: it makes network namespaces"]
+fn as_root_heartbeats_go_over_every_network_and_a_group_leaves_a_host_that_is_cut_off() {
+    if !namespace::can_be_made() {
+        return;
+    }
+    let site = Site::new();
+    let (hosts, client) = site.three();
+    let [one, two, three] = &hosts;
+    wait_until("both networks are up", || {
+        network_states(one, &client) == ["10.78.0.0/24 Up", "10.79.0.0/24 Up"]
+    });
+    add_group(one, &client, "10.78.0.100");
+    let start = || StartClusterGroup {
+        name: "G".into(),
+        wait: Some(Millis(60_000)),
+    };
+    give(one, &client, start()).unwrap();
+    wait_until("G is on n2", || {
+        owner(one, &client).as_deref() == Some("n2")
+    });
+    assert!(two.namespace.has_address("10.78.0.100"));
+
+    // The private network of n3 is cut: the public one carries the heartbeats, so nobody suspects it.
+    site.private.set(&three.private, false);
+    wait_until("n3's private interface has failed", || {
+        interface_state(one, &client, "n3", "eth1") == "Failed"
+    });
+    assert_eq!(
+        network_states(one, &client),
+        ["10.78.0.0/24 Up", "10.79.0.0/24 Partitioned"]
+    );
+    assert_eq!(interface_state(one, &client, "n1", "eth1"), "Up");
+    let log = std::fs::read_to_string(site.data(one).join("cluster.log")).unwrap();
+    assert!(!log.contains("node n3 may be dead"), "{log}");
+    site.private.set(&three.private, true);
+    wait_until("it is up again", || {
+        network_states(one, &client) == ["10.78.0.0/24 Up", "10.79.0.0/24 Up"]
+    });
+
+    // The public network of n2 is cut: clients cannot reach G there.
+    site.public.set(&two.public, false);
+    wait_until("G is on n3", || {
+        owner(one, &client).as_deref() == Some("n3")
+    });
+    assert!(three.namespace.has_address("10.78.0.100"));
+    wait_until("n2 has it no more", || {
+        !two.namespace.has_address("10.78.0.100")
+    });
+
+    // A network that is not for clients takes no address of a group.
+    let role = SetClusterNetwork {
+        name: "Cluster Network 1".into(),
+        role: Some(1),
+        new_name: Some("Public".into()),
+    };
+    let changed = give(one, &client, role).unwrap();
+    assert_eq!((changed.name.as_str(), changed.role), ("Public", 1));
+}
