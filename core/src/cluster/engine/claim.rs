@@ -112,7 +112,10 @@ impl Engine {
         if former.is_some() {
             writes.extend(self.hold(group, cause));
         }
-        writes.extend(self.counts_on_this_clock(group, now));
+        for (guard, write) in self.counts_on_this_clock(group, now) {
+            guards.push(guard);
+            writes.push(write);
+        }
         let owner = Owner {
             node: self.view.node_name(&self.settings.node),
             incarnation: mine,
@@ -212,30 +215,25 @@ impl Engine {
             .then(|| put("held", group, &row))
     }
 
-    /// The new owner counts on: ages that another kernel's clock measured are taken over.
-    fn counts_on_this_clock(&self, group: &str, now: Now) -> Vec<Write> {
+    /// The new owner counts on: ages that another kernel's clock measured are taken over. The former owner
+    /// may just have counted once more, so each row is guarded as well.
+    fn counts_on_this_clock(&self, group: &str, now: Now) -> Vec<(Guard, Write)> {
         let boot_id = self.settings.boot_id.as_str();
         let reading = self.reading(now);
-        let mut writes = Vec::new();
-        if let Some(row) = self
-            .view
-            .failovers
-            .get(group)
-            .filter(|r| r.is_foreign(boot_id))
-        {
-            writes.push(put("failovers", group, &row.stamped(reading)));
+        let mut rows = Vec::new();
+        let failovers = self.view.failovers.get(group);
+        if let Some(row) = failovers.filter(|r| r.is_foreign(boot_id)) {
+            let guard = self.view.guard("failovers", &self.view.failovers, group);
+            rows.push((guard, put("failovers", group, &row.stamped(reading))));
         }
         for (name, _) in self.view.resources_of(group) {
-            if let Some(row) = self
-                .view
-                .failures
-                .get(name)
-                .filter(|r| r.is_foreign(boot_id))
-            {
-                writes.push(put("failures", name, &row.stamped(reading)));
+            let failures = self.view.failures.get(name);
+            if let Some(row) = failures.filter(|r| r.is_foreign(boot_id)) {
+                let guard = self.view.guard("failures", &self.view.failures, name);
+                rows.push((guard, put("failures", name, &row.stamped(reading))));
             }
         }
-        writes
+        rows
     }
 
     pub(super) fn owner_changed(&mut self, group: &str, outcome: &Outcome, now: Now) {
