@@ -717,6 +717,8 @@ class MsmqMessageInfo:
     """How often it was moved."""
     last_move_time: str | None
     """When it was moved last; nothing: never."""
+    due_time: str | None
+    """When it can be received; nothing: at once."""
     transaction_id: int | None
     """The transaction that sent it; nothing: none."""
     is_first_in_transaction: bool
@@ -790,6 +792,7 @@ class MsmqMessageInfo:
             abort_count=record["AbortCount"],
             move_count=record["MoveCount"],
             last_move_time=record["LastMoveTime"],
+            due_time=record["DueTime"],
             transaction_id=record["TransactionId"],
             is_first_in_transaction=record["IsFirstInTransaction"],
             is_last_in_transaction=record["IsLastInTransaction"],
@@ -2488,13 +2491,15 @@ class Commands(QueueCommands):
     ) -> MsmqSentMessageInfo:
         """Sends a message; it is on disk when the command returns, unless -Express is given.
 
-        To a transactional queue it is sent as a transaction of its own.
+        To a transactional queue it is sent as a transaction of its own. From the pipeline it
+        takes a content, or a message: then its label, priority and what else it says to its
+        receiver as well.
 
         The shell's ``Send-MsmqQueue``.
 
         Args:
             name: The queue's path name or direct format name.
-            body: The content.
+            body: The content, up to 1 GiB.
             body_file: A file with the content, up to 1 GiB.
             label: A free text, up to 249 characters.
             priority: 0 to 7 (default 3).
@@ -2658,6 +2663,7 @@ class Commands(QueueCommands):
         *,
         count: int | None = None,
         after: int | None = None,
+        delayed: bool = False,
     ) -> list[MsmqMessageInfo]:
         """Looks at messages without disturbing them; no messages are no error.
 
@@ -2667,6 +2673,7 @@ class Commands(QueueCommands):
             name: The queue's path name.
             count: How many at most (default 100).
             after: Only those behind this place.
+            delayed: Those that are not due yet, instead of those that can be received.
         """
         records = self._call(
             "Get-MsmqMessage",
@@ -2674,6 +2681,7 @@ class Commands(QueueCommands):
                 "Name": name,
                 "Count": count,
                 "After": after,
+                "Delayed": delayed,
             },
         )
         return [MsmqMessageInfo._of(record) for record in records]
