@@ -147,6 +147,10 @@ error_kinds! {
     System = 0x0000_0001,
     /// A fault of HAMQ itself; please report it.
     Internal = 0x0000_054F,
+    /// ERROR_CLUSTER_NODE_EVACUATION_IN_PROGRESS: the node is being drained already.
+    NodeEvacuationInProgress = 0x0000_174A,
+    /// ERROR_CLUSTER_NODE_NOT_PAUSED.
+    NodeNotPaused = 0x0000_13C2,
     /// MQ_ERROR_UNSUPPORTED_OPERATION: not without a directory (in workgroup mode).
     UnsupportedOperation = 0xC00E_006A,
 }

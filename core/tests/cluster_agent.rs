@@ -345,3 +345,209 @@ async fn a_node_that_runs_cannot_be_started_twice() {
     assert_eq!(error.kind, ErrorKind::AddressInUse);
     assert!(error.hint.is_some());
 }
+
+fn records(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_pause_drain_resume_and_are_told_why() {
+    let lab = Lab::new();
+    let (n1, n2) = (lab.start(1).await, lab.start(2).await);
+    virtual_server(&n1).await;
+    let drain = [("Name", "n1".into()), ("Drain", true.into())];
+    let node = ok(&n2, "Suspend-ClusterNode", &drain).await;
+    assert_eq!(field(&node, "State"), "Paused");
+    assert_eq!(field(&node, "StatusInformation"), "paused; drained");
+    online_on(&n1, "n2").await;
+    let back = [("Name", "VS1".into()), ("Node", "n1".into())];
+    let error = run(&n2, "Move-ClusterGroup", &back).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NodePaused);
+
+    // Nothing is brought online on a paused node by request.
+    ok(&n2, "Suspend-ClusterNode", &[("Name", "n2".into())]).await;
+    ok(&n1, "Stop-ClusterGroup", &[("Name", "VS1".into())]).await;
+    for (command, name) in [
+        ("Start-ClusterGroup", "VS1"),
+        ("Start-ClusterResource", "VS1-IP"),
+    ] {
+        let error = run(&n1, command, &[("Name", name.into())])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NodePaused, "{command}");
+        assert!(
+            error
+                .hint
+                .is_some_and(|h| h.contains("Resume-ClusterNode n2"))
+        );
+    }
+    let why = ok(&n1, "Get-ClusterWhy", &[("Name", "VS1".into())]).await;
+    let told = |event: &str, cause: &str| {
+        let mut all = records(&why).iter();
+        all.any(|w| field(w, "Event") == event && field(w, "Cause").contains(cause))
+    };
+    assert!(told("is here", "n1 is drained"), "{why:?}");
+    assert!(
+        told("not started", "VS1-MSMQ: it is meant to be offline"),
+        "{why:?}"
+    );
+
+    ok(&n1, "Resume-ClusterNode", &[("Name", "n2".into())]).await;
+    ok(&n1, "Start-ClusterGroup", &[("Name", "VS1".into())]).await;
+    let resume = [("Name", "n1".into()), ("Failback", "policy".into())];
+    ok(&n1, "Resume-ClusterNode", &resume).await;
+    online_on(&n1, "n1").await;
+    let error = run(&n1, "Resume-ClusterNode", &resume).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NodeNotPaused);
+
+    // A node that is evicted is in no list any more.
+    n2.stop(false).await.unwrap();
+    ok(&n1, "Remove-Node", &[("Name", "n2".into())]).await;
+    let owners = ok(&n1, "Get-ClusterOwnerNode", &[("Group", "VS1".into())]).await;
+    let owners = records(&owners)[0].as_map().unwrap();
+    let owners = owners
+        .iter()
+        .find(|(k, _)| k.as_text() == Some("OwnerNodes"));
+    assert_eq!(owners.unwrap().1, list(&["n1"]));
+    let error = run(&n1, "Remove-Node", &[("Name", "n1".into())])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidState);
+    let replay = [("Name", "VS1".into()), ("Replay", true.into())];
+    let replayed = ok(&n1, "Get-ClusterWhy", &replay).await;
+    assert!(!records(&replayed).is_empty());
+    for again in records(&replayed) {
+        assert_eq!(field(again, "Event"), "same plan", "{again:?}");
+    }
+}
+
+/// A command, the object, and what is set.
+type Change<'a> = (&'a str, &'a str, &'a [(&'a str, Value)]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_policy_is_set_within_its_range_and_shown() {
+    let lab = Lab::new();
+    let (n1, _n2) = (lab.start(1).await, lab.start(2).await);
+    virtual_server(&n1).await;
+    let never = Value::from(4_294_967_295_u64);
+    let refused: &[Change<'_>] = &[
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("RestartAction", 3.into())],
+        ),
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("PendingTimeout", 9.into())],
+        ),
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("DeadlockTimeout", 999.into())],
+        ),
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("RetryPeriodOnFailure", 899_999.into())],
+        ),
+        ("Set-ClusterGroup", "VS1", &[("AutoFailbackType", 2.into())]),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[("FailoverPeriod", 1194.into())],
+        ),
+        ("Set-ClusterGroup", "VS1", &[("Priority", 1.into())]),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[("FailbackWindowStart", 22.into())],
+        ),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[
+                ("FailbackWindowStart", 24.into()),
+                ("FailbackWindowEnd", 1.into()),
+            ],
+        ),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[
+                ("FailbackWindowStart", 5.into()),
+                ("FailbackWindowEnd", 5.into()),
+            ],
+        ),
+    ];
+    for (command, name, change) in refused {
+        let mut arguments = change.to_vec();
+        arguments.push(("Name", (*name).into()));
+        let error = run(&n1, command, &arguments).await.unwrap_err();
+        assert_eq!(
+            error.kind,
+            ErrorKind::InvalidParameter,
+            "{command} {change:?}"
+        );
+        assert!(error.hint.is_some(), "{command} {change:?}");
+    }
+    let accepted: &[Change<'_>] = &[
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("RestartAction", 1.into()), ("PendingTimeout", 10.into())],
+        ),
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("DeadlockTimeout", 1000.into())],
+        ),
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("RetryPeriodOnFailure", 900_000.into())],
+        ),
+        (
+            "Set-ClusterResource",
+            "VS1-IP",
+            &[("RetryPeriodOnFailure", never.clone())],
+        ),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[("FailoverPeriod", 1193.into()), ("Priority", 3000.into())],
+        ),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[("AntiAffinityClassNames", list(&["queues"]))],
+        ),
+        ("Set-ClusterGroup", "VS1", &[("DefaultOwner", "N1".into())]),
+        (
+            "Set-ClusterGroup",
+            "VS1",
+            &[
+                ("FailbackWindowStart", 22.into()),
+                ("FailbackWindowEnd", 6.into()),
+            ],
+        ),
+    ];
+    for (command, name, change) in accepted {
+        let mut arguments = change.to_vec();
+        arguments.push(("Name", (*name).into()));
+        ok(&n1, command, &arguments).await;
+    }
+    let group = ok(&n1, "Get-ClusterGroup", &[("Name", "VS1".into())]).await;
+    let group = &records(&group)[0];
+    assert_eq!(field(group, "FailbackWindow"), "22-6");
+    assert_eq!(field(group, "DefaultOwner"), "n1");
+    let gone = [("Name", "VS1".into()), ("FailbackWindowStart", never)];
+    let group = ok(&n1, "Set-ClusterGroup", &gone).await;
+    assert_eq!(field(&group, "FailbackWindow"), "");
+    let cluster = ok(&n1, "Set-Cluster", &[("QuarantineThreshold", 0.into())]).await;
+    let threshold = cluster.as_map().unwrap().iter();
+    let threshold = threshold
+        .clone()
+        .find(|(k, _)| k.as_text() == Some("QuarantineThreshold"));
+    assert_eq!(threshold.unwrap().1, Value::from(0));
+}

@@ -39,7 +39,10 @@ fn a_killed_node_loses_the_group_to_the_next_and_no_message() {
 
     // It comes back as a node, and the group stays: failback is not allowed here.
     lab.client
-        .run(StartClusterNode { name: "n1".into() })
+        .run(StartClusterNode {
+            name: "n1".into(),
+            ..StartClusterNode::default()
+        })
         .unwrap();
     assert_eq!(lab.group("VS1").unwrap().owner_node.as_deref(), Some("n2"));
 }
@@ -131,7 +134,10 @@ fn a_group_that_may_fail_back_returns_to_its_preferred_node_when_that_is_up_agai
     signal(lab.agent("n2"), Signal::KILL);
     lab.wait_online("G", "!n2");
     lab.client
-        .run(StartClusterNode { name: "n2".into() })
+        .run(StartClusterNode {
+            name: "n2".into(),
+            ..StartClusterNode::default()
+        })
         .unwrap();
     lab.wait_online("G", "n2");
     // Preferences can be changed while it runs.

@@ -8,6 +8,8 @@ record! {
     LogEntry as "ClusterLog", columns ["Time", "Node", "Level", "Text"], {
         /// When, in UTC.
         time "Time": Time,
+        /// The process that wrote it.
+        process_id "ProcessId": Option<u64>,
         /// On which node.
         node "Node": String,
         /// `ERR`, `WARN`, `INFO` or `DBG`.
@@ -61,17 +63,25 @@ command! {
 
 command! {
     /// Explains a group or resource: why it is here, why it is not started, what happens if a node dies now.
+    ///
+    /// The last decisions come first in time; then where it stands: `is here` or `is nowhere`, `not started`
+    /// for each resource that is not online, `not chosen` for each node that cannot take it. With -Replay each
+    /// stored decision is made again on what it was made on: `same plan`, or `OTHER PLAN`, which is a fault of
+    /// HAMQ or a decision of another version.
     GetClusterWhy = "Get-ClusterWhy" => Vec<WhyInfo>, at Agent, risk None, aliases ["why"],
     {
         /// A group or resource.
         name "Name": String, position 0, pipeline value, completes Group;
         /// How many of the last decisions (default 20).
         last "Last": Option<u64>;
+        /// Instead: make the stored decisions again, and say whether they come out the same.
+        replay "Replay": bool;
         /// Instead: what would happen if this node died now.
         if_node_dies "IfNodeDies": Option<String>, completes Node;
     }
     examples {
         "Get-ClusterWhy VS1" => "Why VS1 is where it is.",
         "Get-ClusterWhy VS1 -IfNodeDies n2" => "Where it would go.",
+        "Get-ClusterWhy VS1 -Replay" => "Whether its last decisions follow from what they were made on.",
     }
 }

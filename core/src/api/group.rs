@@ -24,6 +24,14 @@ record! {
         failover_threshold "FailoverThreshold": u64,
         /// Hours.
         failover_period "FailoverPeriod": u64,
+        /// Hours of the local day between which it may fail back: `22-6`; empty is any time.
+        failback_window "FailbackWindow": String,
+        /// 0 (not started by itself after its node was lost), 1000, 2000 or 3000: the order of claims and starts.
+        priority "Priority": u64,
+        /// Groups that share one of these keep apart.
+        anti_affinity "AntiAffinityClassNames": Vec<String>,
+        /// The node it was last moved to on purpose; it comes after the preferred owners.
+        default_owner "DefaultOwner": Option<String>,
         /// What is in the way, if anything is.
         status "StatusInformation": Option<String>,
     }

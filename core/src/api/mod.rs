@@ -32,11 +32,13 @@ pub mod drill;
 pub mod explain;
 pub mod feature;
 pub mod group;
+mod log_subject;
 pub mod message;
 pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod parameter;
+pub mod policy;
 mod protection;
 pub mod queue;
 pub mod queue_access;
@@ -56,16 +58,21 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetClusterQuorum::SPEC,
     cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
+    policy::SetCluster::SPEC,
     node::AddClusterNode::SPEC,
     node::GetClusterNode::SPEC,
     node::StartClusterNode::SPEC,
     node::StopClusterNode::SPEC,
+    node::SuspendClusterNode::SPEC,
+    node::ResumeClusterNode::SPEC,
+    node::RemoveClusterNode::SPEC,
     group::AddClusterGroup::SPEC,
     group::GetClusterGroup::SPEC,
     group::RemoveClusterGroup::SPEC,
     group::StartClusterGroup::SPEC,
     group::StopClusterGroup::SPEC,
     group::MoveClusterGroup::SPEC,
+    policy::SetClusterGroup::SPEC,
     resource::AddClusterResource::SPEC,
     resource::GetClusterResource::SPEC,
     resource::RemoveClusterResource::SPEC,
@@ -75,6 +82,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     resource::SuspendClusterResource::SPEC,
     resource::ResumeClusterResource::SPEC,
     resource::GetClusterResourceType::SPEC,
+    policy::SetClusterResource::SPEC,
     dependency::AddClusterResourceDependency::SPEC,
     dependency::RemoveClusterResourceDependency::SPEC,
     dependency::SetClusterResourceDependency::SPEC,

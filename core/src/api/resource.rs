@@ -26,6 +26,20 @@ record! {
         restart_period "RestartPeriod": u64,
         /// Restarts counted within the running period.
         restart_count "RestartCount": u64,
+        /// 0: stays failed; 1: is restarted, and never fails over; 2: is restarted, then fails over.
+        restart_action "RestartAction": u64,
+        /// Milliseconds before a restart.
+        restart_delay "RestartDelay": u64,
+        /// Milliseconds until a resource that rests is tried again; 4294967295 is never.
+        retry_period "RetryPeriodOnFailure": u64,
+        /// Milliseconds between two signs of progress of an online or offline.
+        pending_timeout "PendingTimeout": u64,
+        /// Milliseconds an entry point may take without an answer.
+        deadlock_timeout "DeadlockTimeout": u64,
+        /// Milliseconds between two cheap checks; 4294967295 is that of the type.
+        looks_alive "LooksAlivePollInterval": u64,
+        /// Milliseconds between two thorough checks; 4294967295 is that of the type.
+        is_alive "IsAlivePollInterval": u64,
         /// Why it is in this state.
         status "StatusInformation": Option<String>,
         /// Whether it is in maintenance: 1 or 0.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dependency;
 use super::placement::{Reason, candidates, missing_feature, obstacle, order, storage_fenced};
 use super::record::{Decision, fold};
+use super::resource::ResourceState;
 use super::view::View;
 
 /// Milliseconds of each decision since the first of its episode, by the boot clock where it is the same
@@ -100,4 +102,82 @@ pub fn if_node_dies(view: &View, group: &str, node: &str) -> Vec<Forecast> {
         steps.push(step(&other, "not chosen", why));
     }
     steps
+}
+
+/// Why a group is where it is, and why a resource of it that is meant to be online is not.
+#[must_use]
+pub fn standing_now(view: &View, group: &str) -> Vec<Forecast> {
+    let mut steps = Vec::new();
+    let Some(owner) = view.live_owner(group) else {
+        let cause = match view.owners.get(&fold(group)) {
+            Some(former) => format!("{} owned it and is down", former.node),
+            None => "no node has taken it yet".to_owned(),
+        };
+        steps.push(now("-", "is nowhere", cause));
+        steps.extend(not_chosen(view, group));
+        return steps;
+    };
+    steps.push(now(&owner.node, "is here", owner.cause.clone()));
+    if let Some(held) = view.held.get(&fold(group)) {
+        steps.push(now(&owner.node, "not started", held.cause.clone()));
+    }
+    for (name, config) in view.resources_of(group) {
+        if let Some(why) = not_started(view, name) {
+            let cause = format!("{}: {why}", config.name);
+            steps.push(now(&owner.node, "not started", cause));
+        }
+    }
+    steps
+}
+
+fn now(node: &str, event: &str, cause: String) -> Forecast {
+    Forecast {
+        node: node.to_owned(),
+        event: event.to_owned(),
+        cause,
+    }
+}
+
+fn not_chosen(view: &View, group: &str) -> Vec<Forecast> {
+    let none = BTreeSet::new();
+    let reasons = order(view, group).into_iter().map(|node| {
+        let why = match obstacle(view, &none, group, &node) {
+            Some(found) => format!("it {}", found.text()),
+            None => "it can take the group and has not done so yet".to_owned(),
+        };
+        now(&view.node_name(&node), "not chosen", why)
+    });
+    reasons.collect()
+}
+
+/// Why a resource is not online, in its owner's words where there are any; none when it is.
+fn not_started(view: &View, name: &str) -> Option<String> {
+    let config = view.resources.get(name)?;
+    let state = ResourceState::published(view, name);
+    if state == ResourceState::Online {
+        return None;
+    }
+    if !config.persistent_online {
+        return Some("it is meant to be offline (Start-ClusterResource starts it)".to_owned());
+    }
+    let below = dependency::all_providers(view, name);
+    let meant_off = below
+        .iter()
+        .find(|p| view.resources.get(*p).is_some_and(|r| !r.persistent_online));
+    if let Some(provider) = meant_off {
+        let provider = view.resource_name(provider);
+        return Some(format!(
+            "{provider}, which it depends on, is meant to be offline"
+        ));
+    }
+    let down = below
+        .iter()
+        .find(|p| ResourceState::published(view, p) != ResourceState::Online);
+    if let Some(provider) = down.filter(|_| state != ResourceState::Failed) {
+        let provider = view.resource_name(provider);
+        return Some(format!("{provider}, which it depends on, is not online"));
+    }
+    let told = view.states.get(name).map(|s| s.cause.clone());
+    let told = told.unwrap_or_else(|| "its owner has not reported it yet".to_owned());
+    Some(format!("{}: {told}", state.name()))
 }

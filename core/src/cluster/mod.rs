@@ -11,6 +11,8 @@
 //! configuration is a function from the view to a guarded transaction ([`configuration`]); a change of
 //! ownership is a guarded transaction of the [`engine`]. That is what makes it simulable.
 
+pub mod period;
+pub mod policy;
 pub mod record;
 pub mod view;
 
@@ -20,11 +22,14 @@ pub mod node;
 pub mod resource;
 pub mod resource_type;
 
+pub mod affinity;
 pub mod dependency;
 pub mod failback;
 pub mod failover;
 pub mod placement;
+pub mod quarantine;
 
+pub mod basis;
 pub mod configuration;
 pub mod engine;
 pub mod explain;

@@ -12,16 +12,18 @@ pub enum NodeState {
     Down,
     /// 2: it runs and takes nothing new.
     Paused,
+    /// 1, as the original counts it (refused membership): it left too often, runs, and hosts nothing.
+    Quarantined,
 }
 
 impl NodeState {
     /// The state of a node in a view; a node that is configured without a session is down.
     #[must_use]
     pub fn of(view: &View, node: &str) -> Self {
-        let paused = view.nodes.get(&fold(node)).is_some_and(|n| n.paused);
         match view.sessions.contains_key(&fold(node)) {
             false => Self::Down,
-            true if paused => Self::Paused,
+            true if view.is_quarantined(node) => Self::Quarantined,
+            true if view.is_paused(node) => Self::Paused,
             true => Self::Up,
         }
     }
@@ -31,7 +33,7 @@ impl NodeState {
     pub const fn number(self) -> u32 {
         match self {
             Self::Up => 0,
-            Self::Down => 1,
+            Self::Down | Self::Quarantined => 1,
             Self::Paused => 2,
         }
     }
@@ -43,6 +45,7 @@ impl NodeState {
             Self::Up => "Up",
             Self::Down => "Down",
             Self::Paused => "Paused",
+            Self::Quarantined => "Quarantined",
         }
     }
 }

@@ -7,6 +7,9 @@
 //!  /group/<g>          GroupConfig        /failovers/<g>  Failures        failovers counted
 //!  /resource/<r>       ResourceConfig     /move/<g>       MoveRequest
 //!  /retired            Retired            /fail/<r>       FailRequest
+//!  /policy             ClusterPolicy      /pause/<n>      Pause           paused by an operator
+//!  /departures/<n>     Departures         /drained/<g>    Drained         left a node that is drained
+//!                                         /held/<g>       Held            not started by itself
 //!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
 //!  /token/<id>         JoinToken
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
@@ -16,6 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::basis::Basis;
+pub use super::period::{Failure, Failures};
+use super::policy::PRIORITY_DEFAULT;
+pub use super::policy::RestartPolicy;
+
 /// What a view reads.
 pub const STATE_PREFIX: &str = "/";
 /// The explain log.
@@ -24,6 +32,8 @@ pub const DECISION_PREFIX: &str = "decision/";
 pub const DECISIONS_MAX: usize = 4000;
 /// The key of [`ClusterConfig`].
 pub const CLUSTER_KEY: &str = "/cluster";
+/// The key of [`super::policy::ClusterPolicy`].
+pub const POLICY_KEY: &str = "/policy";
 /// The key of [`Retired`].
 pub const RETIRED_KEY: &str = "/retired";
 
@@ -101,7 +111,7 @@ pub struct NodeConfig {
     pub id: u64,
     /// Where its agent listens.
     pub address: String,
-    /// Hosts nothing new while it is set.
+    /// Hosts nothing new while it is set (by a version without [`Pause`]).
     pub paused: bool,
     /// Installed subcomponents of Message Queuing.
     pub features: BTreeSet<String>,
@@ -201,31 +211,39 @@ pub struct GroupConfig {
     pub failover_period_hours: u64,
     /// Whether it is meant to be online.
     pub persistent_online: bool,
+    /// FailbackWindowStart and FailbackWindowEnd, in hours of the local day; none is any time.
+    #[serde(default)]
+    pub failback_window: Option<(u8, u8)>,
+    /// Priority: 0, 1000, 2000 or 3000.
+    #[serde(default = "medium")]
+    pub priority: u64,
+    /// AntiAffinityClassNames: groups that share one keep apart.
+    #[serde(default)]
+    pub anti_affinity: BTreeSet<String>,
+    /// DefaultOwner: the node it was last moved to on purpose; it comes after the preferred owners.
+    #[serde(default)]
+    pub default_owner: Option<String>,
 }
 
-/// What happens when a resource fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestartPolicy {
-    /// Restarts allowed in the period.
-    pub threshold: u64,
-    /// Milliseconds.
-    pub period_ms: u64,
-    /// Milliseconds before a restart.
-    pub delay_ms: u64,
-    /// Milliseconds a failed group rests before another try.
-    pub retry_ms: u64,
-    /// Milliseconds an online or offline may take.
-    pub pending_timeout_ms: u64,
+const fn medium() -> u64 {
+    PRIORITY_DEFAULT
 }
 
-impl Default for RestartPolicy {
-    fn default() -> Self {
+impl GroupConfig {
+    /// A group with the defaults of every property.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self {
-            threshold: 3,
-            period_ms: 900_000,
-            delay_ms: 500,
-            retry_ms: 3_600_000,
-            pending_timeout_ms: 180_000,
+            name: name.to_owned(),
+            preferred_owners: Vec::new(),
+            auto_failback: false,
+            failover_threshold: None,
+            failover_period_hours: 6,
+            persistent_online: false,
+            failback_window: None,
+            priority: PRIORITY_DEFAULT,
+            anti_affinity: BTreeSet::new(),
+            default_owner: None,
         }
     }
 }
@@ -292,48 +310,34 @@ pub struct ResourceStatus {
     pub resting: bool,
 }
 
-/// One counted failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// `<incarnation>/<number>`: the same failure is never counted twice.
-    pub id: String,
-    /// When, by the wall clock.
-    pub at_ms: u64,
-}
-
-/// The failures of a resource, or the failovers of a group, in order.
+/// A node that an operator paused; the row is there as long as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failures {
-    /// Oldest first, bounded by [`Failures::KEPT_MAX`].
-    pub entries: Vec<Failure>,
+pub struct Pause {
+    /// Unique for each pause.
+    pub id: String,
+    /// Its groups move away.
+    pub drain: bool,
+    /// Those that may own no other node are taken offline.
+    pub force: bool,
+    /// Where they go, if an operator said so and it can be.
+    pub target: Option<String>,
 }
 
-impl Failures {
-    /// Entries kept; a threshold above counts as endless.
-    pub const KEPT_MAX: usize = 1000;
+/// A group that a drain moved away: `Resume-ClusterNode -Failback` brings it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// The node it left.
+    pub node: String,
+    /// The pause it left in.
+    pub pause: String,
+}
 
-    /// How many lie within `period_ms` before `now_ms`. One from the future (a clock that was set
-    /// back) counts: a doubtful restart is not given away.
-    #[must_use]
-    pub fn within(&self, period_ms: u64, now_ms: u64) -> u64 {
-        let recent = self
-            .entries
-            .iter()
-            .filter(|e| now_ms.saturating_sub(e.at_ms) < period_ms);
-        recent.count() as u64
-    }
-
-    /// The same with one more, unless it is counted already.
-    #[must_use]
-    pub fn with(&self, failure: Failure) -> Self {
-        let mut entries = self.entries.clone();
-        if !entries.iter().any(|e| e.id == failure.id) {
-            entries.push(failure);
-        }
-        let surplus = entries.len().saturating_sub(Self::KEPT_MAX);
-        entries.drain(..surplus);
-        Self { entries }
-    }
+/// A group of priority 0 that came to a new owner because the former was lost: it stays offline until an
+/// operator starts it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Why.
+    pub cause: String,
 }
 
 /// An operator asked for a move.
@@ -386,4 +390,7 @@ pub struct Decision {
     pub epoch: u64,
     /// What belongs together: one failover, one restart.
     pub episode: String,
+    /// What it was decided on, so that it can be decided again.
+    #[serde(default)]
+    pub basis: Option<Basis>,
 }

@@ -3,12 +3,14 @@
 //! A view is replaced by a newer snapshot, or brought forward by a transaction of one's own that was
 //! committed ([`View::apply`]), so that the owner need not read back what it has just written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::policy::ClusterPolicy;
+use super::quarantine::Departures;
 use super::record::{
-    CLUSTER_KEY, ClusterConfig, FailRequest, Failures, GroupConfig, JoinToken, MemoryPool,
-    MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner, RETIRED_KEY, ResourceConfig,
-    ResourceStatus, Retired, Session, decode, fold, key,
+    CLUSTER_KEY, ClusterConfig, Drained, FailRequest, Failures, GroupConfig, Held, JoinToken,
+    MemoryPool, MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner, POLICY_KEY, Pause,
+    RETIRED_KEY, ResourceConfig, ResourceStatus, Retired, Session, decode, fold, key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -60,6 +62,18 @@ pub struct View {
     pub moves: Table<MoveRequest>,
     /// Failures asked for.
     pub fail_requests: Table<FailRequest>,
+    /// Paused nodes.
+    pub pauses: Table<Pause>,
+    /// Departures of nodes.
+    pub departures: Table<Departures>,
+    /// Groups that were drained away.
+    pub drained: Table<Drained>,
+    /// Groups that wait for an operator.
+    pub held: Table<Held>,
+    /// The cluster's policy, where it is not the default.
+    pub policy: Option<Versioned<ClusterPolicy>>,
+    /// The resources of each group: what [`View::resources_of`] walks.
+    members: BTreeMap<String, BTreeSet<String>>,
     /// Interfaces of nodes.
     pub interfaces: Table<NodeInterfaces>,
     /// Networks.
@@ -130,9 +144,16 @@ impl View {
             self.retired = decode(value).map(|row| Versioned { row, version });
             return;
         }
+        if key == POLICY_KEY {
+            self.policy = decode(value).map(|row| Versioned { row, version });
+            return;
+        }
         let Some((kind, name)) = split(key) else {
             return;
         };
+        if kind == "resource" {
+            self.forget_member(name);
+        }
         let known = match kind {
             "node" => insert(&mut self.nodes, name, value, version),
             "memorypool" => insert(&mut self.memory_pools, name, value, version),
@@ -145,20 +166,47 @@ impl View {
             "failovers" => insert(&mut self.failovers, name, value, version),
             "move" => insert(&mut self.moves, name, value, version),
             "fail" => insert(&mut self.fail_requests, name, value, version),
+            "pause" => insert(&mut self.pauses, name, value, version),
+            "departures" => insert(&mut self.departures, name, value, version),
+            "drained" => insert(&mut self.drained, name, value, version),
+            "held" => insert(&mut self.held, name, value, version),
             "interfaces" => insert(&mut self.interfaces, name, value, version),
             "network" => insert(&mut self.networks, name, value, version),
             "token" => insert(&mut self.tokens, name, value, version),
             _ => false,
         };
+        if kind == "resource"
+            && let Some(config) = self.resources.get(name)
+        {
+            let group = fold(&config.group);
+            let members = self.members.entry(group).or_default();
+            members.insert(name.to_owned());
+        }
         if !known {
             self.damaged.push(key.to_owned());
         }
     }
 
+    fn forget_member(&mut self, name: &str) {
+        let Some(config) = self.resources.get(name) else {
+            return;
+        };
+        if let Some(members) = self.members.get_mut(&fold(&config.group)) {
+            members.remove(name);
+        }
+    }
+
     fn remove(&mut self, key: &str) {
+        if key == POLICY_KEY {
+            self.policy = None;
+            return;
+        }
         let Some((kind, name)) = split(key) else {
             return;
         };
+        if kind == "resource" {
+            self.forget_member(name);
+        }
         match kind {
             "node" => drop(self.nodes.remove(name)),
             "memorypool" => drop(self.memory_pools.remove(name)),
@@ -171,6 +219,10 @@ impl View {
             "failovers" => drop(self.failovers.remove(name)),
             "move" => drop(self.moves.remove(name)),
             "fail" => drop(self.fail_requests.remove(name)),
+            "pause" => drop(self.pauses.remove(name)),
+            "departures" => drop(self.departures.remove(name)),
+            "drained" => drop(self.drained.remove(name)),
+            "held" => drop(self.held.remove(name)),
             "interfaces" => drop(self.interfaces.remove(name)),
             "network" => drop(self.networks.remove(name)),
             "token" => drop(self.tokens.remove(name)),
@@ -183,11 +235,31 @@ impl View {
         &'a self,
         group: &str,
     ) -> impl Iterator<Item = (&'a String, &'a ResourceConfig)> + use<'a> {
-        let group = fold(group);
-        self.resources
-            .iter()
-            .filter(move |(_, r)| fold(&r.group) == group)
-            .map(|(name, r)| (name, &r.row))
+        let members = self.members.get(&fold(group)).into_iter().flatten();
+        members.filter_map(|name| {
+            let (name, config) = self.resources.get_key_value(name)?;
+            Some((name, &config.row))
+        })
+    }
+
+    /// The policy that holds.
+    #[must_use]
+    pub fn policy(&self) -> ClusterPolicy {
+        self.policy.as_ref().map(|p| p.row).unwrap_or_default()
+    }
+
+    /// Whether a node is paused.
+    #[must_use]
+    pub fn is_paused(&self, node: &str) -> bool {
+        let node = fold(node);
+        self.pauses.contains_key(&node) || self.nodes.get(&node).is_some_and(|n| n.paused)
+    }
+
+    /// Whether a node is quarantined.
+    #[must_use]
+    pub fn is_quarantined(&self, node: &str) -> bool {
+        let departures = self.departures.get(&fold(node));
+        departures.is_some_and(|d| d.is_quarantined())
     }
 
     /// The owner of a group, if its session still is the one that owns it.

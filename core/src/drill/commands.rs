@@ -198,9 +198,11 @@ fn decisions(client: &Client, group: &str) -> Result<Vec<crate::api::explain::Wh
     let why = GetClusterWhy {
         name: group.to_owned(),
         last: Some(DECISIONS_MAX),
-        if_node_dies: None,
+        ..GetClusterWhy::default()
     };
-    client.run(why)
+    let mut all = client.run(why)?;
+    all.retain(|why| why.epoch.is_some()); // decisions; not what stands now
+    Ok(all)
 }
 
 fn threads(what: &str, count: u64) -> Result<u32> {

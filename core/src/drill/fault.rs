@@ -150,7 +150,11 @@ impl Drill {
             .map(|node| node.name);
         let down: Vec<String> = down.collect();
         for name in &down {
-            client.run(StartClusterNode { name: name.clone() })?;
+            client.run(StartClusterNode {
+                name: name.clone(),
+                clear_quarantine: true, // a rehearsal kills a node more often than life does
+                ..StartClusterNode::default()
+            })?;
         }
         Ok(FaultInfo {
             kind: "Restart".to_owned(),

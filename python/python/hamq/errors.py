@@ -341,6 +341,18 @@ class Internal(MqError):
     code = 0x0000_054F
 
 
+class NodeEvacuationInProgress(MqError):
+    """ERROR_CLUSTER_NODE_EVACUATION_IN_PROGRESS: the node is being drained already."""
+
+    code = 0x0000_174A
+
+
+class NodeNotPaused(MqError):
+    """ERROR_CLUSTER_NODE_NOT_PAUSED."""
+
+    code = 0x0000_13C2
+
+
 class UnsupportedOperation(MqError):
     """MQ_ERROR_UNSUPPORTED_OPERATION: not without a directory (in workgroup mode)."""
 
@@ -400,6 +412,8 @@ KINDS: dict[str, type[MqError]] = {
     "NotFound": NotFound,
     "System": System,
     "Internal": Internal,
+    "NodeEvacuationInProgress": NodeEvacuationInProgress,
+    "NodeNotPaused": NodeNotPaused,
     "UnsupportedOperation": UnsupportedOperation,
 }
 """Every kind with its class."""
@@ -485,7 +499,9 @@ __all__ = [
     "MessageStorageFailed",
     "NoDirectory",
     "NodeDown",
+    "NodeEvacuationInProgress",
     "NodeNotFound",
+    "NodeNotPaused",
     "NodePaused",
     "NotFound",
     "ObjectAlreadyExists",

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::cluster::ClusterInfo;
 use crate::api::explain::LogEntry;
+use crate::api::log_subject::Subjects;
 use crate::api::value::{Millis, Time, Value};
 use crate::cluster::agent::Agent;
 use crate::cluster::record::{ResourceConfig, fold};
@@ -116,46 +117,24 @@ pub(super) fn read_log(agent: &Agent, question: &ReadLog) -> Result<Vec<LogEntry
     let since = question
         .time_span
         .map_or(0, |span| now.saturating_sub(span.0));
-    let groups: Vec<String> = agent
-        .view()
-        .groups
-        .values()
-        .map(|g| g.name.clone())
-        .collect();
-    let members: Vec<(String, String)> = agent
-        .view()
-        .resources
-        .values()
-        .map(|r| (r.name.clone(), r.group.clone()))
-        .collect();
+    let view = agent.view();
+    let members = view.resources.values();
+    let subjects = Subjects {
+        groups: view.groups.values().map(|g| g.name.clone()).collect(),
+        members: members.map(|r| (r.name.clone(), r.group.clone())).collect(),
+    };
     let lines = agent.log_lines()?;
     let recent = lines.into_iter().filter(|line| line.time_ms >= since);
     let entries = recent.map(|line| LogEntry {
         time: Time(line.time_ms),
+        process_id: Some(u64::from(line.pid)),
         node: agent.options().node.clone(),
         level: line.level,
         component: format!("[{}]", line.component),
-        group: about(&line.text, &groups, &members),
+        group: subjects.group_of(&line.text),
         text: line.text,
     });
     Ok(entries.collect())
-}
-
-/// The group a line is about: the first whose name, or whose resource's name, it holds as a word.
-fn about(text: &str, groups: &[String], members: &[(String, String)]) -> Option<String> {
-    let text = text.to_lowercase();
-    let named = |name: &String| {
-        text.split(|c: char| c.is_whitespace() || ":;,()".contains(c))
-            .any(|word| word == fold(name))
-            || (name.contains(' ') && text.contains(&fold(name)))
-    };
-    let group = groups.iter().find(|g| named(g)).cloned();
-    group.or_else(|| {
-        members
-            .iter()
-            .find(|(r, _)| named(r))
-            .map(|(_, g)| g.clone())
-    })
 }
 
 pub(super) async fn stop(agent: &Agent, question: &Stop) -> Result<Value> {

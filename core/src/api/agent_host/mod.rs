@@ -4,8 +4,9 @@
 //!   run(name, arguments) ─ typed command ─ configuration (pure) ─ guarded transaction ─ wait ─ record
 //! ```
 //!
-//! Four more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
-//! `Stop-Agent` and `Join-Cluster`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+//! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`, `Stop-Agent`,
+//! `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and `Force-Quorum`; and `Get-Cluster` tells a client that
+//! knows only an address which cluster it found.
 
 mod dependencies;
 mod group;
@@ -13,6 +14,7 @@ mod internal;
 mod memory_pool;
 mod network;
 mod node;
+mod policy;
 mod property;
 mod record;
 mod resource;
@@ -88,7 +90,12 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         agent,
         name,
         arguments,
+        super::policy::SetCluster,
+        super::policy::SetClusterGroup,
+        super::policy::SetClusterResource,
         nodes::GetClusterNode,
+        nodes::SuspendClusterNode,
+        nodes::ResumeClusterNode,
         groups::AddClusterGroup,
         groups::GetClusterGroup,
         groups::RemoveClusterGroup,
@@ -128,6 +135,9 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
         "resolve-msmqcomputer" => write(&internal::resolve(agent, &read(&arguments)?).await?),
         "read-clusterlog" => write(&internal::read_log(agent, &read(&arguments)?)?),
+        "remove-node" => node::remove(agent, &read(&arguments)?).await,
+        "clear-quarantine" => node::clear_quarantine(agent, &read(&arguments)?).await,
+        "force-quorum" => node::force_quorum(agent, &read(&arguments)?).await,
         "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),

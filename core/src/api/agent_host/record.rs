@@ -29,6 +29,13 @@ pub(super) fn group(view: &View, name: &str) -> Result<GroupInfo> {
         auto_failback_type: u64::from(config.auto_failback),
         failover_threshold: config.failover_threshold.unwrap_or(FOLLOWS_NODES),
         failover_period: config.failover_period_hours,
+        failback_window: config
+            .failback_window
+            .map(|(start, end)| format!("{start}-{end}"))
+            .unwrap_or_default(),
+        priority: config.priority,
+        anti_affinity: config.anti_affinity.iter().cloned().collect(),
+        default_owner: config.default_owner.clone(),
         status: group_status(view, name),
     })
 }
@@ -49,6 +56,9 @@ fn group_status(view: &View, name: &str) -> Option<String> {
         .filter(|m| m.epoch == owner.epoch)
     {
         return Some(format!("moving to {}", request.target));
+    }
+    if let Some(held) = view.held.get(&fold(name)) {
+        return Some(held.cause.clone());
     }
     view.resources_of(name)
         .find(|(key, _)| {
@@ -78,6 +88,13 @@ pub(super) fn resource(view: &View, name: &str, now_ms: u64) -> Result<ResourceI
         restart_threshold: config.policy.threshold,
         restart_period: config.policy.period_ms,
         restart_count: counted.map_or(0, |f| f.within(config.policy.period_ms, now_ms)),
+        restart_action: config.policy.action.number(),
+        restart_delay: config.policy.delay_ms,
+        retry_period: config.policy.retry_ms,
+        pending_timeout: config.policy.pending_timeout_ms,
+        deadlock_timeout: config.policy.deadlock_timeout_ms,
+        looks_alive: config.policy.looks_alive_ms,
+        is_alive: config.policy.is_alive_ms,
         status: current.map(|s| s.cause.clone()),
         maintenance_mode: u64::from(config.maintenance),
     })
@@ -92,7 +109,28 @@ pub(super) fn node(view: &View, name: &str) -> Result<NodeInfo> {
         state: NodeState::of(view, name).name().to_owned(),
         address: config.address.clone(),
         process_id: session.map(|s| u64::from(s.process.pid)),
+        status: node_status(view, name),
         features: config.features.iter().cloned().collect(),
+    })
+}
+
+fn node_status(view: &View, name: &str) -> Option<String> {
+    let departures = view.departures.get(&fold(name));
+    let left = departures.map_or(0, |d| d.counted.entries.len());
+    if view.is_quarantined(name) {
+        return Some(format!(
+            "quarantined: it left unexpectedly {left} times; Start-ClusterNode {name} -ClearQuarantine"
+        ));
+    }
+    let pause = view.pauses.get(&fold(name))?;
+    let owned = view.groups.keys().filter(|group| {
+        let owner = view.live_owner(group);
+        owner.is_some_and(|o| fold(&o.node) == fold(name))
+    });
+    Some(match (pause.drain, owned.count()) {
+        (false, _) => "paused".to_owned(),
+        (true, 0) => "paused; drained".to_owned(),
+        (true, left) => format!("paused; draining, {left} groups left"),
     })
 }
 

@@ -89,11 +89,18 @@ pub(super) async fn remove(agent: &Agent, name: &str) -> Result<()> {
 impl Run for StartClusterResource {
     async fn run(self, agent: &Agent) -> Result<ResourceInfo> {
         let name = &self.name;
-        let revision = commit(agent, |view| configuration::start_resource(view, name)).await?;
+        let revision = commit(agent, |view| start(view, name)).await?;
         let what = |view: &View| describe(view, name);
         until(agent, revision, self.wait, |v| online(v, name), what).await?;
         info(agent, name).await
     }
+}
+
+/// Nothing is started on a paused node; a group that waits for an operator waits no longer.
+fn start(view: &View, name: &str) -> Result<configuration::Change> {
+    let group = find_resource(view, name)?.group.clone();
+    configuration::check_not_paused(view, &group)?;
+    Ok(configuration::start_resource(view, name)?.let_start(view, &group))
 }
 
 impl Run for StopClusterResource {

@@ -5,7 +5,7 @@ use crate::api::explain::{GetClusterWhy, WhyInfo};
 use crate::api::value::Time;
 use crate::cluster::agent::Agent;
 use crate::cluster::configuration::{find_group, find_node, find_resource};
-use crate::cluster::explain::{if_node_dies, timeline};
+use crate::cluster::explain::{Forecast, if_node_dies, standing_now, timeline};
 use crate::cluster::record::{Decision, fold};
 use crate::cluster::view::View;
 use crate::error::{ErrorKind, Result};
@@ -22,18 +22,23 @@ impl Run for GetClusterWhy {
             let now = Time(agent.options().clock.wall_ms());
             return Ok(forecast(&view, &group, &node, now));
         }
+        let time = Time(agent.options().clock.wall_ms());
         let about = |d: &Decision| {
             let this = d.resource.as_ref().map(|r| fold(r)) == resource.as_ref().map(|r| fold(r));
             fold(&d.group) == fold(&group) && (resource.is_none() || d.resource.is_none() || this)
         };
-        let mut records: Vec<WhyInfo> = timeline(agent.decisions().await?)
-            .into_iter()
-            .filter(|(d, _)| about(d))
-            .map(|(d, elapsed)| info(d, elapsed))
-            .collect();
+        let decisions = timeline(agent.decisions().await?).into_iter();
+        let decisions = decisions.filter(|(d, _)| about(d));
+        let mut records: Vec<WhyInfo> = match self.replay {
+            true => decisions.filter_map(|(d, _)| replayed(d)).collect(),
+            false => decisions.map(|(d, elapsed)| info(d, elapsed)).collect(),
+        };
         let last = usize::try_from(self.last.unwrap_or(LAST_DEFAULT)).unwrap_or(usize::MAX);
         let surplus = records.len().saturating_sub(last);
         records.drain(..surplus);
+        if !self.replay {
+            records.extend(steps(standing_now(&view, &group), &group, time));
+        }
         Ok(records)
     }
 }
@@ -71,9 +76,29 @@ fn info(decision: Decision, elapsed: Option<f64>) -> WhyInfo {
     }
 }
 
+/// A stored decision made again on what it was made on.
+fn replayed(decision: Decision) -> Option<WhyInfo> {
+    let (then, again) = decision.basis.as_ref()?.replay();
+    let (event, cause) = match then == again {
+        true => ("same plan", format!("{}: {then}", decision.event)),
+        false => (
+            "OTHER PLAN",
+            format!("{}: {then} then, {again} now", decision.event),
+        ),
+    };
+    Some(WhyInfo {
+        event: event.to_owned(),
+        cause,
+        ..info(decision, None)
+    })
+}
+
 fn forecast(view: &View, group: &str, node: &str, time: Time) -> Vec<WhyInfo> {
-    let steps = if_node_dies(view, group, node).into_iter();
-    let records = steps.map(|step| WhyInfo {
+    steps(if_node_dies(view, group, node), group, time)
+}
+
+fn steps(steps: Vec<Forecast>, group: &str, time: Time) -> Vec<WhyInfo> {
+    let records = steps.into_iter().map(|step| WhyInfo {
         time,
         node: step.node,
         group: Some(group.to_owned()),

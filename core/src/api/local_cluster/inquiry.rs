@@ -4,6 +4,7 @@ use super::LocalClusters;
 use crate::api::agents::{AgentAddress, Agents, Repeat};
 use crate::api::cluster::{ClusterInfo, GetCluster};
 use crate::api::explain::{GetClusterLog, LogEntry};
+use crate::api::log_subject::Subjects;
 use crate::api::node::NodeInfo;
 use crate::api::registry::ClusterEntry;
 use crate::api::value::{Time, Value, from_value, to_value};
@@ -100,9 +101,13 @@ impl LocalClusters {
             command.nodes.is_empty() || command.nodes.iter().any(named)
         };
         check_nodes(command, agents)?;
+        let subjects = subjects(agents, command).await;
         let mut lines = Vec::new();
         for agent in agents.nodes.iter().filter(|agent| wanted(agent)) {
-            lines.extend(self.log_of(agent, agents, entry.as_ref(), command).await?);
+            lines.extend(
+                self.log_of(agent, agents, entry.as_ref(), (command, &subjects))
+                    .await?,
+            );
         }
         lines.retain(|line| match (&command.group, &line.group) {
             (None, _) => true,
@@ -121,17 +126,40 @@ impl LocalClusters {
         agent: &AgentAddress,
         agents: &Agents,
         entry: Option<&ClusterEntry>,
-        command: &GetClusterLog,
+        (command, subjects): (&GetClusterLog, &Subjects),
     ) -> Result<Vec<LogEntry>> {
         let span = command.time_span.map_or(Value::Null, |span| span.0.into());
         let arguments = Value::Map(vec![("TimeSpan".into(), span)]);
         match agents.run_at(agent, "Read-ClusterLog", &arguments).await {
             Ok(lines) => from_value(&lines),
             Err(error) => match entry.and_then(|entry| entry.node(&agent.node).ok()) {
-                Some(node) => Ok(super::log_file::read(node, command.time_span)),
+                Some(node) => Ok(super::log_file::read(node, command.time_span, subjects)),
                 None => Err(error),
             },
         }
+    }
+}
+
+/// What lines may be about, as a node that lives knows it; else the group that is asked for, by its name.
+async fn subjects(agents: &Agents, command: &GetClusterLog) -> Subjects {
+    let nothing = Value::Map(Vec::new());
+    let groups = agents
+        .run("Get-ClusterGroup", &nothing, Repeat::Allowed)
+        .await;
+    let resources = agents
+        .run("Get-ClusterResource", &nothing, Repeat::Allowed)
+        .await;
+    let resources = resources.unwrap_or(Value::Null);
+    let records = resources.as_array().map_or(&[][..], Vec::as_slice);
+    let text = |record, field| crate::api::arguments::text(record, field).map(str::to_owned);
+    let member = |record| Some((text(record, "Name")?, text(record, "Group")?));
+    let mut known = names(&groups.unwrap_or(Value::Null));
+    if known.is_empty() {
+        known.extend(command.group.clone());
+    }
+    Subjects {
+        groups: known,
+        members: records.iter().filter_map(member).collect(),
     }
 }
 

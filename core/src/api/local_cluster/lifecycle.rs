@@ -3,9 +3,11 @@
 use super::LocalClusters;
 use super::creation::{ports_are_free, start_all};
 use super::{plan, quorum};
-use crate::api::agents::Agents;
+use crate::api::agents::{Agents, Repeat};
 use crate::api::cluster::{ClusterInfo, RemoveCluster, StartCluster, StopCluster};
-use crate::api::node::{AddClusterNode, NodeInfo, StartClusterNode, StopClusterNode};
+use crate::api::node::{
+    AddClusterNode, NodeInfo, RemoveClusterNode, StartClusterNode, StopClusterNode,
+};
 use crate::api::registry::{ClusterEntry, NodeEntry};
 use crate::api::value::Value;
 use crate::error::{Error, ErrorKind, Result};
@@ -139,7 +141,71 @@ impl LocalClusters {
             }
             return Err(error);
         }
+        self.after_start(&entry, &node, command).await?;
         self.node_info(&entry, &node.name).await
+    }
+
+    /// What an operator says with a start: that a quarantine is over, that silent nodes are dead.
+    async fn after_start(
+        &self,
+        entry: &ClusterEntry,
+        node: &NodeEntry,
+        command: &StartClusterNode,
+    ) -> Result<()> {
+        let agents = entry.agents();
+        if command.clear_quarantine {
+            let name = Value::Map(vec![("Name".into(), node.name.as_str().into())]);
+            agents
+                .run_at(&node.agent(), "Clear-Quarantine", &name)
+                .await?;
+        }
+        if command.force_quorum {
+            let mut dead = Vec::new();
+            for other in entry.nodes.iter().filter(|n| n.name != node.name) {
+                if agents.greet_at(&other.agent()).await.is_err() {
+                    dead.push(Value::from(other.name.as_str()));
+                }
+            }
+            let question = Value::Map(vec![("Dead".into(), Value::Array(dead))]);
+            agents
+                .run_at(&node.agent(), "Force-Quorum", &question)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Evicts a node; with -Force it is stopped first, so that its groups move away in order.
+    pub(super) async fn remove_node(
+        &self,
+        command: &RemoveClusterNode,
+        agents: &Agents,
+    ) -> Result<NodeInfo> {
+        let mut entry = self.registry.find(&agents.cluster)?;
+        let node = entry.node(&command.name)?.clone();
+        let before = self.node_info(&entry, &node.name).await?;
+        if node.is_running() && command.force {
+            let nothing = Value::Map(Vec::new());
+            agents.run_at(&node.agent(), "Stop-Agent", &nothing).await?;
+            self.nodes.wait_until_down(&entry, &node).await;
+        }
+        entry.nodes.retain(|n| n.name != node.name);
+        let name = Value::Map(vec![("Name".into(), node.name.as_str().into())]);
+        let rest = match entry.nodes.is_empty() {
+            true => agents.clone(), // the last one: its agent says why not
+            false => entry.agents(),
+        };
+        let rest = if node.is_running() {
+            agents.clone()
+        } else {
+            rest
+        };
+        rest.run("Remove-Node", &name, Repeat::Forbidden).await?;
+        self.registry.save(&entry)?;
+        Ok(NodeInfo {
+            state: "Down".to_owned(),
+            process_id: None,
+            ..before
+        })
     }
 
     pub(super) async fn stop_node(

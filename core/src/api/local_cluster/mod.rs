@@ -83,6 +83,10 @@ impl LocalClusters {
                 let info = self.stop_node(&from_value(arguments)?, &agents?).await?;
                 one(to_value(&info))
             }
+            "Remove-ClusterNode" => {
+                let info = self.remove_node(&from_value(arguments)?, &agents?).await?;
+                one(to_value(&info))
+            }
             "Get-ClusterLog" => self.log(&from_value(arguments)?, current, &agents?).await,
             other => Err(Error::new(
                 ErrorKind::Internal,

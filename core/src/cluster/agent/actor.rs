@@ -4,24 +4,83 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::cluster::engine::{Event, OnlineFacts};
 use crate::resource_types::{Context, OnlineReport, Provided, Resource};
 
-/// How often a resource is asked for its cheap check, and every how many of those for the thorough one.
-const LOOKS_ALIVE: Duration = Duration::from_millis(500);
-const IS_ALIVE_EVERY: u32 = 120;
-/// How long a check may take.
+/// How long a check may take at most, whatever the DeadlockTimeout: what hangs is not left hidden for
+/// the five minutes that property allows by default.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often, and for how long, a resource is asked how it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checks {
+    /// Between two cheap checks.
+    pub(super) looks_alive: Duration,
+    /// Between two thorough ones.
+    pub(super) is_alive: Duration,
+    /// An answer may take so long.
+    pub(super) deadlock: Duration,
+}
+
+/// A resource that is online.
+struct Watched {
+    serial: u64,
+    failure: Failure,
+    checks: Checks,
+    next_looks: Instant,
+    next_is: Instant,
+}
+
+impl Watched {
+    fn new(serial: u64, failure: Failure, checks: Checks) -> Self {
+        let now = Instant::now();
+        Self {
+            serial,
+            failure,
+            checks,
+            next_looks: now + checks.looks_alive,
+            next_is: now + checks.is_alive,
+        }
+    }
+
+    fn next(&self) -> Instant {
+        self.next_looks.min(self.next_is)
+    }
+
+    /// Whether the check that is due is the thorough one, which stands for a cheap one as well.
+    fn begin_check(&mut self) -> bool {
+        let now = Instant::now();
+        let thorough = self.next_is <= now;
+        self.next_looks = now + self.checks.looks_alive;
+        if thorough {
+            self.next_is = now + self.checks.is_alive;
+        }
+        thorough
+    }
+}
 
 /// What a resource is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    Online { serial: u64, context: Box<Context> },
-    Offline { serial: u64 },
-    Terminate { serial: u64 },
-    LeaseRenewed { until: Duration },
-    Maintenance { on: bool },
+    Online {
+        serial: u64,
+        context: Box<Context>,
+        checks: Checks,
+    },
+    Offline {
+        serial: u64,
+    },
+    Terminate {
+        serial: u64,
+    },
+    LeaseRenewed {
+        until: Duration,
+    },
+    Maintenance {
+        on: bool,
+    },
 }
 
 /// What a resource says: the event, and what it provides now if that changed.
@@ -44,27 +103,28 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) async fn run(mut self) {
-        let mut online: Option<(u64, Failure)> = None;
+        let mut online: Option<Watched> = None;
         let mut next: Option<Order> = None;
-        let mut checks: u32 = 0;
         loop {
             let order = match next.take() {
                 Some(order) => Some(order),
                 None => match online.as_mut().filter(|_| !self.maintained) {
                     None => self.orders.recv().await,
-                    Some((serial, failure)) => {
-                        let serial = *serial;
+                    Some(watched) => {
+                        let serial = watched.serial;
+                        let due = watched.next();
                         tokio::select! {
                             biased;
                             order = self.orders.recv() => order,
-                            reason = failure => {
+                            reason = &mut watched.failure => {
                                 online = None;
                                 fail(&self.says, &self.name, serial, reason).await;
                                 continue;
                             }
-                            () = tokio::time::sleep(LOOKS_ALIVE) => {
-                                checks = checks.wrapping_add(1);
-                                let (stray, failed) = self.check(checks.is_multiple_of(IS_ALIVE_EVERY)).await;
+                            () = tokio::time::sleep_until(due) => {
+                                let thorough = watched.begin_check();
+                                let limit = watched.checks.deadlock.min(CHECK_TIMEOUT);
+                                let (stray, failed) = self.check(thorough, limit).await;
                                 next = stray;
                                 if let Some(reason) = failed {
                                     online = None;
@@ -83,10 +143,14 @@ impl Actor {
             match order {
                 Order::LeaseRenewed { until } => self.resource.lease_renewed(until),
                 Order::Maintenance { on } => self.maintained = on,
-                Order::Online { serial, context } => {
+                Order::Online {
+                    serial,
+                    context,
+                    checks,
+                } => {
                     let (stray, came) = self.online(serial, &context).await;
                     next = stray;
-                    online = came.then(|| (serial, self.resource.failed()));
+                    online = came.then(|| Watched::new(serial, self.resource.failed(), checks));
                 }
                 Order::Offline { serial } => {
                     online = None;
@@ -155,20 +219,20 @@ impl Actor {
         stray
     }
 
-    async fn check(&mut self, thorough: bool) -> (Option<Order>, Option<String>) {
+    async fn check(&mut self, thorough: bool, limit: Duration) -> (Option<Order>, Option<String>) {
         let work = match thorough {
             true => self.resource.is_alive(),
             false => self.resource.looks_alive(),
         };
-        let bounded = tokio::time::timeout(CHECK_TIMEOUT, work);
+        let bounded = tokio::time::timeout(limit, work);
         let (stray, heard, done) = interruptible(bounded, &mut self.orders).await;
         self.take_heard(heard);
         let failed = match done {
             None | Some(Ok(Ok(()))) => None,
             Some(Ok(Err(e))) => Some(e.message),
             Some(Err(_)) => Some(format!(
-                "it did not answer its check within {} s",
-                CHECK_TIMEOUT.as_secs()
+                "it did not answer its check within {} ms",
+                limit.as_millis()
             )),
         };
         (stray, failed)

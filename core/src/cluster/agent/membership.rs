@@ -18,6 +18,8 @@ use crate::sys::process::{Presence, ProcessIdentity};
 
 /// Tries of a transaction that others keep outrunning.
 const TRIES_MAX: usize = 50;
+/// Tries to end a session in order.
+const LEAVE_TRIES_MAX: usize = 3;
 
 /// A session that was registered.
 pub(super) struct Registered {
@@ -231,22 +233,37 @@ pub(super) async fn tell_notices(shared: Arc<Shared>) {
 /// Ends the session: its row is removed, so that others know at once.
 pub(super) async fn leave(shared: &Shared) {
     let database = &shared.options.database;
-    let Ok(range) = database.read(STATE_PREFIX).await else {
-        return; // the lease runs out by itself
-    };
-    let view = View::parse(&range);
-    let incarnation = shared.incarnation.borrow().clone();
-    let node = &shared.options.node;
-    if view.session_of(node, &incarnation).is_some() {
-        let transaction = Transaction {
-            guards: vec![view.guard("session", &view.sessions, node)],
-            writes: vec![Write::Delete {
-                key: key("session", node),
-            }],
+    for _ in 0..LEAVE_TRIES_MAX {
+        let Ok(range) = database.read(STATE_PREFIX).await else {
+            break; // the lease runs out by itself
         };
-        drop(database.commit(transaction).await);
+        let view = View::parse(&range);
+        let Some(transaction) = leaving(shared, &view) else {
+            break;
+        };
+        if let Ok(Commit::Done { .. }) = database.commit(transaction).await {
+            break;
+        }
     }
     shared.life.send_replace(Life::Ended);
+}
+
+/// The end of a session in order: this departure is not counted towards a quarantine.
+fn leaving(shared: &Shared, view: &View) -> Option<Transaction> {
+    let (node, incarnation) = (&shared.options.node, shared.incarnation.borrow().clone());
+    view.session_of(node, &incarnation)?;
+    let departures = view.departures.get(&fold(node)).map(|d| d.row.clone());
+    let row = departures.unwrap_or_default().left_in_order(&incarnation);
+    let ended = Write::Delete {
+        key: key("session", node),
+    };
+    Some(Transaction {
+        guards: vec![
+            view.guard("session", &view.sessions, node),
+            view.guard("departures", &view.departures, node),
+        ],
+        writes: vec![ended, put(key("departures", node), encode(&row), None)],
+    })
 }
 
 fn put(key: String, value: Vec<u8>, lease: Option<LeaseId>) -> Write {

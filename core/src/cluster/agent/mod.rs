@@ -11,6 +11,7 @@
 //! Nothing here decides. Every wait is for an event; timers exist for heartbeats, leases and timeouts.
 
 mod actor;
+mod commits;
 mod fencer;
 mod interfaces;
 mod links;
@@ -19,6 +20,7 @@ mod maintenance;
 mod membership;
 mod memory_pool;
 mod peers;
+mod resources;
 mod type_control;
 
 use std::collections::BTreeMap;
@@ -298,6 +300,11 @@ impl Agent {
         Ok(text.lines().filter_map(Line::parse).collect())
     }
 
+    /// Writes a line into its cluster log.
+    pub fn note(&self, level: &str, component: &str, text: &str) {
+        self.shared.log(level, component, text);
+    }
+
     /// Moves the groups away, or takes them offline where there is no other node or `all` nodes stop; then
     /// ends the session.
     ///
@@ -334,6 +341,7 @@ impl Agent {
 impl Shared {
     pub(super) fn log(&self, level: &str, component: &str, text: &str) {
         let line = Line {
+            pid: self.process.pid,
             time_ms: self.options.clock.wall_ms(),
             level: level.to_owned(),
             component: component.to_owned(),
@@ -347,7 +355,7 @@ impl Shared {
             _ => tracing::info!(node, component, "{text}"),
         }
         // A full disk must not stop the cluster; the next line that fits tells the rest.
-        drop(self.log.line(&line.format(self.process.pid)));
+        drop(self.log.line(&line.format()));
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -52,6 +52,31 @@ impl Change {
         }
     }
 
+    /// A group that waits for an operator (Priority 0) waits no longer.
+    #[must_use]
+    pub fn let_start(self, view: &View, group: &str) -> Self {
+        match view.held.contains_key(&crate::cluster::record::fold(group)) {
+            true => self.delete("held", group),
+            false => self,
+        }
+    }
+
+    /// Sets a row of which there is one in the cluster, unless it was changed meanwhile.
+    #[must_use]
+    pub(super) fn put_single<T: Serialize>(mut self, key: &str, version: u64, row: &T) -> Self {
+        let key = key.to_owned();
+        self.transaction.guards.push(crate::database::Guard {
+            key: key.clone(),
+            version,
+        });
+        self.transaction.writes.push(Write::Put {
+            key,
+            value: encode(row),
+            lease: None,
+        });
+        self
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

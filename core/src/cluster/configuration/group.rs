@@ -29,7 +29,7 @@ pub struct NewGroup {
 
 /// FailoverThreshold as it is shown when it follows the number of nodes.
 pub(super) const FOLLOWS_NODES: u64 = 0xFFFF_FFFF;
-const FAILOVER_PERIOD_MAX: u64 = 1193;
+pub(super) const FAILOVER_PERIOD_MAX: u64 = 1193;
 
 /// Adds an empty group.
 ///
@@ -59,12 +59,11 @@ pub fn add_group(view: &View, new: &NewGroup) -> Result<Change> {
         return Err(out_of_range("FailoverPeriod", period, "0 to 1193 hours"));
     }
     let config = GroupConfig {
-        name: new.name.clone(),
         preferred_owners: nodes(view, &new.preferred_owners)?,
         auto_failback: failback == 1,
         failover_threshold: new.failover_threshold.filter(|t| *t < FOLLOWS_NODES),
         failover_period_hours: period,
-        persistent_online: false,
+        ..GroupConfig::new(&new.name)
     };
     Ok(Change::default()
         .guard(view, "group", &view.groups, &new.name)
@@ -83,7 +82,7 @@ pub(super) fn nodes(view: &View, names: &[String]) -> Result<Vec<String>> {
     Ok(list)
 }
 
-fn out_of_range(what: &str, value: u64, range: &str) -> Error {
+pub(super) fn out_of_range(what: &str, value: u64, range: &str) -> Error {
     let text = format!("{what} cannot be {value}");
     Error::new(ErrorKind::InvalidParameter, text).hint(format!("it is {range}"))
 }
@@ -116,7 +115,9 @@ pub fn remove_group(view: &View, name: &str) -> Result<Change> {
         .delete("group", name)
         .delete("owner", name)
         .delete("failovers", name)
-        .delete("move", name);
+        .delete("move", name)
+        .delete("drained", name)
+        .delete("held", name);
     let epoch = view.owners.get(&fold(name)).map_or(0, |o| o.epoch);
     let retired = view.retired.as_ref().map_or(0, |r| r.epoch);
     if epoch > retired {
@@ -128,12 +129,31 @@ pub fn remove_group(view: &View, name: &str) -> Result<Change> {
 /// Means every resource of a group to be online.
 ///
 /// # Errors
-/// `GroupNotFound`; `DependencyNotFound` and `InvalidParameter` when a resource lacks what it needs.
+/// `GroupNotFound`; `NodePaused`; `DependencyNotFound` and `InvalidParameter` when a resource lacks what it
+/// needs.
 pub fn start_group(view: &View, name: &str) -> Result<Change> {
+    check_not_paused(view, name)?;
     for (resource, _) in view.resources_of(name) {
         check_startable(view, resource)?;
     }
-    mean(view, name, true)
+    Ok(mean(view, name, true)?.let_start(view, name))
+}
+
+/// Nothing is brought online on a paused node by request.
+///
+/// # Errors
+/// `NodePaused`.
+pub fn check_not_paused(view: &View, group: &str) -> Result<()> {
+    let owner = view.live_owner(group);
+    let Some(owner) = owner.filter(|o| view.is_paused(&o.node)) else {
+        return Ok(());
+    };
+    let group = view.group_name(group);
+    let text = format!("{}, which owns group {group}, is paused", owner.node);
+    Err(Error::new(ErrorKind::NodePaused, text).hint(format!(
+        "Resume-ClusterNode {}, or Move-ClusterGroup {group}",
+        owner.node
+    )))
 }
 
 /// Means every resource of a group to be offline.
@@ -199,10 +219,16 @@ pub fn move_group(view: &View, name: &str, target: Option<&str>) -> Result<(Chan
         epoch: owner.epoch,
         cause: "Move-ClusterGroup".to_owned(),
     };
+    let config = GroupConfig {
+        default_owner: Some(target.clone()),
+        ..find_group(view, &group)?.row.clone()
+    };
     let change = Change::default()
         .guard(view, "owner", &view.owners, &group)
         .guard(view, "move", &view.moves, &group)
-        .put("move", &group, &request);
+        .guard(view, "group", &view.groups, &group)
+        .put("move", &group, &request)
+        .put("group", &group, &config);
     Ok((change, target))
 }
 
@@ -231,6 +257,14 @@ fn check_target(view: &View, group: &str, target: &str) -> Result<()> {
         Obstacle::NotPossible => (
             ErrorKind::HostNodeNotAvailable,
             "Get-ClusterOwnerNode -Resource NAME shows the possible owners".to_owned(),
+        ),
+        Obstacle::AntiAffinity => (
+            ErrorKind::HostNodeNotAvailable,
+            "move that group first, or Set-Cluster -EnforcedAntiAffinity 0".to_owned(),
+        ),
+        Obstacle::Quarantined => (
+            ErrorKind::HostNodeNotAvailable,
+            format!("Start-ClusterNode {target} -ClearQuarantine"),
         ),
     };
     Err(Error::new(kind, text).hint(hint))

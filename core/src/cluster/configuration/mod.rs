@@ -10,20 +10,30 @@ mod group;
 mod lookup;
 mod maintenance;
 mod memory_pool;
+mod node;
 mod owner_node;
 mod parameter;
+mod policy;
 mod removal;
 mod resource;
 
 pub use change::Change;
 pub use dependency::{add_dependency, remove_dependency, set_dependency};
 pub use feature::{FEATURES, install_feature, uninstall_feature};
-pub use group::{NewGroup, add_group, move_group, remove_group, start_group, stop_group};
+pub use group::{
+    NewGroup, add_group, check_not_paused, move_group, remove_group, start_group, stop_group,
+};
 pub use lookup::{find_group, find_node, find_resource};
 pub use maintenance::set_maintenance;
 pub use memory_pool::{MEMORY_POOL_DEFAULT_MB, memory_pool_mb, set_memory_pool};
+pub use node::{
+    Failback, Suspend, clear_quarantine, evict_node, force_quorum, resume_node, suspend_node,
+};
 pub use owner_node::{set_possible_owners, set_preferred_owners};
 pub use parameter::{delete_parameter, parse_pair, set_parameter};
+pub use policy::{
+    ClusterChange, GroupChange, PolicyChange, set_cluster_policy, set_group, set_restart_policy,
+};
 pub use removal::{remove_resource, stop_for_removal};
 pub use resource::{NewResource, add_resource, fail_resource, start_resource, stop_resource};
 

@@ -57,7 +57,7 @@ impl Engine {
         };
         let (policy, version) = (config.policy, config.version);
         let leaving = self.runs.get(group).is_some_and(|r| r.leaving.is_some());
-        let wanted = !leaving && dependency::wanted(&self.view, name);
+        let wanted = !leaving && self.wanted(group, name);
         let Some(local) = self.locals.get(name) else {
             return;
         };
@@ -108,10 +108,10 @@ impl Engine {
                 local.settle_offline(now);
                 return;
             }
-            if let Recovery::Recount(at) = local.recovery {
+            if let Recovery::Recount(at, number) = local.recovery {
                 if at <= now.boot {
-                    local.recovery = Recovery::Counting(at);
-                    self.count_failure(name, now);
+                    local.recovery = Recovery::Counting(at, number);
+                    self.count_failure(name, number, now);
                 }
                 return;
             }
@@ -123,6 +123,12 @@ impl Engine {
             }
         }
         if !wanted {
+            return;
+        }
+        if self.is_incoherent(name) && !self.lease_is_fresh(now) {
+            if let Some(local) = self.locals.get_mut(name) {
+                local.explain("it waits for the lease of this node to be renewed");
+            }
             return;
         }
         if !dependency::unmet(&self.view, name).is_empty() {
@@ -148,7 +154,7 @@ impl Engine {
             let text = format!("after: {}", local.cause());
             self.decide(group, Some(name), "restarted", text, now);
         }
-        let timeout = Duration::from_millis(policy.pending_timeout_ms);
+        let timeout = Duration::from_millis(policy.pending_gap_ms());
         let givers = self.givers(name);
         if let Some(local) = self.locals.get_mut(name) {
             local.start(serial, epoch, timeout, &cause, now);
@@ -176,7 +182,7 @@ impl Engine {
         }
         let serial = self.next_serial();
         let cause = self.why_offline(group, name);
-        let timeout = Duration::from_millis(policy.pending_timeout_ms);
+        let timeout = Duration::from_millis(policy.pending_gap_ms());
         self.log(
             "INFO",
             "RCM",
@@ -282,27 +288,59 @@ impl Engine {
     }
 
     fn time_out(&mut self, name: &str, policy: RestartPolicy, now: Now) {
-        let within = policy.pending_timeout_ms;
+        let within = policy.pending_gap_ms();
+        let limit = match within == policy.pending_timeout_ms {
+            true => "PendingTimeout",
+            false => "DeadlockTimeout",
+        };
         let stopping = self.locals.get(name).is_some_and(Local::is_stopping);
         if stopping {
-            let cause = format!("it did not go offline within {within} ms and was ended");
+            let cause = format!("no sign of going offline for {within} ms, its {limit}: ended");
             self.end(name, Some(cause), now);
         } else {
-            let reason = format!("it did not come online within {within} ms, its PendingTimeout");
+            let reason = format!("no sign of coming online for {within} ms, its {limit}");
             self.fail_local(name, &reason, now);
+        }
+    }
+
+    /// A resource that cannot even be ended keeps its group here: what it still does is not known.
+    pub(super) fn note_deadlocks(&mut self, now: Now) {
+        let hung = |l: &Local| l.is_terminating() && l.timed_out(now);
+        let names = self.locals.iter().filter(|(_, l)| hung(l));
+        for name in names.map(|(n, _)| n.clone()).collect::<Vec<_>>() {
+            let text = format!(
+                "it does not end within its DeadlockTimeout, after: {}",
+                self.locals.get(&name).map_or("", Local::cause)
+            );
+            let resource = self.view.resource_name(&name);
+            self.log("ERR", "RCM", format!("{resource}: {text}"));
+            if let Some(local) = self.locals.get_mut(&name) {
+                local.hangs(text);
+            }
+        }
+    }
+
+    /// A sign of progress: the time between two signs begins anew.
+    pub(super) fn progressed(&mut self, name: &str, epoch: u64, now: Now) {
+        let policy = self.view.resources.get(name).map(|r| r.policy);
+        let gap = policy.unwrap_or_default().pending_gap_ms();
+        if let Some(local) = self.locals.get_mut(name).filter(|l| l.epoch() == epoch) {
+            local.progressed(Duration::from_millis(gap), now);
         }
     }
 
     /// Ends a resource at once.
     pub(super) fn end(&mut self, name: &str, cause: Option<String>, now: Now) {
         let serial = self.next_serial();
+        let policy = self.view.resources.get(name).map(|r| r.policy);
+        let deadlock = Duration::from_millis(policy.unwrap_or_default().deadlock_timeout_ms);
         let Some(local) = self.locals.get_mut(name) else {
             return;
         };
         if local.is_at_rest() || local.is_terminating() {
             return;
         }
-        local.terminate(serial, cause, now);
+        local.terminate(serial, deadlock, cause, now);
         self.actions.push(Action::Terminate {
             resource: name.to_owned(),
             serial,

@@ -11,8 +11,10 @@ use crate::database::Transaction;
 pub struct Now {
     /// Boot clock: what every deadline is measured by.
     pub boot: Duration,
-    /// Wall clock in milliseconds since 1970: for people and for periods of hours.
+    /// Wall clock in milliseconds since 1970: for people only.
     pub wall_ms: u64,
+    /// The hour of the local day, 0 to 23: for failback windows.
+    pub hour: u8,
 }
 
 /// What speaks for a node's death.
@@ -117,6 +119,13 @@ pub enum Event {
         /// Of the action.
         serial: u64,
     },
+    /// A resource on its way showed that it gets on: its PendingTimeout begins anew.
+    Progress {
+        /// The resource.
+        resource: String,
+        /// The epoch it was started at.
+        epoch: u64,
+    },
     /// An online resource failed by itself.
     Failed {
         /// The resource.
@@ -161,6 +170,11 @@ pub enum Intent {
     RecordFailure {
         /// The resource.
         resource: String,
+    },
+    /// Count a node's departure, or end its quarantine.
+    Departure {
+        /// The node.
+        node: String,
     },
     /// Say what is.
     Publish {

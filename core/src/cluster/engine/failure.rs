@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use super::leaving::{Leaving, Why};
 use super::local::{Local, Recovery};
-use super::ownership::{Leaving, Why};
-use super::{Action, Engine, Intent, Now};
+use super::{Action, Engine, Intent, Now, put};
+use crate::cluster::basis::Basis;
 use crate::cluster::dependency;
 use crate::cluster::failover::{Facts, Verdict, decide};
 use crate::cluster::placement::{Reason, candidates};
-use crate::cluster::record::{Failure, RestartPolicy, encode, fold, key};
-use crate::database::{Transaction, Write};
+use crate::cluster::record::{RestartPolicy, fold};
+use crate::database::Transaction;
 
 impl Engine {
     /// An online resource reports its own failure.
@@ -20,12 +21,17 @@ impl Engine {
         }
     }
 
-    /// Ends a resource as failed, whatever it says.
+    /// Ends a resource that may not go on without a lease. It is no failure of its own: no restart is
+    /// counted, and it comes back with the lease.
     pub(super) fn kill(&mut self, name: &str, reason: &str, now: Now) {
-        if self.locals.get(name).is_some_and(Local::is_acting) {
-            self.fail_local(name, reason, now);
-            self.end(name, None, now);
-        }
+        let acting = self.locals.get(name).filter(|l| l.is_acting());
+        let Some(group) = acting.map(|l| l.group().to_owned()) else {
+            return;
+        };
+        let text = self.named(name, &group);
+        self.log("ERR", "RCM", format!("{text} is ended: {reason}"));
+        self.decide(&group, Some(name), "ended", reason.to_owned(), now);
+        self.end(name, Some(reason.to_owned()), now);
     }
 
     pub(super) fn fail_local(&mut self, name: &str, reason: &str, now: Now) {
@@ -43,10 +49,16 @@ impl Engine {
         }
         let text = self.named(name, &group);
         self.log("ERR", "RCM", format!("{text} failed: {reason}"));
-        self.decide(&group, Some(name), "failed", reason.to_owned(), now);
-        if self.hosts(&group) {
-            self.recover(&group, name, reason, now);
-        }
+        let policy = self.view.resources.get(name).map(|r| r.policy);
+        let Some(policy) = policy.filter(|_| self.hosts(&group)) else {
+            self.decide(&group, Some(name), "failed", reason.to_owned(), now);
+            return;
+        };
+        let facts = self.facts(&group, name, policy, now);
+        let verdict = decide(facts);
+        let basis = Some(Basis::Failure { facts, verdict });
+        self.decide_on(&group, Some(name), "failed", reason.to_owned(), basis, now);
+        self.recover(&group, name, reason, (policy, verdict), now);
     }
 
     /// `VS1-Disk of VS1`, as they were named.
@@ -55,17 +67,22 @@ impl Engine {
         format!("{resource} of {}", self.view.group_name(group))
     }
 
-    pub(super) fn recover(&mut self, group: &str, name: &str, reason: &str, now: Now) {
-        let Some(policy) = self.view.resources.get(name).map(|r| r.policy) else {
-            return;
-        };
-        let verdict = decide(self.facts(group, name, policy, now));
+    fn recover(
+        &mut self,
+        group: &str,
+        name: &str,
+        reason: &str,
+        (policy, verdict): (RestartPolicy, Verdict),
+        now: Now,
+    ) {
         match verdict {
             Verdict::Stay => self.set_recovery(name, Recovery::Stay),
             Verdict::Restart => {
                 let at = now.boot + Duration::from_millis(policy.delay_ms);
-                self.set_recovery(name, Recovery::Counting(at));
-                self.count_failure(name, now);
+                self.sequence += 1;
+                let number = self.sequence;
+                self.set_recovery(name, Recovery::Counting(at, number));
+                self.count_failure(name, number, now);
             }
             Verdict::MoveGroup => {
                 self.set_recovery(name, Recovery::Stay);
@@ -99,17 +116,24 @@ impl Engine {
         let dead = self.dead();
         let next = candidates(&self.view, &dead, group, Reason::Failed { source });
         Facts {
-            wanted: !leaving && dependency::wanted(&self.view, name),
-            restarts: counted.map_or(0, |f| f.within(policy.period_ms, now.wall_ms)),
+            wanted: !leaving && self.wanted(group, name),
+            action: policy.action,
+            restarts: counted.map_or(0, |f| f.counted(policy.period_ms, self.reading(now))),
             restart_threshold: policy.threshold,
             failovers: moved.map_or(0, |f| {
-                f.within(hours.saturating_mul(3_600_000), now.wall_ms)
+                f.counted(hours.saturating_mul(3_600_000), self.reading(now))
             }),
             failover_threshold: config
                 .and_then(|g| g.failover_threshold)
                 .unwrap_or_else(|| nodes.saturating_sub(1)),
             other_node: !next.is_empty(),
+            retry_ms: policy.retry_ms,
         }
+    }
+
+    /// Whether a resource is to be online here.
+    pub(super) fn wanted(&self, group: &str, name: &str) -> bool {
+        !self.view.held.contains_key(group) && dependency::wanted(&self.view, name)
     }
 
     fn leave_after_failure(&mut self, group: &str, name: &str, reason: &str, now: Now) {
@@ -138,31 +162,22 @@ impl Engine {
     }
 
     /// The count is durable before the restart, and its identity keeps it from being counted twice.
-    pub(super) fn count_failure(&mut self, name: &str, now: Now) {
+    pub(super) fn count_failure(&mut self, name: &str, number: u64, now: Now) {
         let Some(group) = self.view.resources.get(name).map(|r| fold(&r.group)) else {
             return;
         };
-        self.sequence += 1;
         let incarnation = self.incarnation.as_deref().unwrap_or_default();
-        let failure = Failure {
-            id: format!("{incarnation}/{}", self.sequence),
-            at_ms: now.wall_ms,
-        };
-        let counted = self.view.failures.get(name);
+        let id = format!("{incarnation}/{number}");
+        let counted = self.view.failures.get(name).map(|f| f.row.clone());
         let row = counted
-            .map(|f| f.row.clone())
             .unwrap_or_default()
-            .with(failure);
+            .with(&id, now.wall_ms, self.reading(now));
         let transaction = Transaction {
             guards: vec![
                 self.view.guard("owner", &self.view.owners, &group),
                 self.view.guard("failures", &self.view.failures, name),
             ],
-            writes: vec![Write::Put {
-                key: key("failures", name),
-                value: encode(&row),
-                lease: None,
-            }],
+            writes: vec![put("failures", name, &row)],
         };
         self.actions.push(Action::Commit {
             intent: Intent::RecordFailure {
@@ -177,13 +192,13 @@ impl Engine {
         let Some(local) = self.locals.get_mut(name) else {
             return;
         };
-        let Recovery::Counting(at) = local.recovery else {
+        let Recovery::Counting(at, number) = local.recovery else {
             return;
         };
         if done {
             local.recovery = Recovery::At(at);
         } else {
-            local.recovery = Recovery::Recount(now.boot + super::COMMIT_RETRY);
+            local.recovery = Recovery::Recount(now.boot + super::COMMIT_RETRY, number);
         }
     }
 }

@@ -35,10 +35,10 @@ enum Phase {
 pub(super) enum Recovery {
     /// Nothing, until the configuration changes.
     Stay,
-    /// The failure is being counted; then a restart no earlier than this.
-    Counting(Duration),
-    /// The count could not be written: to be counted again at this time.
-    Recount(Duration),
+    /// The failure of this number is being counted; then a restart no earlier than this.
+    Counting(Duration, u64),
+    /// The count may not have been written: to be counted again at this time, under the same number.
+    Recount(Duration, u64),
     /// Start again at this time.
     At(Duration),
     /// No restart and no failover is left: start again at this time, which is far away.
@@ -144,12 +144,19 @@ impl Local {
         self.facts = OnlineFacts::default();
     }
 
-    pub(super) fn terminate(&mut self, serial: u64, cause: Option<String>, now: Now) {
+    pub(super) fn terminate(
+        &mut self,
+        serial: u64,
+        deadlock: Duration,
+        cause: Option<String>,
+        now: Now,
+    ) {
         debug_assert!(self.is_running(), "terminate from {:?}", self.phase);
         let failed = self.is_failed();
         let cause = cause.unwrap_or_else(|| self.cause.clone());
         self.enter(Phase::Terminating { failed }, cause, now);
         self.serial = serial;
+        self.timeout = Some(now.boot + deadlock);
     }
 
     pub(super) fn ended(&mut self, now: Now) {
@@ -164,6 +171,20 @@ impl Local {
         let cause = self.cause.clone();
         self.enter(next, cause, now);
         self.facts = OnlineFacts::default();
+    }
+
+    /// It does not even end: nothing more can be done here but to say so.
+    pub(super) fn hangs(&mut self, cause: String) {
+        debug_assert!(self.is_terminating());
+        self.timeout = None;
+        self.cause = cause;
+    }
+
+    /// It gets on: the time between two signs of it begins anew.
+    pub(super) fn progressed(&mut self, gap: Duration, now: Now) {
+        if matches!(self.phase, Phase::Pending | Phase::Stopping) {
+            self.timeout = Some(now.boot + gap);
+        }
     }
 
     /// A failed resource that nobody wants online any more.
@@ -251,7 +272,7 @@ impl Local {
             (Some(at), _, _) => Some(at),
             (
                 None,
-                Recovery::At(at) | Recovery::Recount(at) | Recovery::Rest(at),
+                Recovery::At(at) | Recovery::Recount(at, _) | Recovery::Rest(at),
                 Phase::Failed { clean: true },
             ) => Some(at),
             _ => None,

@@ -4,32 +4,42 @@
 //!   event ── absorb ──► view, suspicions, locals
 //!                           │
 //!            for each group, by itself:
-//!              not mine  ── ownership: suspect ► fence ► claim (guarded)
-//!              mine      ── ownership: move, failback, stop ► release (guarded)
+//!              not mine  ── suspicion: suspect ► fence;  claim (guarded)
+//!              mine      ── leaving: asked, drain, failback, stop ► release (guarded)
 //!                           drive: offline dependents first, online providers first, timeouts
 //!                           failure: restart, move, rest (counted durably first)
 //!                           publish: states and decisions, in one transaction
+//!            for each node that left: departure, quarantine (guarded)
 //! ```
 //!
-//! Groups share nothing but the view: one that is pending delays no other.
+//! Groups share nothing but the view: one that is pending delays no other. They are gone through by
+//! priority, so that the important ones are claimed and started first.
 
 #[cfg(test)]
 mod alternatives;
+mod claim;
+mod departure;
 mod drive;
 mod event;
 mod failure;
+mod leaving;
 mod local;
-mod ownership;
 mod publish;
+mod release;
+mod suspicion;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::record::{Decision, Session, fold};
+use super::period::{Reading, Sightings};
+use super::placement::{Plan, by_priority};
+use super::record::{Decision, Session, encode, fold, key};
 use super::view::View;
+use crate::database::Write;
 pub use event::{Action, Event, Evidence, FenceOutcome, Intent, Now, OnlineFacts, Outcome};
+use leaving::Leaving;
 use local::Local;
-use ownership::{Leaving, Suspicion};
+use suspicion::Suspicion;
 
 /// What an engine must know about itself.
 #[derive(Clone, Debug)]
@@ -60,12 +70,26 @@ struct Run {
     publishing: Option<publish::Publication>,
     /// No commit before this time.
     commit_not_before: Duration,
+    /// The revision that the last change of owner was decided on.
+    decided_on: u64,
+    /// A commit was refused because somebody was first: the next view ends the wait for another try.
+    outrun: bool,
     /// What decisions now belong to.
     episode: String,
-    /// Decisions not yet stored.
-    decisions: Vec<Decision>,
+    /// Decisions not yet stored, with their keys.
+    decisions: Vec<(String, Decision)>,
+    /// Those that a release under way stores.
+    releasing: Vec<(String, Decision)>,
     /// Requests handled that wait for their deletion.
     handled_requests: BTreeSet<String>,
+}
+
+impl Run {
+    /// Decisions that may not have been stored: they come before the newer ones.
+    fn unsave(&mut self, decisions: Vec<(String, Decision)>) {
+        let newer = std::mem::replace(&mut self.decisions, decisions);
+        self.decisions.extend(newer);
+    }
 }
 
 /// The policy of one node.
@@ -84,6 +108,17 @@ pub struct Engine {
     suspicions: BTreeMap<String, Suspicion>,
     /// Sessions seen, with when: whom to fence after the row has expired, and for how long a node is up.
     seen: BTreeMap<String, (Session, Duration)>,
+    /// Since when the stamps of other kernels are known.
+    sightings: Sightings,
+    /// The plan for groups without an owner, with the revision and the dead nodes it was made of.
+    planned: Option<((u64, BTreeSet<String>), Plan)>,
+    /// Sessions that ended and whose end is not known to be counted, by identity, with their node.
+    departed: BTreeMap<String, String>,
+    /// The last session of each node whose end was noted.
+    noted: BTreeMap<String, String>,
+    /// A departure is being written; or none is tried before this time.
+    departing: bool,
+    departure_not_before: Duration,
     serial: u64,
     sequence: u64,
     stopping: bool,
@@ -108,6 +143,12 @@ impl Engine {
             runs: BTreeMap::new(),
             suspicions: BTreeMap::new(),
             seen: BTreeMap::new(),
+            sightings: Sightings::default(),
+            planned: None,
+            departed: BTreeMap::new(),
+            noted: BTreeMap::new(),
+            departing: false,
+            departure_not_before: Duration::ZERO,
             serial: 0,
             sequence: 0,
             stopping: false,
@@ -135,19 +176,23 @@ impl Engine {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         self.absorb(event, now);
         self.enforce_deadline(now);
+        self.note_deadlocks(now);
         for group in self.group_names() {
             self.advance(&group, now);
         }
+        self.settle_departures(now);
         self.finish_life();
         self.check_invariants();
         std::mem::take(&mut self.actions)
     }
 
     fn group_names(&self) -> Vec<String> {
-        let mut names: BTreeSet<String> = self.view.groups.keys().cloned().collect();
-        names.extend(self.runs.keys().cloned());
-        names.extend(self.locals.values().map(|l| l.group().to_owned()));
-        names.into_iter().collect()
+        let mut names = by_priority(&self.view);
+        let mut gone: BTreeSet<&str> = self.runs.keys().map(String::as_str).collect();
+        gone.extend(self.locals.values().map(Local::group));
+        gone.retain(|name| !self.view.groups.contains_key(*name));
+        names.extend(gone.into_iter().map(str::to_owned));
+        names
     }
 
     fn absorb(&mut self, event: Event, now: Now) {
@@ -182,6 +227,7 @@ impl Engine {
                 result,
             } => self.went_offline(&resource, serial, result, now),
             Event::Terminated { resource, serial } => self.terminated(&resource, serial, now),
+            Event::Progress { resource, epoch } => self.progressed(&resource, epoch, now),
             Event::Failed {
                 resource,
                 serial,
@@ -211,7 +257,9 @@ impl Engine {
         if view.revision < self.view.revision {
             return; // read before a transaction of ours that is applied already
         }
-        for (node, session) in &view.sessions {
+        self.view = view;
+        self.note_departures();
+        for (node, session) in &self.view.sessions {
             let known = self.seen.get(node).map(|(s, _)| &s.incarnation);
             if known != Some(&session.incarnation) {
                 let seen = (session.row.clone(), now.boot);
@@ -219,13 +267,39 @@ impl Engine {
                 self.suspicions.remove(node);
             }
         }
-        self.view = view;
+        self.view_changed(now);
         let gone = self.incarnation.as_ref().is_some_and(|mine| {
             self.view.revision >= self.session_revision
                 && self.view.session_of(&self.settings.node, mine).is_none()
         });
         if gone {
             self.lose_session("another node has declared this one dead, or its lease has expired");
+        }
+    }
+
+    /// What is kept beside the view follows it.
+    fn view_changed(&mut self, now: Now) {
+        self.note_departures();
+        for run in self.runs.values_mut().filter(|run| run.outrun) {
+            run.outrun = false;
+            run.commit_not_before = now.boot;
+        }
+        let view = &self.view;
+        let departures = view.departures.values();
+        let rows = view.failures.values().map(|r| &r.row);
+        let rows = rows
+            .chain(view.failovers.values().map(|r| &r.row))
+            .chain(departures.flat_map(|d| [&d.row.counted, &d.row.quarantine]));
+        self.sightings
+            .update(rows, &self.settings.boot_id, boot_ms(now));
+    }
+
+    /// The clock that periods are counted on.
+    fn reading(&self, now: Now) -> Reading<'_> {
+        Reading {
+            boot_id: &self.settings.boot_id,
+            boot_ms: boot_ms(now),
+            seen: &self.sightings,
         }
     }
 
@@ -308,7 +382,7 @@ impl Engine {
             return;
         };
         let ttl = self.settings.lease_ttl;
-        if age < ttl / 2 {
+        if self.lease_is_fresh(now) {
             return;
         }
         let bound: Vec<String> = self.running_incoherent();
@@ -327,15 +401,22 @@ impl Engine {
     }
 
     fn running_incoherent(&self) -> Vec<String> {
-        let incoherent = |name: &String| {
-            let config = self.view.resources.get(name);
-            config.is_some_and(|r| !super::placement::coherent(&r.parameters))
-        };
+        let incoherent = |name: &String| self.is_incoherent(name);
         let running = self.locals.iter().filter(|(_, l)| l.is_acting());
         running
             .map(|(name, _)| name.clone())
             .filter(incoherent)
             .collect()
+    }
+
+    /// Less than half of the lease is over: what the deadline protects may go on, or start.
+    fn lease_is_fresh(&self, now: Now) -> bool {
+        now.boot < self.renewed + self.settings.lease_ttl / 2
+    }
+
+    fn is_incoherent(&self, resource: &str) -> bool {
+        let config = self.view.resources.get(resource);
+        config.is_some_and(|r| !super::placement::coherent(&r.parameters))
     }
 
     fn lease_is_valid(&self, now: Now) -> bool {
@@ -357,7 +438,9 @@ impl Engine {
             .values()
             .map(|(_, at)| *at + self.settings.failback_delay);
         let waiting = commits.chain(returned).filter(|at| *at > now.boot);
-        locals.chain(waiting).chain(lease).min()
+        let departures = self.departure_deadlines(now);
+        let all = locals.chain(waiting).chain(lease).chain(departures);
+        all.min()
     }
 
     fn log(&mut self, level: &'static str, component: &'static str, text: String) {
@@ -396,7 +479,7 @@ impl Engine {
             };
             let under = |p: &str| {
                 let local = self.locals.get(p);
-                local.is_some_and(|p| p.is_online() || p.is_failed())
+                local.is_some_and(|p| p.is_online() || p.is_failed() || p.is_terminating())
             };
             assert!(
                 config.depends_on.holds(&mut |p| under(p)),
@@ -404,5 +487,17 @@ impl Engine {
                 config.depends_on
             );
         }
+    }
+}
+
+fn boot_ms(now: Now) -> u64 {
+    u64::try_from(now.boot.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn put<T: serde::Serialize>(kind: &str, name: &str, row: &T) -> Write {
+    Write::Put {
+        key: key(kind, name),
+        value: encode(row),
+        lease: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::local::Stamp;
 use super::{Action, Engine, Intent, Now, Outcome};
+use crate::cluster::basis::Basis;
 use crate::cluster::record::{DECISION_PREFIX, Decision, ResourceStatus, encode, fold, key};
 use crate::database::{Guard, Transaction, Write};
 
@@ -9,7 +10,7 @@ use crate::database::{Guard, Transaction, Write};
 #[derive(Debug, Default)]
 pub(super) struct Publication {
     stamps: Vec<(String, Stamp)>,
-    decisions: Vec<Decision>,
+    decisions: Vec<(String, Decision)>,
 }
 
 /// Decisions kept in memory while the database does not answer.
@@ -25,10 +26,25 @@ impl Engine {
         cause: String,
         now: Now,
     ) {
-        let decision = self.decision(group, resource, event, cause, now);
+        self.decide_on(group, resource, event, cause, None, now);
+    }
+
+    /// The same with what it was decided on.
+    pub(super) fn decide_on(
+        &mut self,
+        group: &str,
+        resource: Option<&str>,
+        event: &str,
+        cause: String,
+        basis: Option<Basis>,
+        now: Now,
+    ) {
+        let mut decision = self.decision(group, resource, event, cause, now);
+        decision.basis = basis;
+        let key = self.decision_key(&decision);
         let run = self.run(group);
         if run.decisions.len() < UNSAVED_MAX {
-            run.decisions.push(decision);
+            run.decisions.push((key, decision));
         }
     }
 
@@ -52,22 +68,20 @@ impl Engine {
             cause,
             epoch: self.view.owners.get(group).map_or(0, |o| o.epoch),
             episode: run.map(|r| r.episode.clone()).unwrap_or_default(),
+            basis: None,
         }
     }
 
-    /// The write that stores a decision, under a key that sorts by time and is never given twice.
-    pub(super) fn store(&mut self, decision: &Decision) -> Write {
+    /// A key that sorts by time and is never given twice. It is given with the decision, so that one
+    /// whose write was answered by nobody is written again as the same.
+    pub(super) fn decision_key(&mut self, decision: &Decision) -> String {
         self.sequence += 1;
         let life = self.incarnation.as_deref().unwrap_or("-");
         let life = life.get(..8).unwrap_or(life);
-        Write::Put {
-            key: format!(
-                "{DECISION_PREFIX}{:015}-{}-{life}-{:08}",
-                decision.wall_ms, decision.node, self.sequence
-            ),
-            value: encode(decision),
-            lease: None,
-        }
+        format!(
+            "{DECISION_PREFIX}{:015}-{}-{life}-{:08}",
+            decision.wall_ms, decision.node, self.sequence
+        )
     }
 
     /// Publishes what has changed, unless a publication is under way.
@@ -85,8 +99,8 @@ impl Engine {
         }
         let mut writes: Vec<Write> = stamps.iter().map(|(n, s)| self.status(n, s)).collect();
         writes.extend(deletions);
-        for decision in &decisions {
-            writes.push(self.store(decision));
+        for (key, decision) in &decisions {
+            writes.push(store(key, decision));
         }
         let transaction = Transaction {
             guards: vec![self.owner_guard(group)],
@@ -170,6 +184,7 @@ impl Engine {
             && revision > self.view.revision
         {
             self.view.apply(transaction, revision);
+            self.view_changed(now);
         }
         if let Outcome::Failed(why) = outcome {
             self.log("ERR", "DB", format!("{intent:?}: {why}"));
@@ -178,6 +193,7 @@ impl Engine {
         match intent {
             Intent::Publish { group } => self.published(&fold(&group), outcome, now),
             Intent::RecordFailure { resource } => self.failure_counted(&resource, done, now),
+            Intent::Departure { .. } => self.departure_written(done, now),
             Intent::Claim { group } | Intent::Release { group } => {
                 self.owner_changed(&group, outcome, now);
             }
@@ -198,7 +214,15 @@ impl Engine {
         }
         let run = self.run(group);
         run.commit_not_before = now.boot + super::COMMIT_RETRY;
-        let newer = std::mem::replace(&mut run.decisions, publication.decisions);
-        run.decisions.extend(newer);
+        run.unsave(publication.decisions);
+    }
+}
+
+/// The write that stores a decision.
+pub(super) fn store(key: &str, decision: &Decision) -> Write {
+    Write::Put {
+        key: key.to_owned(),
+        value: encode(decision),
+        lease: None,
     }
 }
