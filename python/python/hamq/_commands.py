@@ -90,6 +90,26 @@ class ClusterQuorumInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterPolicyInfo:
+    """What the cluster does with nodes and groups."""
+
+    enforced_anti_affinity: int
+    """1: groups that share an anti-affinity class never share a node; 0: they avoid it."""
+    quarantine_threshold: int
+    """Unexpected departures within an hour that quarantine a node; 0 never does."""
+    quarantine_duration: int
+    """Seconds that a quarantine lasts."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            enforced_anti_affinity=record["EnforcedAntiAffinity"],
+            quarantine_threshold=record["QuarantineThreshold"],
+            quarantine_duration=record["QuarantineDuration"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterNodeInfo:
     """A node of the cluster."""
 
@@ -98,13 +118,15 @@ class ClusterNodeInfo:
     id: int
     """Its number, given when it joined."""
     state: str
-    """`Up`, `Down`, `Paused` or `Joining` (MS-CMRP 3.1.4.2.69)."""
+    """`Up`, `Down`, `Paused` or `Joining` (MS-CMRP 3.1.4.2.69), or `Quarantined`."""
     address: str
     """Where its agent listens."""
     process_id: int | None
     """The process number of its agent, where it runs."""
     features: list[str]
     """Installed subcomponents of Message Queuing."""
+    status_information: str | None
+    """Whether it is paused, drained or quarantined, and why."""
 
     @classmethod
     def _of(cls, record: Mapping[str, Any]) -> Self:
@@ -115,6 +137,7 @@ class ClusterNodeInfo:
             address=record["Address"],
             process_id=record["ProcessId"],
             features=record["Features"],
+            status_information=record["StatusInformation"],
         )
 
 
@@ -142,6 +165,16 @@ class ClusterGroupInfo:
     """Failovers allowed within FailoverPeriod; 4294967295 is one less than the number of nodes."""
     failover_period: int
     """Hours."""
+    failback_window: str
+    """Hours of the local day between which it may fail back: `22-6`; empty is any time."""
+    priority: int
+    """0 (not started by itself after its node was lost), 1000, 2000 or 3000: the order of claims
+    and starts.
+    """
+    anti_affinity_class_names: list[str]
+    """Groups that share one of these keep apart."""
+    default_owner: str | None
+    """The node it was last moved to on purpose; it comes after the preferred owners."""
     status_information: str | None
     """What is in the way, if anything is."""
 
@@ -157,6 +190,10 @@ class ClusterGroupInfo:
             auto_failback_type=record["AutoFailbackType"],
             failover_threshold=record["FailoverThreshold"],
             failover_period=record["FailoverPeriod"],
+            failback_window=record["FailbackWindow"],
+            priority=record["Priority"],
+            anti_affinity_class_names=record["AntiAffinityClassNames"],
+            default_owner=record["DefaultOwner"],
             status_information=record["StatusInformation"],
         )
 
@@ -185,6 +222,20 @@ class ClusterResourceInfo:
     """Milliseconds."""
     restart_count: int
     """Restarts counted within the running period."""
+    restart_action: int
+    """0: stays failed; 1: is restarted, and never fails over; 2: is restarted, then fails over."""
+    restart_delay: int
+    """Milliseconds before a restart."""
+    retry_period_on_failure: int
+    """Milliseconds until a resource that rests is tried again; 4294967295 is never."""
+    pending_timeout: int
+    """Milliseconds between two signs of progress of an online or offline."""
+    deadlock_timeout: int
+    """Milliseconds an entry point may take without an answer."""
+    looks_alive_poll_interval: int
+    """Milliseconds between two cheap checks; 4294967295 is that of the type."""
+    is_alive_poll_interval: int
+    """Milliseconds between two thorough checks; 4294967295 is that of the type."""
     status_information: str | None
     """Why it is in this state."""
     maintenance_mode: int
@@ -203,6 +254,13 @@ class ClusterResourceInfo:
             restart_threshold=record["RestartThreshold"],
             restart_period=record["RestartPeriod"],
             restart_count=record["RestartCount"],
+            restart_action=record["RestartAction"],
+            restart_delay=record["RestartDelay"],
+            retry_period_on_failure=record["RetryPeriodOnFailure"],
+            pending_timeout=record["PendingTimeout"],
+            deadlock_timeout=record["DeadlockTimeout"],
+            looks_alive_poll_interval=record["LooksAlivePollInterval"],
+            is_alive_poll_interval=record["IsAlivePollInterval"],
             status_information=record["StatusInformation"],
             maintenance_mode=record["MaintenanceMode"],
         )
@@ -426,6 +484,8 @@ class ClusterLogInfo:
 
     time: str
     """When, in UTC."""
+    process_id: int | None
+    """The process that wrote it."""
     node: str
     """On which node."""
     level: str
@@ -441,6 +501,7 @@ class ClusterLogInfo:
     def _of(cls, record: Mapping[str, Any]) -> Self:
         return cls(
             time=record["Time"],
+            process_id=record["ProcessId"],
             node=record["Node"],
             level=record["Level"],
             component=record["Component"],
@@ -1733,6 +1794,34 @@ class Commands(QueueCommands):
         )
         return ClusterInfo._of(records[0])
 
+    def set_cluster(
+        self,
+        *,
+        enforced_anti_affinity: int | None = None,
+        quarantine_threshold: int | None = None,
+        quarantine_duration: int | None = None,
+    ) -> ClusterPolicyInfo:
+        """Sets properties of the cluster, and shows them.
+
+        The shell's ``Set-Cluster``.
+
+        Args:
+            enforced_anti_affinity: 1: groups that share an anti-affinity class never share a
+                node (default 0).
+            quarantine_threshold: Unexpected departures within an hour that quarantine a node
+                (default 3; 0 never does).
+            quarantine_duration: Seconds that a quarantine lasts (default 7200).
+        """
+        records = self._call(
+            "Set-Cluster",
+            {
+                "EnforcedAntiAffinity": enforced_anti_affinity,
+                "QuarantineThreshold": quarantine_threshold,
+                "QuarantineDuration": quarantine_duration,
+            },
+        )
+        return ClusterPolicyInfo._of(records[0])
+
     def add_cluster_node(
         self,
         name: str,
@@ -1774,18 +1863,30 @@ class Commands(QueueCommands):
     def start_cluster_node(
         self,
         name: str,
+        *,
+        clear_quarantine: bool = False,
+        force_quorum: bool = False,
     ) -> ClusterNodeInfo:
         """Starts the Cluster service of a node that is down.
+
+        -ForceQuorum is the operator's word that every node that does not answer is dead: their
+        sessions end at once and their groups are claimed without waiting for leases. A node that
+        lives after all ends what it runs when it sees that. It cannot stand in for a cluster
+        database that is gone: with etcd, restore its majority first.
 
         The shell's ``Start-ClusterNode``.
 
         Args:
             name: The node's name.
+            clear_quarantine: End its quarantine.
+            force_quorum: Declare the nodes dead that do not answer.
         """
         records = self._call(
             "Start-ClusterNode",
             {
                 "Name": name,
+                "ClearQuarantine": clear_quarantine,
+                "ForceQuorum": force_quorum,
             },
         )
         return ClusterNodeInfo._of(records[0])
@@ -1805,6 +1906,89 @@ class Commands(QueueCommands):
             "Stop-ClusterNode",
             {
                 "Name": name,
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def suspend_cluster_node(
+        self,
+        name: str,
+        *,
+        drain: bool = False,
+        force_drain: bool = False,
+        target_node: str | None = None,
+        wait: Duration | None = None,
+    ) -> ClusterNodeInfo:
+        """Pauses a node: it takes no group any more. With -Drain its groups move to other nodes.
+
+        A group that no other node may own stays, or is taken offline with -ForceDrain.
+
+        It interrupts service. The shell's ``Suspend-ClusterNode``.
+
+        Args:
+            name: The node's name.
+            drain: Move its groups away.
+            force_drain: Drain, and take offline what cannot move.
+            target_node: Where to; by default each group goes to its best other node.
+            wait: How long to wait for the drain (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Suspend-ClusterNode",
+            {
+                "Name": name,
+                "Drain": drain,
+                "ForceDrain": force_drain,
+                "TargetNode": target_node,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def resume_cluster_node(
+        self,
+        name: str,
+        *,
+        failback: str | None = None,
+    ) -> ClusterNodeInfo:
+        """Resumes a paused node.
+
+        The shell's ``Resume-ClusterNode``.
+
+        Args:
+            name: The node's name.
+            failback: Which of the groups that were drained away come back: none (default), all
+                at once, or those that prefer this node to the one they are on.
+        """
+        records = self._call(
+            "Resume-ClusterNode",
+            {
+                "Name": name,
+                "Failback": failback,
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def remove_cluster_node(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> ClusterNodeInfo:
+        """Evicts a node: it leaves the cluster's configuration and every owner list.
+
+        The node must be down; its data folder stays.
+
+        It destroys configuration or messages. The shell's ``Remove-ClusterNode``.
+
+        Args:
+            name: The node's name.
+            force: Do not ask, and stop the node first if it is up.
+        """
+        records = self._call(
+            "Remove-ClusterNode",
+            {
+                "Name": name,
+                "Force": force,
             },
         )
         return ClusterNodeInfo._of(records[0])
@@ -1957,6 +2141,55 @@ class Commands(QueueCommands):
                 "Name": name,
                 "Node": node,
                 "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def set_cluster_group(
+        self,
+        name: str,
+        *,
+        failover_threshold: int | None = None,
+        failover_period: int | None = None,
+        auto_failback_type: int | None = None,
+        failback_window_start: int | None = None,
+        failback_window_end: int | None = None,
+        priority: int | None = None,
+        anti_affinity_class_names: str | Iterable[str] = (),
+        default_owner: str | None = None,
+    ) -> ClusterGroupInfo:
+        """Sets the failover and failback policy of a group.
+
+        The shell's ``Set-ClusterGroup``.
+
+        Args:
+            name: The group's name.
+            failover_threshold: Failovers allowed within FailoverPeriod; 4294967295 (default) is
+                one less than the number of nodes.
+            failover_period: Hours, 0 to 1193 (default 6).
+            auto_failback_type: 1: goes back to a preferred owner when that returns (default 0).
+            failback_window_start: The first hour of the local day, 0 to 23, in which it may fail
+                back; 4294967295 takes the window away.
+            failback_window_end: The hour at which the window ends.
+            priority: 0 (not started by itself after its node was lost), 1000, 2000 (default) or
+                3000.
+            anti_affinity_class_names: Groups that share one of these keep apart; an empty name
+                clears them.
+            default_owner: The node that comes after the preferred owners; an empty name clears
+                it.
+        """
+        records = self._call(
+            "Set-ClusterGroup",
+            {
+                "Name": name,
+                "FailoverThreshold": failover_threshold,
+                "FailoverPeriod": failover_period,
+                "AutoFailbackType": auto_failback_type,
+                "FailbackWindowStart": failback_window_start,
+                "FailbackWindowEnd": failback_window_end,
+                "Priority": priority,
+                "AntiAffinityClassNames": texts(anti_affinity_class_names),
+                "DefaultOwner": default_owner,
             },
         )
         return ClusterGroupInfo._of(records[0])
@@ -2179,6 +2412,59 @@ class Commands(QueueCommands):
             },
         )
         return [ClusterResourceTypeInfo._of(record) for record in records]
+
+    def set_cluster_resource(
+        self,
+        name: str,
+        *,
+        restart_action: int | None = None,
+        restart_threshold: int | None = None,
+        restart_period: Duration | None = None,
+        restart_delay: Duration | None = None,
+        retry_period_on_failure: Duration | None = None,
+        pending_timeout: Duration | None = None,
+        deadlock_timeout: Duration | None = None,
+        looks_alive_poll_interval: Duration | None = None,
+        is_alive_poll_interval: Duration | None = None,
+    ) -> ClusterResourceInfo:
+        """Sets the restart policy of a resource; it holds from the next failure or start on.
+
+        The shell's ``Set-ClusterResource``.
+
+        Args:
+            name: The resource's name.
+            restart_action: 0: stays failed; 1: is restarted, and never fails over; 2 (default):
+                is restarted, then fails over.
+            restart_threshold: Restarts allowed within RestartPeriod (default 3).
+            restart_period: Default 15m.
+            restart_delay: Before a restart (default 500ms).
+            retry_period_on_failure: How long a resource rests before another try, at least
+                RestartPeriod (default 1h; 4294967295 is never).
+            pending_timeout: Between two signs of progress of an online or offline (default 3m,
+                at least 10ms).
+            deadlock_timeout: An entry point may take so long without an answer (default 5m, at
+                least 1s).
+            looks_alive_poll_interval: Between two cheap checks (4294967295, the default, is that
+                of the type: 5s).
+            is_alive_poll_interval: Between two thorough checks (4294967295, the default, is that
+                of the type: 60s).
+        """
+        records = self._call(
+            "Set-ClusterResource",
+            {
+                "Name": name,
+                "RestartAction": restart_action,
+                "RestartThreshold": restart_threshold,
+                "RestartPeriod": milliseconds(restart_period),
+                "RestartDelay": milliseconds(restart_delay),
+                "RetryPeriodOnFailure": milliseconds(retry_period_on_failure),
+                "PendingTimeout": milliseconds(pending_timeout),
+                "DeadlockTimeout": milliseconds(deadlock_timeout),
+                "LooksAlivePollInterval": milliseconds(looks_alive_poll_interval),
+                "IsAlivePollInterval": milliseconds(is_alive_poll_interval),
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
 
     def add_cluster_resource_dependency(
         self,
@@ -2641,16 +2927,24 @@ class Commands(QueueCommands):
         name: str,
         *,
         last: int | None = None,
+        replay: bool = False,
         if_node_dies: str | None = None,
     ) -> list[ClusterWhyInfo]:
         """Explains a group or resource: why it is here, why it is not started, what happens if a
         node dies now.
+
+        The last decisions come first in time; then where it stands: `is here` or `is nowhere`,
+        `not started` for each resource that is not online, `not chosen` for each node that
+        cannot take it. With -Replay each stored decision is made again on what it was made on:
+        `same plan`, or `OTHER PLAN`, which is a fault of HAMQ or a decision of another version.
 
         The shell's ``Get-ClusterWhy``.
 
         Args:
             name: A group or resource.
             last: How many of the last decisions (default 20).
+            replay: Instead: make the stored decisions again, and say whether they come out the
+                same.
             if_node_dies: Instead: what would happen if this node died now.
         """
         records = self._call(
@@ -2658,6 +2952,7 @@ class Commands(QueueCommands):
             {
                 "Name": name,
                 "Last": last,
+                "Replay": replay,
                 "IfNodeDies": if_node_dies,
             },
         )
@@ -3185,6 +3480,7 @@ __all__ = [
     "ClusterNodeInfo",
     "ClusterOwnerNodeInfo",
     "ClusterParameterInfo",
+    "ClusterPolicyInfo",
     "ClusterQuorumInfo",
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
