@@ -26,6 +26,7 @@ pub mod failover;
 pub mod placement;
 
 pub mod configuration;
+pub mod validation;
 pub mod engine;
 pub mod explain;
 
