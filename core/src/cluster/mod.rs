@@ -26,9 +26,9 @@ pub mod failover;
 pub mod placement;
 
 pub mod configuration;
-pub mod validation;
 pub mod engine;
 pub mod explain;
+pub mod validation;
 
 pub mod agent;
 pub mod cluster_log;

@@ -12,4 +12,5 @@ pub mod local_node;
 pub mod log_file;
 pub mod network;
 pub mod process;
+pub mod survey;
 pub mod trust;

@@ -4,8 +4,8 @@
 //!   run(name, arguments) ─ typed command ─ configuration (pure) ─ guarded transaction ─ wait ─ record
 //! ```
 //!
-//! Four more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
-//! `Stop-Agent` and `Join-Cluster`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+//! Six more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
+//! `Read-ClusterFacts`, `Read-NodeFacts`, `Stop-Agent` and `Join-Cluster`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod group;
 mod internal;
@@ -14,6 +14,7 @@ mod node;
 mod record;
 mod resource;
 mod trust;
+mod validation;
 mod wait;
 mod why;
 
@@ -117,6 +118,8 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
         "resolve-msmqcomputer" => write(&internal::resolve(agent, &read(&arguments)?).await?),
         "read-clusterlog" => write(&internal::read_log(agent, &read(&arguments)?)?),
+        "read-clusterfacts" => write(&validation::cluster(agent).await?),
+        "read-nodefacts" => write(&validation::node(agent).await?),
         "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),

@@ -75,7 +75,10 @@ pub(super) const fn check(
 /// Every check with its category, in the order of a report.
 pub fn checks() -> impl Iterator<Item = (Category, &'static Check)> {
     let tables: [(Category, &[&[Check]]); 5] = [
-        (Category::Configuration, &[configuration::CHECKS, policy::CHECKS]),
+        (
+            Category::Configuration,
+            &[configuration::CHECKS, policy::CHECKS],
+        ),
         (Category::Inventory, &[inventory::CHECKS]),
         (Category::Network, &[network::CHECKS]),
         (Category::Storage, &[storage::CHECKS]),
@@ -109,7 +112,10 @@ impl Selection {
             let text = format!("there is no check and no category {wanted:?}");
             let hint = match nearest(wanted, known.iter().copied()) {
                 Some(near) if !is_pattern(wanted) => format!("did you mean {near:?}?"),
-                _ => format!("the categories are {}", CATEGORIES.map(Category::name).join(", ")),
+                _ => format!(
+                    "the categories are {}",
+                    CATEGORIES.map(Category::name).join(", ")
+                ),
             };
             return Err(Error::new(ErrorKind::InvalidParameter, text).hint(hint));
         }
@@ -139,7 +145,12 @@ pub fn run(facts: &Facts, selection: &Selection) -> Vec<Checked> {
             false => continue,
         };
         let found = match found.is_empty() {
-            true => vec![Finding::of(Outcome::NotApplicable, "", "there is nothing to look at", "")],
+            true => vec![Finding::of(
+                Outcome::NotApplicable,
+                "",
+                "there is nothing to look at",
+                "",
+            )],
             false => found,
         };
         all.extend(found.into_iter().map(|finding| Checked {

@@ -86,8 +86,10 @@ pub struct NodeFacts {
     pub clock_step_ms: u64,
     /// Time the machine slept since it was started.
     pub suspended_ms: u64,
-    /// Its wall clock.
+    /// Its wall clock, when everything had been gathered.
     pub wall_ms: u64,
+    /// How long that took.
+    pub gathering_ms: u64,
     /// The agent's process.
     pub pid: u32,
     /// The user it runs as.

@@ -23,6 +23,8 @@ mod system;
 mod tests;
 
 pub use check::{CATEGORIES, Category, Check, Selection, checks, run};
-pub use facts::{ClusterFacts, DatabaseFacts, Facts, NodeFacts, ProcessFacts, SyncFacts, VolumeFacts, VolumeUse};
+pub use facts::{
+    ClusterFacts, DatabaseFacts, Facts, NodeFacts, ProcessFacts, SyncFacts, VolumeFacts, VolumeUse,
+};
 pub use report::{html, json};
 pub use verdict::{Checked, Finding, Outcome};

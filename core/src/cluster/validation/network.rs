@@ -13,27 +13,110 @@ use crate::cluster::resource::ResourceState;
 const PORTS: [u16; 5] = [1801, 7800, 7801, 7802, 7803];
 
 pub(super) const CHECKS: &[Check] = &[
-    check("Validate Agent Ports", "Each agent holds its own port.", "1.1", ports),
-    check("Validate Unique Node Addresses", "No two nodes listen at the same address.", "1.1", node_addresses),
-    check("Validate Node Addresses", "The address of a node is on one of its interfaces.", "1.1", present),
-    check("Validate Address Forms", "IP Address resources have addresses.", "1.4", forms),
-    check("Validate Unique Addresses", "No two IP Address resources have the same address, and none has a node's.", "1.4", unique),
-    check("Validate Addresses in Use", "No stranger uses the address of a virtual server that is offline.", "1.4", in_use),
-    check("Validate Duplicate Addresses", "No other machine was found to have an address of a node.", "1.4", duplicates),
-    check("Validate Address Subnets", "Each possible owner has an interface in the subnet of each address.", "seed: Managing IP Addresses", subnets),
-    check("Validate Address Rights", "Nodes may put addresses on interfaces.", "seed: Troubleshooting, missing rights", rights),
-    check("Validate Network Roles", "There is a network for clients, and one for the cluster.", "1.1", roles),
-    check("Validate Network Redundancy", "The loss of one network does not part the nodes.", "3.7", redundancy),
-    check("Validate Network Interfaces", "All interfaces of cluster networks are up.", "1.1", interfaces),
-    check("Validate Network Communication", "Each node hears each other.", "3.7", communication),
-    check("Validate Management Trust", "Beyond loopback each node proves who it is.", "1.11", trust),
-    check("Validate Bound Addresses", "The system refuses addresses that no interface has.", "3.4", binds),
-    check("Validate Ephemeral Ports", "The system gives none of the cluster's ports to others.", "1.1", ephemeral),
+    check(
+        "Validate Agent Ports",
+        "Each agent holds its own port.",
+        "1.1",
+        ports,
+    ),
+    check(
+        "Validate Unique Node Addresses",
+        "No two nodes listen at the same address.",
+        "1.1",
+        node_addresses,
+    ),
+    check(
+        "Validate Node Addresses",
+        "The address of a node is on one of its interfaces.",
+        "1.1",
+        present,
+    ),
+    check(
+        "Validate Address Forms",
+        "IP Address resources have addresses.",
+        "1.4",
+        forms,
+    ),
+    check(
+        "Validate Unique Addresses",
+        "No two IP Address resources have the same address, and none has a node's.",
+        "1.4",
+        unique,
+    ),
+    check(
+        "Validate Addresses in Use",
+        "No stranger uses the address of a virtual server that is offline.",
+        "1.4",
+        in_use,
+    ),
+    check(
+        "Validate Duplicate Addresses",
+        "No other machine was found to have an address of a node.",
+        "1.4",
+        duplicates,
+    ),
+    check(
+        "Validate Address Subnets",
+        "Each possible owner has an interface in the subnet of each address.",
+        "seed: Managing IP Addresses",
+        subnets,
+    ),
+    check(
+        "Validate Address Rights",
+        "Nodes may put addresses on interfaces.",
+        "seed: Troubleshooting, missing rights",
+        rights,
+    ),
+    check(
+        "Validate Network Roles",
+        "There is a network for clients, and one for the cluster.",
+        "1.1",
+        roles,
+    ),
+    check(
+        "Validate Network Redundancy",
+        "The loss of one network does not part the nodes.",
+        "3.7",
+        redundancy,
+    ),
+    check(
+        "Validate Network Interfaces",
+        "All interfaces of cluster networks are up.",
+        "1.1",
+        interfaces,
+    ),
+    check(
+        "Validate Network Communication",
+        "Each node hears each other.",
+        "3.7",
+        communication,
+    ),
+    check(
+        "Validate Management Trust",
+        "Beyond loopback each node proves who it is.",
+        "1.11",
+        trust,
+    ),
+    check(
+        "Validate Bound Addresses",
+        "The system refuses addresses that no interface has.",
+        "3.4",
+        binds,
+    ),
+    check(
+        "Validate Ephemeral Ports",
+        "The system gives none of the cluster's ports to others.",
+        "1.1",
+        ephemeral,
+    ),
 ];
 
 fn ip(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    text.parse::<SocketAddr>().map(|a| a.ip()).or_else(|_| text.parse()).ok()
+    text.parse::<SocketAddr>()
+        .map(|a| a.ip())
+        .or_else(|_| text.parse())
+        .ok()
 }
 
 fn address(r: &ResourceConfig) -> Option<IpAddr> {
@@ -48,7 +131,8 @@ fn ports(facts: &Facts) -> Vec<Finding> {
             .iter()
             .map(|(port, holder)| {
                 let detail = format!("port {port} is held by {holder}, not by the agent");
-                Finding::failed(&n.node, detail, advice).unless(holder.starts_with(&mine), format!("port {port} is its own"))
+                Finding::failed(&n.node, detail, advice)
+                    .unless(holder.starts_with(&mine), format!("port {port} is its own"))
             })
             .collect::<Vec<_>>()
     };
@@ -58,9 +142,15 @@ fn ports(facts: &Facts) -> Vec<Finding> {
 fn node_addresses(facts: &Facts) -> Vec<Finding> {
     let nodes: Vec<_> = facts.view.nodes.values().collect();
     let look = |n: &crate::cluster::record::NodeConfig| {
-        let twin = nodes.iter().find(|o| o.id != n.id && ip(&o.address) == ip(&n.address));
+        let twin = nodes
+            .iter()
+            .find(|o| o.id != n.id && ip(&o.address) == ip(&n.address));
         match twin {
-            Some(o) => Finding::failed(&n.name, format!("{} has its address {} too", o.name, n.address), "give each node an address of its own"),
+            Some(o) => Finding::failed(
+                &n.name,
+                format!("{} has its address {} too", o.name, n.address),
+                "give each node an address of its own",
+            ),
             None => Finding::passed(&n.name, &*n.address),
         }
     };
@@ -72,7 +162,14 @@ fn present(facts: &Facts) -> Vec<Finding> {
         let own = ip(&n.address)?;
         let there = own.is_loopback() || n.addresses.iter().any(|a| ip(a) == Some(own));
         let detail = format!("no interface has its address {own}");
-        Some(Finding::failed(&n.node, detail, "put the address on an interface for good, or let the node join under another").unless(there, own.to_string()))
+        Some(
+            Finding::failed(
+                &n.node,
+                detail,
+                "put the address on an interface for good, or let the node join under another",
+            )
+            .unless(there, own.to_string()),
+        )
     };
     facts.nodes.values().filter_map(look).collect()
 }
@@ -81,7 +178,12 @@ fn forms(facts: &Facts) -> Vec<Finding> {
     let look = |r: &ResourceConfig| {
         let given = r.parameters.get("Address").cloned().unwrap_or_default();
         let fits = address(r).is_some_and(|a| !a.is_unspecified() && !a.is_multicast());
-        Finding::failed(&r.name, format!("{given:?} is no address for a virtual server"), format!("Set-ClusterParameter {} Address ADDRESS", r.name)).unless(fits, &*given)
+        Finding::failed(
+            &r.name,
+            format!("{given:?} is no address for a virtual server"),
+            format!("Set-ClusterParameter {} Address ADDRESS", r.name),
+        )
+        .unless(fits, &*given)
     };
     facts.of_type("IP Address").map(look).collect()
 }
@@ -89,14 +191,31 @@ fn forms(facts: &Facts) -> Vec<Finding> {
 fn unique(facts: &Facts) -> Vec<Finding> {
     let look = |r: &ResourceConfig| {
         let own = address(r)?;
-        let advice = format!("Set-ClusterParameter {} Address ADDRESS, with a free one", r.name);
-        let node = facts.view.nodes.values().find(|n| ip(&n.address) == Some(own));
+        let advice = format!(
+            "Set-ClusterParameter {} Address ADDRESS, with a free one",
+            r.name
+        );
+        let node = facts
+            .view
+            .nodes
+            .values()
+            .find(|n| ip(&n.address) == Some(own));
         if let Some(node) = node {
-            return Some(Finding::failed(&r.name, format!("{own} is the address of node {}", node.name), advice));
+            return Some(Finding::failed(
+                &r.name,
+                format!("{own} is the address of node {}", node.name),
+                advice,
+            ));
         }
-        let twin = facts.of_type("IP Address").find(|o| fold(&o.name) != fold(&r.name) && address(o) == Some(own));
+        let twin = facts
+            .of_type("IP Address")
+            .find(|o| fold(&o.name) != fold(&r.name) && address(o) == Some(own));
         Some(match twin {
-            Some(o) => Finding::failed(&r.name, format!("{own} is the address of {} as well", o.name), advice),
+            Some(o) => Finding::failed(
+                &r.name,
+                format!("{own} is the address of {} as well", o.name),
+                advice,
+            ),
             None => Finding::passed(&r.name, own.to_string()),
         })
     };
@@ -104,30 +223,58 @@ fn unique(facts: &Facts) -> Vec<Finding> {
 }
 
 fn in_use(facts: &Facts) -> Vec<Finding> {
-    let offline = |r: &&ResourceConfig| ResourceState::published(&facts.view, &r.name) == ResourceState::Offline;
+    let offline = |r: &&ResourceConfig| {
+        ResourceState::published(&facts.view, &r.name) == ResourceState::Offline
+    };
     let look = |r: &ResourceConfig| {
         let own = address(r)?;
         let advice = "end what uses it, or choose another address";
         let stranger = facts.nodes.values().find_map(|n| {
             let at = |place: &String| ip(place) == Some(own);
-            n.address_listeners.iter().find(|(place, _)| at(place)).map(|(place, who)| (n, place, who))
+            n.address_listeners
+                .iter()
+                .find(|(place, _)| at(place))
+                .map(|(place, who)| (n, place, who))
         });
         if let Some((node, place, who)) = stranger {
-            return Some(Finding::failed(&r.name, format!("it is offline, and {who} listens at {place} on {}", node.node), advice));
+            return Some(Finding::failed(
+                &r.name,
+                format!(
+                    "it is offline, and {who} listens at {place} on {}",
+                    node.node
+                ),
+                advice,
+            ));
         }
-        let holder = facts.nodes.values().find(|n| n.addresses.iter().any(|a| ip(a) == Some(own)));
+        let holder = facts
+            .nodes
+            .values()
+            .find(|n| n.addresses.iter().any(|a| ip(a) == Some(own)));
         Some(match holder {
-            Some(n) => Finding::failed(&r.name, format!("it is offline, and an interface of {} has {own}", n.node), advice),
+            Some(n) => Finding::failed(
+                &r.name,
+                format!("it is offline, and an interface of {} has {own}", n.node),
+                advice,
+            ),
             None => Finding::passed(&r.name, format!("nobody uses {own}")),
         })
     };
-    facts.of_type("IP Address").filter(offline).filter_map(look).collect()
+    facts
+        .of_type("IP Address")
+        .filter(offline)
+        .filter_map(look)
+        .collect()
 }
 
 fn duplicates(facts: &Facts) -> Vec<Finding> {
     let look = |n: &NodeFacts| {
         let detail = format!("another machine has {} too", n.duplicates.join(", "));
-        Finding::failed(&n.node, detail, "find the other machine by its hardware address, and take the address from it").unless(n.duplicates.is_empty(), "its addresses are its alone")
+        Finding::failed(
+            &n.node,
+            detail,
+            "find the other machine by its hardware address, and take the address from it",
+        )
+        .unless(n.duplicates.is_empty(), "its addresses are its alone")
     };
     facts.nodes.values().map(look).collect()
 }
@@ -143,9 +290,15 @@ fn subnets(facts: &Facts) -> Vec<Finding> {
                 continue;
             };
             let reached = row.interfaces.iter().any(|i| holds(&i.subnet, own));
-            let detail = format!("{node} has no interface in the subnet of {own}: it cannot come online there");
-            let advice = "give the node an address in that subnet, or take it off the possible owners";
-            findings.push(Finding::failed(&r.name, detail, advice).unless(reached, format!("{node} reaches it")));
+            let detail = format!(
+                "{node} has no interface in the subnet of {own}: it cannot come online there"
+            );
+            let advice =
+                "give the node an address in that subnet, or take it off the possible owners";
+            findings.push(
+                Finding::failed(&r.name, detail, advice)
+                    .unless(reached, format!("{node} reaches it")),
+            );
         }
     }
     findings
@@ -165,7 +318,10 @@ fn holds(subnet: &str, address: IpAddr) -> bool {
             u64::from(n.to_bits()) >> gone == u64::from(a.to_bits()) >> gone
         }
         (IpAddr::V6(n), IpAddr::V6(a)) => {
-            let kept = |bits: u128| bits.checked_shr(128_u32.saturating_sub(prefix)).unwrap_or(0);
+            let kept = |bits: u128| {
+                bits.checked_shr(128_u32.saturating_sub(prefix))
+                    .unwrap_or(0)
+            };
             kept(n.to_bits()) == kept(a.to_bits())
         }
         _ => false,
@@ -173,13 +329,21 @@ fn holds(subnet: &str, address: IpAddr) -> bool {
 }
 
 fn rights(facts: &Facts) -> Vec<Finding> {
-    let real: Vec<_> = facts.of_type("IP Address").filter(|r| address(r).is_some_and(|a| !a.is_loopback())).collect();
+    let real: Vec<_> = facts
+        .of_type("IP Address")
+        .filter(|r| address(r).is_some_and(|a| !a.is_loopback()))
+        .collect();
     if real.is_empty() {
         return Vec::new();
     }
     let look = |n: &NodeFacts| {
         let detail = "the agent may not put addresses on interfaces: no IP Address resource comes online here";
-        Finding::failed(&n.node, detail, "run the agent with CAP_NET_ADMIN, as the unit of hamq node install does").unless(n.may_set_addresses, "it may set addresses")
+        Finding::failed(
+            &n.node,
+            detail,
+            "run the agent with CAP_NET_ADMIN, as the unit of hamq node install does",
+        )
+        .unless(n.may_set_addresses, "it may set addresses")
     };
     facts.nodes.values().map(look).collect()
 }
@@ -190,10 +354,18 @@ fn roles(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let advice = "Set-ClusterNetwork NAME -Role 3 gives a network to the cluster and clients";
-    let detail = match (networks.iter().any(|n| n.role == 3), networks.iter().any(|n| n.role & 1 == 1)) {
+    let detail = match (
+        networks.iter().any(|n| n.role == 3),
+        networks.iter().any(|n| n.role & 1 == 1),
+    ) {
         (_, false) => "no network carries the cluster's own traffic",
         (false, true) => "no network is for clients: virtual servers have nowhere to be",
-        (true, true) => return vec![Finding::passed("cluster", format!("{} network(s)", networks.len()))],
+        (true, true) => {
+            return vec![Finding::passed(
+                "cluster",
+                format!("{} network(s)", networks.len()),
+            )];
+        }
     };
     vec![Finding::failed("cluster", detail, advice)]
 }
@@ -202,10 +374,19 @@ fn redundancy(facts: &Facts) -> Vec<Finding> {
     if facts.is_loopback() {
         return Vec::new();
     }
-    let paths = facts.view.networks.values().filter(|n| n.role & 1 == 1).count();
+    let paths = facts
+        .view
+        .networks
+        .values()
+        .filter(|n| n.role & 1 == 1)
+        .count();
     vec![
-        Finding::warning("cluster", format!("{paths} network carries heartbeats: a single point of failure"), "give each node an interface in a second network")
-            .unless(paths >= 2, format!("{paths} networks carry heartbeats")),
+        Finding::warning(
+            "cluster",
+            format!("{paths} network carries heartbeats: a single point of failure"),
+            "give each node an interface in a second network",
+        )
+        .unless(paths >= 2, format!("{paths} networks carry heartbeats")),
     ]
 }
 
@@ -219,7 +400,14 @@ fn interfaces(facts: &Facts) -> Vec<Finding> {
             let state = interface_state(&facts.view, node, i);
             let name = format!("{} {}", facts.view.node_name(node), i.name);
             let fine = i.up && state == InterfaceState::Up;
-            findings.push(Finding::warning(name, format!("{} is {}", i.address, state.name()), "look at the link and its switch").unless(fine, &*i.address));
+            findings.push(
+                Finding::warning(
+                    name,
+                    format!("{} is {}", i.address, state.name()),
+                    "look at the link and its switch",
+                )
+                .unless(fine, &*i.address),
+            );
         }
     }
     findings
@@ -237,25 +425,41 @@ fn communication(facts: &Facts) -> Vec<Finding> {
             let name = facts.view.node_name(node);
             let peer = facts.view.node_name(other);
             let advice = format!("let UDP and TCP 7800-7803 pass from {peer} to {name}");
-            findings.push(Finding::failed(&name, format!("it hears {peer} over no network"), advice).unless(heard, format!("it hears {peer}")));
+            findings.push(
+                Finding::failed(&name, format!("it hears {peer} over no network"), advice)
+                    .unless(heard, format!("it hears {peer}")),
+            );
         }
     }
     findings
 }
 
 fn trust(facts: &Facts) -> Vec<Finding> {
-    let open = facts.nodes.values().filter(|n| ip(&n.address).is_some_and(|a| !a.is_loopback()));
+    let open = facts
+        .nodes
+        .values()
+        .filter(|n| ip(&n.address).is_some_and(|a| !a.is_loopback()));
     open.map(|n| {
-        Finding::failed(&n.node, "it has no certificate of the cluster", "let it join again: New-ClusterJoinToken, then hamq node join")
-            .unless(n.has_certificate, "it has a certificate of the cluster")
+        Finding::failed(
+            &n.node,
+            "it has no certificate of the cluster",
+            "let it join again: New-ClusterJoinToken, then hamq node join",
+        )
+        .unless(n.has_certificate, "it has a certificate of the cluster")
     })
     .collect()
 }
 
 fn binds(facts: &Facts) -> Vec<Finding> {
     let look = |n: &NodeFacts| {
-        let detail = "net.ipv4.ip_nonlocal_bind is on: a program can listen at an address that is elsewhere";
-        Finding::warning(&n.node, detail, "sysctl net.ipv4.ip_nonlocal_bind=0, unless something else needs it").unless(!n.binds_anything, "only its own addresses can be bound")
+        let detail =
+            "net.ipv4.ip_nonlocal_bind is on: a program can listen at an address that is elsewhere";
+        Finding::warning(
+            &n.node,
+            detail,
+            "sysctl net.ipv4.ip_nonlocal_bind=0, unless something else needs it",
+        )
+        .unless(!n.binds_anything, "only its own addresses can be bound")
     };
     facts.nodes.values().map(look).collect()
 }
@@ -265,7 +469,11 @@ fn ephemeral(facts: &Facts) -> Vec<Finding> {
         let (low, high) = n.ephemeral_ports?;
         let taken = PORTS.iter().find(|p| (low..=high).contains(*p));
         Some(match taken {
-            Some(port) => Finding::warning(&n.node, format!("outgoing connections may take port {port} ({low}-{high})"), "sysctl net.ipv4.ip_local_reserved_ports=1801,7800-7803"),
+            Some(port) => Finding::warning(
+                &n.node,
+                format!("outgoing connections may take port {port} ({low}-{high})"),
+                "sysctl net.ipv4.ip_local_reserved_ports=1801,7800-7803",
+            ),
             None => Finding::passed(&n.node, format!("{low}-{high}")),
         })
     };

@@ -36,7 +36,10 @@ fn counts(all: &[Checked]) -> Vec<(Outcome, usize)> {
 #[must_use]
 pub fn html(cluster: &str, time: &str, all: &[Checked]) -> String {
     let title = format!("Validation of the cluster {}", escape(cluster));
-    let sums: Vec<_> = counts(all).iter().map(|(o, n)| format!("<span class={0}>{n} {0}</span>", o.name())).collect();
+    let sums: Vec<_> = counts(all)
+        .iter()
+        .map(|(o, n)| format!("<span class={0}>{n} {0}</span>", o.name()))
+        .collect();
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
          <title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{}</p><p>{}</p>",
@@ -46,7 +49,8 @@ pub fn html(cluster: &str, time: &str, all: &[Checked]) -> String {
     for category in CATEGORIES {
         let mut part: Vec<_> = all.iter().filter(|c| c.category == category).collect();
         part.sort_by_key(|c| std::cmp::Reverse(c.finding.outcome));
-        let heading = "<table><thead><tr><th>Result<th>Check<th>Object<th>Found<th>What to do</thead>";
+        let heading =
+            "<table><thead><tr><th>Result<th>Check<th>Object<th>Found<th>What to do</thead>";
         let _ = write!(page, "<h2>{}</h2>{heading}", category.name());
         for c in part {
             page.push_str(&line(c));
@@ -104,8 +108,10 @@ pub fn json(cluster: &str, time: &str, all: &[Checked]) -> String {
             })
         })
         .collect();
-    let sums: serde_json::Map<String, Value> =
-        counts(all).into_iter().map(|(o, n)| (o.name().to_owned(), n.into())).collect();
+    let sums: serde_json::Map<String, Value> = counts(all)
+        .into_iter()
+        .map(|(o, n)| (o.name().to_owned(), n.into()))
+        .collect();
     let whole = object!({"Cluster": cluster, "Time": time, "Summary": sums, "Findings": findings});
     let mut text = format!("{whole:#}");
     text.push('\n');
