@@ -1,6 +1,11 @@
 //! Replays what the fuzz targets start from and what they have found, without a fuzzer.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    reason = "a test fails where it stands"
+)]
 #![allow(unreachable_pub, reason = "modules of one test")]
 
 #[path = "../fuzz/checks/mod.rs"]

@@ -3,8 +3,7 @@
 //! Needs a server: `scripts/install-etcd`. Tests that use it are called `on_etcd_...` and are ignored by
 //! default; `tests/run etcd` runs them.
 
-#![expect(
-    clippy::panic,
+#![allow(
     clippy::expect_used,
     reason = "only tests use it, and a member that does not start is a failed test"
 )]

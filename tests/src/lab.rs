@@ -122,7 +122,7 @@ impl Lab {
         let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         self.client.run(AddClusterResource {
             name: name.into(),
-            group: group.into(),
+            group: Some(group.into()),
             resource_type: resource_type.into(),
             parameters: texts(parameters),
             depends_on: texts(depends_on),

@@ -138,14 +138,14 @@ fn on_etcd_a_cluster_is_removed_with_its_keys_and_none_is_made_without_etcd() {
     lab.client.run(RemoveCluster { name, force: true }).unwrap();
     // The same place again: nothing of the former one is in the way.
     let again = Lab::with(PROGRAM, |command| {
-        command.quorum = vec![info.quorum.clone()]
+        command.quorum = vec![info.quorum.clone()];
     })
     .unwrap();
     drop(again);
 
     members.kill(0);
     let refused = Lab::with(PROGRAM, |command| {
-        command.quorum = vec![members.location("p")]
+        command.quorum = vec![members.location("p")];
     });
     let error = refused.err().unwrap();
     assert!(error.message.contains("no etcd member"), "{error}");

@@ -220,7 +220,7 @@ fn add_group(host: &Host, client: &Client, address: &str) {
     give(host, client, group).unwrap();
     let resource = AddClusterResource {
         name: "G-IP".into(),
-        group: "G".into(),
+        group: Some("G".into()),
         resource_type: "IP Address".into(),
         parameters: vec![format!("Address={address}")],
         depends_on: Vec::new(),

@@ -337,7 +337,8 @@ fn counters_are_had_at_the_port_that_the_resource_names(lab: &Lab) {
         lab.client.run(SetClusterParameter {
             resource: "VS1-MSMQ".into(),
             name: "MetricsPort".into(),
-            value: value.into(),
+            value: Some(value.into()),
+            delete: false,
         })
     };
     let error = set(70_000).unwrap_err();

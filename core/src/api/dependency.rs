@@ -25,6 +25,37 @@ command! {
 }
 
 command! {
+    /// Ends a dependency of a resource; where it was one of alternatives the others stay.
+    RemoveClusterResourceDependency = "Remove-ClusterResourceDependency" => DependencyInfo, at Agent, risk Medium, aliases [],
+    {
+        /// The resource that needed the other.
+        resource "Resource": String, position 0, pipeline value, completes Resource, alias ["Name"];
+        /// The resource it needed.
+        provider "Provider": String, position 1, completes Resource;
+    }
+    examples { "Remove-ClusterResourceDependency VS1-App VS1-Disk" => "The application no longer needs the disk." }
+}
+
+command! {
+    /// Sets all that a resource depends on, as an expression of and, or and parentheses.
+    ///
+    /// Of alternatives (or) one is enough: the resource comes online with the first that is there, stays
+    /// online as long as one is, and is restarted on another when what it was given goes (an address, a
+    /// disk, a name). and beside or needs parentheses. An empty expression ends all dependencies.
+    SetClusterResourceDependency = "Set-ClusterResourceDependency" => DependencyInfo, at Agent, risk Medium, aliases [],
+    {
+        /// The resource.
+        resource "Resource": String, position 0, pipeline value, completes Resource, alias ["Name"];
+        /// For example `([IP 1] or [IP 2]) and [Disk]`; empty ends all.
+        dependency "Dependency": String, position 1;
+    }
+    examples {
+        "Set-ClusterResourceDependency VS1-Name '[VS1-IP1] or [VS1-IP2]'" => "One of two addresses is enough.",
+        "Set-ClusterResourceDependency VS1-App '([VS1-Disk] and [VS1-Name]) or [VS1-MSMQ]'" => "Parentheses nest.",
+    }
+}
+
+command! {
     /// Shows what a resource depends on.
     GetClusterResourceDependency = "Get-ClusterResourceDependency" => Vec<DependencyInfo>, at Agent, risk None, aliases [],
     {

@@ -7,11 +7,48 @@ record! {
     FeatureInfo as "MsmqFeature", columns ["Node", "Feature", "InstallState"], {
         /// The node.
         node "Node": String,
-        /// `MSMQ-Server`, `MSMQ-Triggers`, `MSMQ-HTTP-Support`, `MSMQ-Routing`.
+        /// `MSMQ-Server`, `MSMQ-Triggers`, `MSMQ-HTTP-Support`, `MSMQ-Routing`, `MSMQ-ADIntegration`.
         feature "Feature": String,
         /// `Installed` or `Available`.
         install_state "InstallState": String,
     }
+}
+
+record! {
+    /// A node's pool of message memory.
+    MemoryPoolInfo as "MsmqMemoryPool", columns ["Node", "Megabytes", "Instances"], {
+        /// The node.
+        node "Node": String,
+        /// Its size.
+        megabytes "Megabytes": u64,
+        /// Queue managers that fit in at once; each takes 4 MB.
+        instances "Instances": u64,
+    }
+}
+
+command! {
+    /// Shows the pool of message memory of nodes: how many queue managers may work there at once.
+    GetMsmqMemoryPool = "Get-MsmqMemoryPool" => Vec<MemoryPoolInfo>, at Agent, risk None, aliases [],
+    {
+        /// A node; by default all.
+        node "Node": Option<String>, position 0, pipeline value, completes Node, alias ["Name"];
+    }
+    examples { "Get-MsmqMemoryPool" => "Of every node." }
+}
+
+command! {
+    /// Sets the pool of message memory of a node: 4 MB for each queue manager that may work there.
+    ///
+    /// By default 12 MB, for three. A virtual server that comes to a node whose pool is full is refused
+    /// there, and goes to the next node. Enlarge it on each node for the virtual servers that may meet.
+    SetMsmqMemoryPool = "Set-MsmqMemoryPool" => MemoryPoolInfo, at Agent, risk Low, aliases [],
+    {
+        /// The node.
+        node "Node": String, position 0, pipeline value, completes Node, alias ["Name"];
+        /// The size, from 4 MB on.
+        megabytes "Megabytes": u64, position 1;
+    }
+    examples { "Set-MsmqMemoryPool n1 32" => "Eight queue managers may work on n1." }
 }
 
 command! {
@@ -24,7 +61,7 @@ command! {
         /// The nodes; by default all.
         nodes "Node": Vec<String>, position 0, pipeline value, completes Node, alias ["Name"];
         /// The subcomponents (default MSMQ-Server).
-        features "Feature": Vec<String>, completes Choice(&["MSMQ-Server", "MSMQ-Triggers", "MSMQ-HTTP-Support", "MSMQ-Routing"]);
+        features "Feature": Vec<String>, completes Choice(&["MSMQ-Server", "MSMQ-Triggers", "MSMQ-HTTP-Support", "MSMQ-Routing", "MSMQ-ADIntegration"]);
     }
     examples { "Install-MsmqFeature -Node n1,n2,n3" => "Message Queuing on three nodes." }
 }

@@ -94,6 +94,8 @@ record! {
         move_count "MoveCount": u64,
         /// When it was moved last; nothing: never.
         last_move "LastMoveTime": Option<Time>,
+        /// When it can be received; nothing: at once.
+        due "DueTime": Option<Time>,
         /// The transaction that sent it; nothing: none.
         transaction "TransactionId": Option<u64>,
         /// Whether it is the first of its transaction.
@@ -170,35 +172,36 @@ record! {
 command! {
     /// Sends a message; it is on disk when the command returns, unless -Express is given.
     ///
-    /// To a transactional queue it is sent as a transaction of its own.
+    /// To a transactional queue it is sent as a transaction of its own. From the pipeline it takes a content, or a message: then
+    /// its label, priority and what else it says to its receiver as well.
     SendMsmqQueue = "Send-MsmqQueue" => SentInfo, at QueueManager, risk Low, aliases ["send"],
     {
         /// The queue's path name or direct format name.
         name "Name": String, position 0, completes Queue;
-        /// The content.
+        /// The content, up to 1 GiB.
         body "Body": Option<Body>, position 1, pipeline value;
         /// A file with the content, up to 1 GiB.
         body_file "BodyFile": Option<String>, completes File;
         /// A free text, up to 249 characters.
-        label "Label": Option<String>;
+        label "Label": Option<String>, pipeline property;
         /// 0 to 7 (default 3).
-        priority "Priority": Option<u64>;
+        priority "Priority": Option<u64>, pipeline property;
         /// Keep it in memory only: it is lost at a restart or failover.
         express "Express": bool;
         /// Keep it on disk: the default.
         recoverable "Recoverable": bool;
         /// The id of the message this one answers.
-        correlation_id "CorrelationId": Option<String>;
+        correlation_id "CorrelationId": Option<String>, pipeline property;
         /// A number for the application.
-        app_specific "AppSpecific": Option<u64>;
+        app_specific "AppSpecific": Option<u64>, pipeline property;
         /// The VARTYPE of the content: 8 for text in UTF-16, 8209 for bytes.
-        body_type "BodyType": Option<u64>;
+        body_type "BodyType": Option<u64>, pipeline property;
         /// Which acknowledgements -AdminQueuePath gets.
         acknowledge_type "AcknowledgeType": Option<String>, completes Choice(&ACKNOWLEDGE_WORDS);
         /// The queue for acknowledgements; it must not be transactional.
         admin_queue "AdminQueuePath": Option<String>, completes Queue;
         /// The queue for answers.
-        response_queue "ResponseQueuePath": Option<String>, completes Queue;
+        response_queue "ResponseQueuePath": Option<String>, pipeline property, completes Queue;
         /// The sender's own queue for what cannot be delivered (default: the system's dead-letter queue).
         dead_letter_queue "DeadLetterQueue": Option<String>, completes Queue;
         /// Keep a copy in the journal of the sender's computer.
@@ -214,15 +217,15 @@ command! {
         /// A second message with the same key in the queue's window is the same message.
         idempotency_key "IdempotencyKey": Option<Body>;
         /// More bytes of the application.
-        extension "Extension": Option<Body>;
+        extension "Extension": Option<Body>, pipeline property;
         /// Send reports on its route.
         trace "Trace": bool;
         /// Send it as a transaction of its own. A transactional queue needs no such word; another one refuses it.
         transactional "Transactional": bool;
         /// More of the SOAP header.
-        soap_header "SoapHeader": Option<String>;
+        soap_header "SoapHeader": Option<String>, pipeline property;
         /// More of the SOAP body.
-        soap_body "SoapBody": Option<String>;
+        soap_body "SoapBody": Option<String>, pipeline property;
         /// Sign it. No queue manager can do that without a directory yet, so it is refused.
         authenticated "Authenticated": bool;
         /// The GUID of a connector: an application that says with it that it has itself protected the message.
@@ -252,6 +255,7 @@ command! {
         "Send-MsmqQueue VS1/private$/orders 'order 7' -Label new" => "Sends a text.",
         "Send-MsmqQueue VS1/private$/orders -BodyFile big.bin -TimeToBeReceived 5min" => "Sends a file that is worthless in five minutes.",
         "Send-MsmqQueue VS1/private$/jobs 'again' -Delay 30s -IdempotencyKey job7" => "Once, and not before 30 seconds have passed.",
+        "Get-MsmqMessage VS1/Deadletter$ | Send-MsmqQueue VS1/private$/jobs" => "Sends dead letters again.",
         "Send-MsmqQueue VS1/private$/jobs 'x' -AcknowledgeType FullReceive -AdminQueuePath VS1/private$/acks" => "Tells acks what became of it.",
     }
 }
@@ -313,8 +317,13 @@ command! {
         count "Count": Option<u64>;
         /// Only those behind this place.
         after "After": Option<u64>;
+        /// Those that are not due yet, instead of those that can be received.
+        delayed "Delayed": bool;
     }
-    examples { "Get-MsmqMessage VS1/private$/orders | Select-Object Label,Priority" => "What is waiting." }
+    examples {
+        "Get-MsmqMessage VS1/private$/orders | Select-Object Label,Priority" => "What is waiting.",
+        "Get-MsmqMessage VS1/private$/jobs -Delayed | Select-Object Label,DueTime,LookupId" => "What will come, and when.",
+    }
 }
 
 command! {
@@ -439,6 +448,7 @@ impl MessageInfo {
             abort_count: u64::from(received.abort_count),
             move_count: u64::from(received.move_count),
             last_move: (received.last_move_ms > 0).then_some(Time(received.last_move_ms)),
+            due: None,
             transaction: in_transaction.map(|sent| sent.transaction),
             first_in_transaction: in_transaction.is_some_and(|sent| sent.first),
             last_in_transaction: in_transaction.is_some_and(|sent| sent.last),

@@ -47,7 +47,9 @@ command! {
         /// The property.
         name "Name": String, position 1, completes PropertyName;
         /// Its new value.
-        value "Value": ciborium::Value, position 2;
+        value "Value": Option<ciborium::Value>, position 2;
+        /// Take it back to its default.
+        delete "Delete": bool;
     }
     examples { "Set-ClusterParameter VS1-IP Address 127.0.9.1" => "The virtual server's address." }
 }

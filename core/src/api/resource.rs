@@ -28,23 +28,45 @@ record! {
         restart_count "RestartCount": u64,
         /// Why it is in this state.
         status "StatusInformation": Option<String>,
+        /// Whether it is in maintenance: 1 or 0.
+        maintenance_mode "MaintenanceMode": u64,
+    }
+}
+
+record! {
+    /// A type of resources.
+    ResourceTypeInfo as "ClusterResourceType", columns ["Name", "DisplayName"], {
+        /// Its name.
+        name "Name": String,
+        /// What it is.
+        display_name "DisplayName": String,
+        /// `Storage`, `Network` or `Other`.
+        class "Class": String,
+        /// What its resources must depend on.
+        required_dependencies "RequiredDependencies": Vec<String>,
+        /// What must be installed on the node.
+        feature "Feature": Option<String>,
+        /// Its private properties, each as `Name (Type): what it is`.
+        properties "Properties": Vec<String>,
     }
 }
 
 command! {
     /// Adds a resource to a group; it starts offline.
     ///
-    /// Types: Physical Disk, IP Address, Network Name, MSMQ, Generic Application. Private properties
-    /// can be given at once with -Parameters as Name=Value, or later with Set-ClusterParameter.
+    /// Get-ClusterResourceType lists the types with their properties; any OCF agent that is installed on
+    /// the nodes is a type too: ocf:heartbeat:Filesystem. Private properties can be given at once with
+    /// -Parameters as Name=Value, or later with Set-ClusterParameter. A Distributed Transaction
+    /// Coordinator goes into the first group that has an address, a name and a disk, if none is named.
     AddClusterResource = "Add-ClusterResource" => ResourceInfo, at Agent, risk Low, aliases [],
     {
         /// The resource's name.
         name "Name": String, position 0;
         /// The group.
-        group "Group": String, position 1, pipeline property, completes Group;
+        group "Group": Option<String>, position 1, pipeline property, completes Group;
         /// The type.
         resource_type "ResourceType": String, position 2,
-            completes Choice(&["Physical Disk", "IP Address", "Network Name", "MSMQ", "Generic Application"]), alias ["Type"];
+            completes Choice(&["Physical Disk", "IP Address", "Network Name", "MSMQ", "MSMQTriggers", "Distributed Transaction Coordinator", "Generic Application", "Generic Service", "Generic Script"]), alias ["Type"];
         /// Private properties: Name=Value.
         parameters "Parameters": Vec<String>;
         /// Resources it depends on.
@@ -118,6 +140,42 @@ command! {
         name "Name": String, position 0, pipeline value, completes Resource;
     }
     examples { "Test-ClusterResourceFailure VS1-MSMQ" => "Restarts it, or moves the group past the threshold." }
+}
+
+command! {
+    /// Puts a disk into maintenance: its health is not checked, and it stays online.
+    ///
+    /// What happens to it meanwhile is no failure; its dependents go on. Maintenance lasts until
+    /// Resume-ClusterResource, also over a move.
+    SuspendClusterResource = "Suspend-ClusterResource" => ResourceInfo, at Agent, risk Medium, aliases [],
+    {
+        /// The disk.
+        name "Name": String, position 0, pipeline value, completes Resource;
+    }
+    examples { "Suspend-ClusterResource VS1-Disk" => "The disk can be worked on." }
+}
+
+command! {
+    /// Ends the maintenance of a disk: its health is checked again, at once.
+    ResumeClusterResource = "Resume-ClusterResource" => ResourceInfo, at Agent, risk Low, aliases [],
+    {
+        /// The disk.
+        name "Name": String, position 0, pipeline value, completes Resource;
+    }
+    examples { "Resume-ClusterResource VS1-Disk" => "Back to normal." }
+}
+
+command! {
+    /// Shows the types of resources with their properties.
+    GetClusterResourceType = "Get-ClusterResourceType" => Vec<ResourceTypeInfo>, at Agent, risk None, aliases [],
+    {
+        /// A name, a pattern with * and ?, or an OCF agent, whose own description is then shown.
+        name "Name": Option<String>, position 0, pipeline value;
+    }
+    examples {
+        "Get-ClusterResourceType" => "All that are built in.",
+        "Get-ClusterResourceType 'Generic*'" => "Those for programs of your own.",
+    }
 }
 
 #[cfg(test)]

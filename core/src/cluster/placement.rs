@@ -135,12 +135,18 @@ pub fn storage_fenced(view: &View, group: &str) -> bool {
     })
 }
 
-/// Whether a resource's file system is coherent between machines (the default).
+/// Whether a resource's file system is coherent between machines (the default). A file system on a
+/// block device is not, unless a reservation keeps the former owner from writing.
 #[must_use]
 pub fn coherent(parameters: &std::collections::BTreeMap<String, String>) -> bool {
-    !parameters
-        .iter()
-        .any(|(name, value)| name.eq_ignore_ascii_case("Coherent") && value.trim() == "0")
+    let value = |wanted: &str| {
+        let found = parameters
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.trim())
+    };
+    let shared_blocks = value("Device").is_some() && value("PersistentReservation") != Some("1");
+    value("Coherent") != Some("0") && !shared_blocks
 }
 
 #[cfg(test)]

@@ -135,6 +135,13 @@ pub struct Session {
     pub since_ms: u64,
 }
 
+/// A node's pool of message memory, where it is not the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryPool {
+    /// Each queue manager takes 4 of them.
+    pub megabytes: u32,
+}
+
 /// An interface of a node with one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
@@ -235,13 +242,16 @@ pub struct ResourceConfig {
     /// Private properties.
     pub parameters: BTreeMap<String, String>,
     /// The resources it needs.
-    pub depends_on: Vec<String>,
+    pub depends_on: super::dependency::Expression,
     /// The only nodes that may own it; empty means all.
     pub possible_owners: Vec<String>,
     /// What happens when it fails.
     pub policy: RestartPolicy,
     /// Whether it is meant to be online (persistent state 1).
     pub persistent_online: bool,
+    /// In maintenance: its health is not checked, and what happens to it is no failure.
+    #[serde(default)]
+    pub maintenance: bool,
 }
 
 /// Who may act on a group. Only a guarded transaction changes it, and each change raises the epoch.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::record::{
-    CLUSTER_KEY, ClusterConfig, FailRequest, Failures, GroupConfig, JoinToken, MoveRequest,
-    NetworkConfig, NodeConfig, NodeInterfaces, Owner, RETIRED_KEY, ResourceConfig, ResourceStatus,
-    Retired, Session, decode, fold, key,
+    CLUSTER_KEY, ClusterConfig, FailRequest, Failures, GroupConfig, JoinToken, MemoryPool,
+    MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner, RETIRED_KEY, ResourceConfig,
+    ResourceStatus, Retired, Session, decode, fold, key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -40,6 +40,8 @@ pub struct View {
     pub cluster: Option<Versioned<ClusterConfig>>,
     /// Nodes.
     pub nodes: Table<NodeConfig>,
+    /// Pools of message memory of nodes that have not the default.
+    pub memory_pools: Table<MemoryPool>,
     /// Running agents.
     pub sessions: Table<Session>,
     /// Groups.
@@ -133,6 +135,7 @@ impl View {
         };
         let known = match kind {
             "node" => insert(&mut self.nodes, name, value, version),
+            "memorypool" => insert(&mut self.memory_pools, name, value, version),
             "session" => insert(&mut self.sessions, name, value, version),
             "group" => insert(&mut self.groups, name, value, version),
             "resource" => insert(&mut self.resources, name, value, version),
@@ -158,6 +161,7 @@ impl View {
         };
         match kind {
             "node" => drop(self.nodes.remove(name)),
+            "memorypool" => drop(self.memory_pools.remove(name)),
             "session" => drop(self.sessions.remove(name)),
             "group" => drop(self.groups.remove(name)),
             "resource" => drop(self.resources.remove(name)),

@@ -191,7 +191,7 @@ impl EtcdLocation {
 
 impl fmt::Display for EtcdLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.members.iter().map(|m| member_text(m)).collect();
+        let names: Vec<_> = self.members.iter().map(member_text).collect();
         write!(f, "{ETCD}{}", names.join(","))?;
         if !self.prefix.is_empty() {
             write!(f, "/{}", self.prefix)?;

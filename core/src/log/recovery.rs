@@ -189,13 +189,7 @@ pub(super) fn recover(
             stored: &stored,
             found: &mut result.found,
         };
-        let (id, first) = (chain[index].id, chain[index].first_batch);
-        if index < start && first != next {
-            return Err(damaged(format!(
-                "segment {} begins with batch {first}, and batch {next} is missing",
-                id.file_name()
-            )));
-        }
+        let id = chain[index].id;
         (result.head_end, next) = reader.read(disk, offset, next, sealed)?;
         let sealed = Sealed::earlier(id, result.head_end);
         result.segments.insert(id.number, sealed);
@@ -203,6 +197,17 @@ pub(super) fn recover(
     }
     result.next_batch = next;
     Ok(result)
+}
+
+/// A segment begins with the batch behind the last one of the segment before.
+fn check_goes_on(id: SegmentId, first: u64, next: u64) -> Result<()> {
+    if first == next {
+        return Ok(());
+    }
+    let name = id.file_name();
+    Err(damaged(format!(
+        "segment {name} begins with batch {first}, and batch {next} is missing"
+    )))
 }
 
 /// Where a segment ends of which the snapshot (of version 1) does not say it: where its successor says, or
@@ -325,6 +330,9 @@ impl Replay<'_> {
         mut next: u64,
         sealed: Option<u64>,
     ) -> Result<(u64, u64)> {
+        if offset == HEADER_BYTES {
+            check_goes_on(self.header.id, self.header.first_batch, next)?;
+        }
         let name = self.header.id.file_name();
         let trouble = |error: io::Error| unreadable(&name, &error);
         let file = disk.open(&name).map_err(trouble)?;

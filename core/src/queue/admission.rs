@@ -2,7 +2,7 @@
 
 use super::change::{CHANGE_BYTES, EFFECT_BYTES};
 use super::engine::{Asked, Engine};
-use super::request::{Request, Settle};
+use super::request::{Caller, Request, Settle};
 use super::transaction::{OpenTransaction, Operation};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -15,11 +15,11 @@ const ASIDE_BYTES: usize = 512;
 
 impl Engine {
     /// Upper bound of the bytes a request adds to the log.
-    pub(super) fn bytes_of(&self, request: &Request) -> usize {
+    pub(super) fn bytes_of(&self, from: &Caller, request: &Request) -> usize {
         let own = match request {
             Request::Send { message, .. } if message.is_acknowledged() => {
                 // An acknowledgement has the label, and its queue may acknowledge as well.
-                message.len() + 2 * ASIDE_BYTES
+                2 * message.len() + 4 * ASIDE_BYTES
             }
             Request::Send { message, .. } => message.len(),
             Request::WriteBody { bytes, .. } => bytes.len(),
@@ -47,28 +47,27 @@ impl Engine {
                 };
                 leases.len() * each
             }
-            Request::Commit { transaction }
-            | Request::Prepare { transaction, .. }
-            | Request::Abort { transaction } => self.transaction_bytes(*transaction),
-            Request::Resolve { branch, .. } => self.state.prepared_bytes(branch),
+            Request::Commit { transaction } => {
+                let key = (from.client, *transaction);
+                // One that cannot be committed is aborted.
+                self.state
+                    .commit_bytes(key, 0)
+                    .max(self.state.abort_bytes(key))
+            }
+            Request::Prepare {
+                transaction,
+                branch,
+            } => {
+                let key = (from.client, *transaction);
+                let prepared = self.state.commit_bytes(key, branch.0.len());
+                prepared.max(self.state.abort_bytes(key))
+            }
+            Request::Abort { transaction } => self.state.abort_bytes((from.client, *transaction)),
+            Request::Resolve { branch, .. } => self.state.resolve_bytes(branch),
             Request::Receive { .. } | Request::Move { .. } => ASIDE_BYTES,
             _ => 0,
         };
         own + NAME_BYTES + CHANGE_BYTES + EFFECT_BYTES
-    }
-
-    fn transaction_bytes(&self, transaction: super::request::TransactionId) -> usize {
-        let same = |t: &(
-            &(uuid::Uuid, super::request::TransactionId),
-            &OpenTransaction,
-        )| { t.0.1 == transaction };
-        // The number alone may mean several clients' transactions: the largest bounds them all.
-        let open = self.state.transactions.iter().filter(same);
-        let bytes = open.map(|(_, open)| {
-            open.bytes
-                + (open.operations.len() + open.aftermath.len()) * (EFFECT_BYTES + ASIDE_BYTES)
-        });
-        bytes.max().unwrap_or_default()
     }
 
     /// Makes room in the log for the round: for all of it, or on a full disk for what removes.
@@ -83,14 +82,16 @@ impl Engine {
         let records = 2 * round.len() + waiting + 2;
         let bytes: usize = round
             .iter()
-            .map(|asked| self.bytes_of(&asked.request))
+            .map(|asked| self.bytes_of(&asked.from, &asked.request))
             .sum();
         match self.make_room(records, bytes + extra_bytes, false) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => self.full = Some(error),
             other => return other,
         }
         let removing = round.iter().filter(|asked| !adds(&asked.request));
-        let bytes: usize = removing.map(|asked| self.bytes_of(&asked.request)).sum();
+        let bytes: usize = removing
+            .map(|asked| self.bytes_of(&asked.from, &asked.request))
+            .sum();
         match self.make_room(records, bytes + extra_bytes, true) {
             Err(error) if error.kind == ErrorKind::InsufficientResources => {
                 self.stuck = Some(error);
@@ -101,7 +102,7 @@ impl Engine {
     }
 
     /// Whether the disk has no room for this request.
-    pub(super) fn refusal(&self, request: &Request) -> Option<Error> {
+    pub(super) fn refusal(&self, from: &Caller, request: &Request) -> Option<Error> {
         if self.full.is_none() && self.stuck.is_none() {
             return None;
         }
@@ -111,8 +112,8 @@ impl Engine {
         };
         let adding = match request {
             Request::Commit { transaction } | Request::Prepare { transaction, .. } => {
-                let mut open = self.state.transactions.iter();
-                open.any(|(key, open)| key.1 == *transaction && sends(open))
+                let key = (from.client, *transaction);
+                self.state.transactions.get(&key).is_some_and(sends)
             }
             other => adds(other),
         };
@@ -149,6 +150,7 @@ fn logs(request: &Request) -> bool {
             | Request::Counters
             | Request::Trace { .. }
             | Request::ListPrepared
+            | Request::ListDelayed { .. }
             | Request::ReadBody { .. }
             | Request::Begin { .. }
             | Request::Receive {

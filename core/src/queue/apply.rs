@@ -240,10 +240,8 @@ impl State {
                 self.create(new, on.time_ms);
             }
             Effect::Configure { queue, properties } => {
-                let time_ms = on.time_ms;
-                let queue = self.queue_mut(*queue)?;
-                queue.properties = (**properties).clone();
-                queue.modified_ms = time_ms;
+                self.queue_mut(*queue)?.modified_ms = on.time_ms;
+                self.configure(*queue, properties);
             }
             Effect::Permit { queue: 0, access } => self.access = access.clone(),
             Effect::Permit { queue, access } => self.permit(*queue, access),
@@ -298,6 +296,17 @@ impl State {
         members.map(|(_, number)| *number).collect()
     }
 
+    /// A queue and its subqueues, which share its properties (msmq.md 2.1), have others. Its journal has none.
+    fn configure(&mut self, number: u32, properties: &super::request::QueueProperties) {
+        for member in self.family(number).into_iter().chain([number]) {
+            if let Some(queue) = self.queues.get_mut(&member)
+                && !queue.is_journal()
+            {
+                queue.properties = properties.clone();
+            }
+        }
+    }
+
     fn permit(&mut self, number: u32, access: &super::access::AccessList) {
         for number in self.family(number).into_iter().chain([number]) {
             if let Some(queue) = self.queues.get_mut(&number) {
@@ -321,6 +330,7 @@ impl State {
             return;
         };
         self.names.remove(&key(&queue.name));
+        self.usage.subtract(number, queue.bytes());
         for (segment, count) in queue.index.clear() {
             release(&mut self.in_use, segment, count);
         }
@@ -350,10 +360,12 @@ impl State {
         }
         self.purge_side(number, held)?;
         let queue = self.queue_mut(number)?;
+        let bytes = queue.index.bytes();
         queue.totals.left += queue.index.len();
         for (segment, count) in queue.index.clear() {
             release(&mut self.in_use, segment, count);
         }
+        self.usage.subtract(number, bytes);
         Ok(())
     }
 
@@ -371,6 +383,7 @@ impl State {
             // It is not in the index: no page is needed for it.
             let queue = self.queue_mut(number)?;
             if let Some(entry) = queue.remove(&super::index::NoPages, lookup_id)? {
+                self.usage.subtract(number, entry.body_bytes);
                 self.release(&entry);
             }
         }
@@ -421,16 +434,18 @@ impl State {
         due_ms: u64,
         on: &mut Applying<'_>,
     ) -> Result<()> {
-        let expires_ms = entry.expires_ms();
+        let (expires_ms, bytes) = (entry.expires_ms(), entry.body_bytes);
         let queue = self.queue_mut(number)?;
         if due_ms > on.time_ms {
             // One that dies before it is due wakes to die.
             let due_ms = expires_ms.map_or(due_ms, |at| at.min(due_ms));
             queue.insert_delayed(lookup_id, entry, due_ms);
             self.due.insert((due_ms, number, lookup_id));
+            self.usage.add(number, bytes);
             return Ok(());
         }
         queue.insert(pages, lookup_id, entry)?;
+        self.usage.add(number, bytes);
         if let Some(expires_ms) = expires_ms {
             self.expiries.insert((expires_ms, number));
         }
@@ -453,7 +468,9 @@ impl State {
         if let Some(until_ms) = lease {
             self.leases.remove(&(until_ms, number, lookup_id));
         }
-        entry.ok_or_else(|| not_there(number, lookup_id))
+        let entry = entry.ok_or_else(|| not_there(number, lookup_id))?;
+        self.usage.subtract(number, entry.body_bytes);
+        Ok(entry)
     }
 
     fn leave(
@@ -464,6 +481,10 @@ impl State {
         on: &mut Applying<'_>,
         tell: Tell,
     ) -> Result<()> {
+        let locked = &self.queue_mut(number)?.locked;
+        if locked.get(&lookup_id).is_some_and(|locked| locked.purged) {
+            on.cause.purged(lookup_id);
+        }
         let entry = self.take_out(pages, number, lookup_id)?;
         let expired = entry.expires_ms().is_some_and(|at| at <= on.time_ms);
         let effect = Effect::Leave {
@@ -600,10 +621,15 @@ impl State {
         for place in stored.iter().flat_map(stored_places) {
             self.hold_place(place);
         }
+        let staged = self.staged_by(&stored);
+        for (queue, bytes) in &staged {
+            self.usage.stage(*queue, *bytes);
+        }
         let prepared = PreparedTransaction {
             branch: branch.clone(),
             taken: taken.to_vec(),
             effects: stored,
+            staged,
         };
         self.prepared.insert(branch.clone(), prepared);
         Ok(())
@@ -613,6 +639,7 @@ impl State {
         let Some(prepared) = self.prepared.remove(branch) else {
             return Ok(());
         };
+        self.usage.unstage(&prepared.staged);
         let places: Vec<Position> = prepared.effects.iter().flat_map(stored_places).collect();
         self.release_all(places.into_iter());
         for (number, lookup_id) in prepared.taken {

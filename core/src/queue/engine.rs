@@ -267,7 +267,7 @@ impl Engine {
             && bytes < ROUND_BYTES_MAX
             && let Some(asked) = self.incoming.pop_front()
         {
-            bytes += self.bytes_of(&asked.request);
+            bytes += self.bytes_of(&asked.from, &asked.request);
             round.push(asked);
         }
         round
@@ -305,7 +305,9 @@ impl Engine {
             return;
         }
         let known = || matches!(self.state.outcomes.find(&asked.id), Ok(Some(_)));
-        let refused = self.refusal(&asked.request).filter(|_| !known());
+        let refused = self
+            .refusal(&asked.from, &asked.request)
+            .filter(|_| !known());
         let result = match refused {
             Some(error) => Err(error),
             None => self.execute(&asked.from, &asked.id, &asked.request),

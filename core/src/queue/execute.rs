@@ -2,15 +2,18 @@
 
 use std::cell::RefCell;
 
-use super::change::{CHANGE_BYTES, Change, Content, EFFECT_BYTES, Effect, Part, Stamp, Tell};
-use super::decide::{Decision, Hand, Handed};
+use super::access::AccessList;
+use super::change::{
+    Arrival, CHANGE_BYTES, Change, Content, EFFECT_BYTES, Effect, Part, Stamp, Tell,
+};
+use super::decide::{Candidate, Decision, Hand, Handed};
 use super::encoded::Encoded;
 use super::engine::{Asked, Contents, Engine};
 use super::entry::Entry;
 use super::index::Pages;
 use super::message::{Delivery, LeaseId, MessageId, Received, SentIn};
 use super::outcome::{Delivered, Outcome};
-use super::request::{Caller, Reply, Request, RequestId};
+use super::request::{Caller, DelayedMessage, QueueProperties, Reply, Request, RequestId};
 use super::state::RESERVE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Position;
@@ -26,6 +29,9 @@ impl Engine {
         id: &RequestId,
         request: &Request,
     ) -> Result<Option<Reply>> {
+        // Afterwards a transaction that ends is known no more.
+        let bound = self.bytes_of(from, request);
+        check_end(request, bound)?;
         let now = self.now();
         let contents = Contents {
             log: RefCell::new(&mut self.log),
@@ -42,13 +48,14 @@ impl Engine {
                 self.record_own(&change);
                 Err(error)
             }
+            Decision::Delayed(queue, found) => self.delayed(queue, found).map(Some),
             Decision::Hand(hand) => self.hand(from, id, &hand).map(Some),
             Decision::Read(parts, offset, length) => {
                 let bytes = read_parts(&contents, &parts, offset, length)?;
                 Ok(Some(Reply::Bytes(bytes)))
             }
             Decision::Change(change) => {
-                self.make_room_beyond(request, &change)?;
+                self.make_room_beyond(request, bound, &change)?;
                 let outcome = self.record(&change)?;
                 self.reply_to(&change, outcome).map(Some)
             }
@@ -76,13 +83,19 @@ impl Engine {
         change.arrived().into_iter().map(sent).collect()
     }
 
-    /// What a change brings beside can be more than was foreseen for its request.
-    fn make_room_beyond(&mut self, request: &Request, change: &Change) -> Result<()> {
-        if size_of(change) <= self.bytes_of(request) {
+    /// What a change brings beside can be more than was foreseen for its request; never for the end of a transaction,
+    /// which cannot be refused any more.
+    fn make_room_beyond(&mut self, request: &Request, bound: usize, change: &Change) -> Result<()> {
+        let size = size_of(change);
+        debug_assert!(
+            size <= bound || !ends_transaction(request),
+            "{size} bytes, {bound} foreseen for {request:?}"
+        );
+        if size <= bound {
             return Ok(());
         }
         let made = self.make_room_for(change);
-        if let (Err(error), Request::Commit { .. } | Request::Prepare { .. }) = (&made, request) {
+        if let (Err(error), true) = (&made, ends_transaction(request)) {
             // The transaction is over in memory and never will be in the log.
             self.failure = Some(error.clone());
         }
@@ -149,9 +162,14 @@ impl Engine {
     /// Writes a change into the log's batch; gives where its contents lie.
     fn append(&mut self, change: &Change, client: u32, volatile: &[bool]) -> Vec<Position> {
         let mut parts = Vec::new();
-        let place = self
-            .log
-            .record(|out| change.encode(out, &mut parts, client, volatile));
+        let place = self.log.record(|out| {
+            let before = out.len();
+            change.encode(out, &mut parts, client, volatile);
+            debug_assert!(
+                out.len() - before <= size_of(change),
+                "larger than its bound"
+            );
+        });
         places(place, &parts)
     }
 
@@ -258,6 +276,23 @@ impl Engine {
         })
     }
 
+    /// Messages that are not due yet, as they are shown.
+    fn delayed(&mut self, queue: u32, found: Vec<(u64, Candidate)>) -> Result<Reply> {
+        let mut all = Vec::with_capacity(found.len());
+        for (due_ms, Candidate { lookup_id, entry }) in found {
+            let content = self.load(&entry)?;
+            let delivered = Delivered {
+                queue,
+                lookup_id,
+                entry,
+                lease: 0,
+            };
+            let message = self.received(&delivered, content);
+            all.push(DelayedMessage { due_ms, message });
+        }
+        Ok(Reply::Delayed(all))
+    }
+
     fn received(&self, delivered: &Delivered, content: Encoded) -> Received {
         let entry = &delivered.entry;
         let lookup_id = delivered.lookup_id;
@@ -360,29 +395,91 @@ fn read_parts(pages: &dyn Pages, parts: &[Position], offset: u64, length: u32) -
     Ok(bytes)
 }
 
+/// A transaction that would be too large a record is refused and stays open: it can be aborted.
+fn check_end(request: &Request, bytes: usize) -> Result<()> {
+    let gives_back = matches!(
+        request,
+        Request::Abort { .. } | Request::Resolve { commit: false, .. }
+    );
+    if bytes <= RECORD_BYTES_MAX || gives_back || !ends_transaction(request) {
+        return Ok(());
+    }
+    let text = format!("the transaction may add {bytes} bytes to the log at once");
+    Err(Error::new(ErrorKind::InsufficientResources, text).hint(
+        "it has not ended: abort it, and do less in one; acknowledgements that repeat large messages count as well",
+    ))
+}
+
+const fn ends_transaction(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Commit { .. }
+            | Request::Prepare { .. }
+            | Request::Abort { .. }
+            | Request::Resolve { .. }
+    )
+}
+
 /// Upper bound of the bytes of a change.
 pub(super) fn size_of(change: &Change) -> usize {
     CHANGE_BYTES + size_of_all(&change.effects)
 }
 
 /// Upper bound of the bytes of effects.
-pub(super) fn size_of_all(effects: &[Effect]) -> usize {
-    let size = |effect: &Effect| {
-        EFFECT_BYTES
-            + match effect {
-                Effect::Arrive(arrival) => match &arrival.content {
-                    Content::New(content) => content.len() + arrival.key.len(),
-                    Content::Stored(_) => 0,
-                },
-                Effect::Part { bytes, .. } | Effect::Relocate { bytes, .. } => bytes.len(),
-                Effect::Create { name, access, .. } => {
-                    let entries = access.entries.iter().map(|entry| entry.trustee.len() + 8);
-                    name.len() + entries.sum::<usize>() + 1024
-                }
-                _ => 0,
+pub(super) fn size_of_all<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> usize {
+    effects.into_iter().map(size_of_effect).sum()
+}
+
+fn size_of_effect(effect: &Effect) -> usize {
+    EFFECT_BYTES
+        + match effect {
+            Effect::Arrive(arrival) => size_of_arrival(arrival),
+            Effect::Part { bytes, .. } | Effect::Relocate { bytes, .. } => bytes.len(),
+            Effect::Create {
+                name,
+                access,
+                properties,
+                ..
+            } => size_of_new_queue(name.len(), properties, access),
+            Effect::Configure { properties, .. } => {
+                size_of_new_queue(0, properties, &AccessList::default())
             }
+            Effect::Permit { access, .. } => size_of_access(access),
+            Effect::Principal { name, .. } => name.len(),
+            Effect::Purge { held, .. } => held.len() * 10,
+            Effect::Prepare {
+                branch,
+                taken,
+                effects,
+            } => branch.0.len() + taken.len() * 16 + size_of_all(effects),
+            Effect::Resolved { branch } => branch.0.len(),
+            _ => 0,
+        }
+}
+
+/// Of a message that arrives, beside what every effect has.
+pub(super) fn size_of_arrival(arrival: &Arrival) -> usize {
+    let content = match &arrival.content {
+        Content::New(content) => content.len(),
+        Content::Stored(_) => 0,
     };
-    effects.iter().map(size).sum()
+    // A part has a segment, an offset and a length.
+    content + arrival.key.len() + arrival.parts.len() * 16
+}
+
+/// Of a queue that comes into being, beside what every effect has.
+pub(super) fn size_of_new_queue(
+    name: usize,
+    properties: &QueueProperties,
+    access: &AccessList,
+) -> usize {
+    let texts = properties.label.len() + properties.multicast_address.len();
+    name + texts + size_of_access(access) + 256
+}
+
+fn size_of_access(access: &AccessList) -> usize {
+    let entries = access.entries.iter().map(|entry| entry.trustee.len() + 16);
+    access.owner.len() + entries.sum::<usize>() + 16
 }
 
 /// Where the contents of a record at `base` lie.

@@ -97,7 +97,11 @@ impl State {
             state.restore_queue(queue);
         }
         for _ in 0..from.count(3)? {
-            let prepared = decode_prepared(&mut from)?;
+            let mut prepared = decode_prepared(&mut from)?;
+            prepared.staged = state.staged_by(&prepared.effects);
+            for (queue, bytes) in &prepared.staged {
+                state.usage.stage(*queue, *bytes);
+            }
             for place in prepared
                 .effects
                 .iter()
@@ -126,6 +130,7 @@ impl State {
     }
 
     fn restore_queue(&mut self, queue: Queue) {
+        self.usage.add(queue.number, queue.bytes());
         for (segment, uses) in queue.index.uses() {
             *self.in_use.entry(segment).or_default() += uses;
         }
@@ -240,6 +245,7 @@ fn decode_prepared(from: &mut Decoder<'_>) -> Result<PreparedTransaction> {
             branch,
             taken,
             effects,
+            staged: BTreeMap::new(),
         }),
         _ => Err(malformed("a prepared transaction that is none")),
     }

@@ -32,10 +32,12 @@ mod image;
 mod keys;
 mod places;
 mod property_codec;
+mod quota;
 pub mod trace;
 
 mod admission;
 mod background;
+mod bound;
 mod cache;
 mod checkpoint;
 mod cleaning;

@@ -486,6 +486,17 @@ pub enum Request {
     },
     /// Performance counters, idle queues included. -> [`Reply::Counters`]
     Counters,
+    /// Messages that are not due yet, by lookup id; none is no error. -> [`Reply::Delayed`]
+    ListDelayed {
+        /// The queue.
+        queue: String,
+        /// Behind this lookup id; 0: from the first.
+        after: u64,
+        /// How many at most.
+        count_max: u32,
+        /// Bytes at most, beyond the first message.
+        bytes_max: u32,
+    },
 }
 
 /// The answer to a [`Request`] that succeeded.
@@ -520,6 +531,17 @@ pub enum Reply {
     Trace(Vec<TraceStep>),
     /// Counters.
     Counters(Vec<Counter>),
+    /// Messages that are not due yet.
+    Delayed(Vec<DelayedMessage>),
+}
+
+/// A message that is not due yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayedMessage {
+    /// When it can be received, in Unix milliseconds.
+    pub due_ms: u64,
+    /// It.
+    pub message: Received,
 }
 
 /// Who asks: proven by the connection, never by what the request says.

@@ -70,7 +70,7 @@ impl Engine {
                 still.append(&mut waiters);
                 break;
             }
-            let refused = self.refusal(&waiter.request).is_some();
+            let refused = self.refusal(&waiter.from, &waiter.request).is_some();
             let result = match refused {
                 true => Ok(None),
                 false => self.execute(&waiter.from, &waiter.id, &waiter.request),

@@ -110,6 +110,10 @@ pub struct State {
     pub(super) has_express: bool,
     /// Places in use by segment.
     pub(super) in_use: BTreeMap<u32, u64>,
+    /// Bytes that quotas count.
+    pub(super) usage: super::quota::Usage,
+    /// Messages that were purged while somebody held them who is no more: their end is still to be told.
+    pub(super) orphans: BTreeSet<(u32, u64)>,
     /// What happened to messages of late.
     pub(super) trail: super::trace::Trail,
     /// The computer name it answers to.
@@ -142,6 +146,8 @@ impl Default for State {
             woken: Vec::new(),
             has_express: false,
             in_use: BTreeMap::new(),
+            usage: super::quota::Usage::default(),
+            orphans: BTreeSet::new(),
             trail: super::trace::Trail::default(),
             computer: String::new(),
         };
@@ -303,14 +309,6 @@ impl State {
         queue.is_some_and(|queue| queue.properties.transactional)
     }
 
-    /// Upper bound of the bytes that resolving a prepared transaction adds to the log.
-    pub(super) fn prepared_bytes(&self, branch: &BranchId) -> usize {
-        let prepared = self.prepared.get(branch);
-        let effects = prepared.map_or(0, |p| p.effects.len() + p.taken.len() + 1);
-        // An acknowledgement may be written anew.
-        effects * 8 * super::change::EFFECT_BYTES
-    }
-
     /// The name of a sender by its number.
     #[must_use]
     pub fn principal(&self, number: u16) -> &str {
@@ -327,7 +325,11 @@ impl State {
         let mut held = Vec::new();
         for queue in self.queues.values() {
             let lost = queue.locked.iter().filter(|l| l.1.by == Holder::Nobody);
-            held.extend(lost.map(|l| (queue.number, *l.0)));
+            // Its purge promised an acknowledgement; that takes a record, and reading writes none.
+            let (purged, kept): (Vec<_>, Vec<_>) = lost.partition(|l| l.1.purged);
+            let message = |l: (&u64, &super::stored_queue::Locked)| (queue.number, *l.0);
+            self.orphans.extend(purged.into_iter().map(message));
+            held.extend(kept.into_iter().map(message));
         }
         for (number, lookup_id) in held {
             self.unlock(pages, number, lookup_id)?;
@@ -362,7 +364,10 @@ impl State {
             self.leases.remove(&(*until_ms, number, lookup_id));
         }
         match queue.unlock(pages, lookup_id)? {
-            Some(gone) => self.release(&gone),
+            Some(gone) => {
+                self.usage.subtract(number, gone.body_bytes);
+                self.release(&gone);
+            }
             None => self.woken.push(number),
         }
         if let Some(queue) = self.queues.get(&number)
@@ -465,6 +470,7 @@ impl State {
             }
         }
         assert_eq!(in_use, self.in_use, "places in use by segment");
+        self.check_usage_totals();
         assert_eq!(self.names.len(), self.queues.len(), "names and queues");
     }
 

@@ -92,6 +92,13 @@ impl Cause {
             counted: 0,
         }
     }
+
+    /// A message that was purged while it was held leaves: if it was given back before, that is why.
+    pub(super) const fn purged(&mut self, lookup_id: u64) {
+        if self.counted == lookup_id {
+            self.class = (lookup_id, 0xC001);
+        }
+    }
 }
 
 /// Steps in the order in which they happened, the oldest forgotten first.

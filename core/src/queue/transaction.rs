@@ -34,8 +34,8 @@ pub struct OpenTransaction {
     pub bodies: Vec<BodyId>,
     /// Bytes of what it sends.
     pub bytes: usize,
-    /// Bytes of bodies that it sends, by queue.
-    pub body_bytes: BTreeMap<u32, u64>,
+    /// Bytes of bodies that it will bring, by queue.
+    pub staged: BTreeMap<u32, u64>,
 }
 
 impl OpenTransaction {
@@ -86,4 +86,6 @@ pub struct PreparedTransaction {
     pub taken: Vec<(u32, u64)>,
     /// What else happens at its commit; contents are in the log.
     pub effects: Vec<Effect>,
+    /// Bytes of bodies that it will bring, by queue; follows from `effects`.
+    pub staged: BTreeMap<u32, u64>,
 }

@@ -5,11 +5,15 @@
 //! owners or policies: the agent calls it in dependency order and tells it all it may know.
 //!
 //! ```text
-//!  agent ── online/offline/terminate/looks_alive/is_alive ──> PhysicalDisk        a folder, held by epoch
-//!        <── provides, steps, failed ──                        IpAddress           a loopback address
+//!  agent ── online/offline/terminate/looks_alive/is_alive ──> PhysicalDisk        a folder or a device, by epoch
+//!        <── provides, steps, failed ──                        IpAddress           an address
 //!                                                              NetworkName         a name
 //!                                                              MessageQueuing      a queue manager process
 //!                                                              GenericApplication  any command
+//!                                                              GenericService      a systemd unit
+//!                                                              GenericScript       a program with verbs
+//!                                                              OcfAgent            what Pacemaker can run
+//!        ── describe, check_properties ──> what only a node can tell of a type
 //! ```
 //!
 //! What each type requires of the configuration is not here: it is data of the cluster's policy.
@@ -24,23 +28,33 @@ use crate::error::{Error, ErrorKind, Result};
 
 mod fence;
 mod generic_application;
+mod generic_script;
+mod generic_service;
 mod hold;
 mod ip_address;
 mod message_queuing;
+mod message_queuing_triggers;
 mod network_name;
+mod ocf;
 mod physical_disk;
 mod queue_manager_status;
 #[cfg(test)]
 mod stories;
 mod supervised;
+mod transaction_coordinator;
 
 pub use fence::fence_process;
 pub use generic_application::GenericApplication;
+pub use generic_script::GenericScript;
+pub use generic_service::GenericService;
 pub use hold::{HOLD_FILE, Hold};
 pub use ip_address::IpAddress;
 pub use message_queuing::MessageQueuing;
+pub use message_queuing_triggers::MessageQueuingTriggers;
 pub use network_name::NetworkName;
+pub use ocf::OcfAgent;
 pub use physical_disk::PhysicalDisk;
+pub use transaction_coordinator::TransactionCoordinator;
 
 /// What an entry point will answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -155,14 +169,76 @@ pub trait Resource: Send {
 /// A resource of the type of this name, as the configuration spells it; none if there is no such type.
 #[must_use]
 pub fn create(type_name: &str) -> Option<Box<dyn Resource>> {
+    if let Some((provider, agent)) = ocf_agent(type_name) {
+        return Some(Box::new(OcfAgent::new(provider, agent)));
+    }
     Some(match type_name {
         "Physical Disk" => Box::new(PhysicalDisk::default()),
         "IP Address" => Box::new(IpAddress::default()),
         "Network Name" => Box::new(NetworkName),
         "MSMQ" => Box::new(MessageQueuing::default()),
+        "MSMQTriggers" => Box::new(MessageQueuingTriggers),
+        "Distributed Transaction Coordinator" => Box::new(TransactionCoordinator),
         "Generic Application" => Box::new(GenericApplication::default()),
+        "Generic Service" => Box::new(GenericService::default()),
+        "Generic Script" => Box::new(GenericScript::default()),
         _ => return None,
     })
+}
+
+/// `ocf:PROVIDER:AGENT`, as the configuration spells it.
+fn ocf_agent(type_name: &str) -> Option<(&str, &str)> {
+    type_name.strip_prefix("ocf:")?.split_once(':')
+}
+
+/// What a type says about itself where its properties are not built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// In a line.
+    pub summary: String,
+    /// Each property in a line.
+    pub properties: Vec<String>,
+}
+
+/// What an OCF agent of this node says about itself.
+///
+/// # Errors
+/// `ResourceTypeNotFound` for a type that is none; `DeviceNotReady` when this node does not have it.
+pub async fn describe(type_name: &str) -> Result<Description> {
+    let Some((provider, agent)) = ocf_agent(type_name) else {
+        let text = format!("{type_name:?} is no OCF agent");
+        return Err(Error::new(ErrorKind::ResourceTypeNotFound, text)
+            .hint("they are named ocf:PROVIDER:AGENT, for example ocf:heartbeat:Filesystem"));
+    };
+    Ok(ocf::meta_data(provider, agent).await?.into())
+}
+
+/// Looks at the properties that a resource of a type shall have as only a node can: what an OCF agent
+/// takes, what lies under a disk's path.
+///
+/// # Errors
+/// `InvalidParameter`; `DeviceNotReady` when this node does not have the agent.
+pub async fn check_properties(
+    type_name: &str,
+    properties: &BTreeMap<String, String>,
+) -> Result<()> {
+    if let Some((provider, agent)) = ocf_agent(type_name) {
+        return ocf::meta_data(provider, agent)
+            .await?
+            .check_given(properties);
+    }
+    let set = |wanted: &str| {
+        let found = properties
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.clone())
+    };
+    match (type_name, set("DiskPath"), set("Device")) {
+        ("Physical Disk", Some(path), None) => {
+            blocking(move || physical_disk::check_path(&PathBuf::from(path)).map(drop)).await
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Context {
@@ -224,6 +300,37 @@ impl Context {
             "Add-ClusterResourceDependency {:?} -Provider …",
             self.resource
         ))
+    }
+
+    /// What a program of the operator's may know, by its environment.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let provided = &self.provided;
+        let text = |value: Option<String>| value.unwrap_or_default();
+        [
+            ("HAMQ_CLUSTER", self.cluster.clone()),
+            ("HAMQ_NODE", self.node.clone()),
+            ("HAMQ_GROUP", self.group.clone()),
+            ("HAMQ_RESOURCE", self.resource.clone()),
+            ("HAMQ_EPOCH", self.epoch.to_string()),
+            (
+                "HAMQ_DISK",
+                text(provided.disk.as_ref().map(|d| d.display().to_string())),
+            ),
+            (
+                "HAMQ_ADDRESS",
+                text(provided.address.map(|a| a.to_string())),
+            ),
+            ("HAMQ_NETWORK_NAME", text(provided.network_name.clone())),
+            (
+                "HAMQ_QUEUE_MANAGER",
+                text(provided.queue_manager.map(|a| a.to_string())),
+            ),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
     }
 
     /// Writes a line to the cluster log.

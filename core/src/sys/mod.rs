@@ -10,6 +10,7 @@ pub mod file;
 pub mod folder;
 pub mod local_node;
 pub mod log_file;
+pub mod mount;
 pub mod network;
 pub mod process;
 pub mod survey;

@@ -4,7 +4,12 @@
 //! what can be seen of them. A version that writes another format keeps the older folders and adds its own:
 //! `HAMQ_WRITE=1 cargo test -p hamq-core --test store_fixture`.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    reason = "a test fails where it stands"
+)]
 #![allow(unreachable_pub, reason = "modules of one test")]
 
 mod script;

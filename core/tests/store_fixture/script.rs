@@ -78,8 +78,8 @@ const KINDS: [&str; 21] = [
 pub fn records(disk: &FakeDisk) -> Vec<Vec<u8>> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let salvaged = inspect::salvage(&disk).unwrap();
-    let records = salvaged.filter_map(|salvaged| match salvaged {
-        Salvaged::Record(_, bytes) => Some(bytes.to_vec()),
+    let records = salvaged.map(|salvaged| match salvaged {
+        Salvaged::Record(_, bytes) => bytes.to_vec(),
         Salvaged::Gap(gap) => panic!("{gap:?}"),
     });
     records.collect()

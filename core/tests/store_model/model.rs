@@ -153,6 +153,8 @@ pub(crate) struct Transaction {
     /// What else its receives bring.
     aftermath: Vec<(u64, u64, Deed)>,
     rejected: BTreeSet<(u64, u64)>,
+    /// Bytes that quotas count already, by the queue that they go to.
+    staged: Vec<(u64, u64)>,
 }
 
 /// A transaction that waits for its coordinator.
@@ -161,6 +163,7 @@ pub(crate) struct Prepared {
     taken: Vec<(u64, u64)>,
     moved: BTreeSet<(u64, u64)>,
     deeds: Vec<Deed>,
+    staged: Vec<(u64, u64)>,
 }
 
 pub(crate) type Refused = ErrorKind;
@@ -365,10 +368,11 @@ impl Model {
         if let Some(known) = wishes.key.and_then(|key| self.sent_before(number, key)) {
             return Ok(Some(known));
         }
-        self.check_quota(client, name, wishes, how)?;
+        self.check_quota(name, wishes)?;
         let message = self.message(wishes, transactional);
         if let How::In(transaction) = how {
             let open = self.open(client, transaction)?;
+            open.staged.push((number, message.body.len() as u64));
             open.operations
                 .push(Operation::Send(number, Box::new(message)));
             return Ok(None);
@@ -419,38 +423,34 @@ impl Model {
         (known.2 + window >= self.now_ms).then_some(known.1)
     }
 
-    fn check_quota(
-        &self,
-        client: u128,
-        name: &str,
-        wishes: &Wishes,
-        how: How,
-    ) -> Result<(), Refused> {
+    fn check_quota(&self, name: &str, wishes: &Wishes) -> Result<(), Refused> {
         let queue = &self.queues[name];
         let bytes = wishes.body.len() as u64;
-        let staged = |of: Option<u64>| -> u64 {
-            let How::In(transaction) = how else { return 0 };
-            let open = self.transactions.get(&(client, transaction));
-            let operations = open.iter().flat_map(|open| &open.operations);
-            let sizes = operations.filter_map(|operation| match operation {
-                Operation::Send(to, m) if of.is_none_or(|of| of == *to) => {
-                    Some(m.body.len() as u64)
-                }
-                _ => None,
-            });
-            sizes.sum()
-        };
         let quota = queue.properties.quota_bytes;
-        if quota != u64::MAX && queue.bytes() + staged(Some(queue.number)) + bytes > quota {
+        let staged = self.staged(|to| to == queue.number);
+        if quota != u64::MAX && queue.bytes() + staged + bytes > quota {
             return Err(ErrorKind::InsufficientResources);
         }
         let all: u64 = self.queues.values().map(Queue::bytes).sum();
         match self.machine_quota {
-            Some(quota) if all + staged(None) + bytes > quota => {
+            Some(quota) if all + self.staged(|_| true) + bytes > quota => {
                 Err(ErrorKind::InsufficientResources)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Bytes that the transactions of all clients will bring to these queues.
+    fn staged(&self, to: impl Fn(u64) -> bool) -> u64 {
+        let open = self.transactions.values().flat_map(|open| &open.staged);
+        let prepared = self.prepared.values().flat_map(|branch| &branch.staged);
+        let all = open.chain(prepared).filter(|staged| to(staged.0));
+        all.map(|staged| staged.1).sum()
+    }
+
+    fn is_journal(&self, queue: u64) -> bool {
+        self.by_number(queue)
+            .is_some_and(|q| q.1.kind == Kind::Journal)
     }
 
     /// A message comes in, and what that brings.
@@ -459,7 +459,8 @@ impl Model {
             .by_number(queue)
             .is_some_and(|q| q.1.properties.transactional);
         let mut deeds = vec![Deed::Arrive(queue, Box::new(message.clone()))];
-        if message.journal & JOURNAL != 0 && !transactional && self.machine_has_room(&message) {
+        if message.journal & JOURNAL != 0 && !transactional && self.machine_has_room(&message, &[])
+        {
             deeds.push(Deed::Copy(
                 queue,
                 message.number,
@@ -473,11 +474,14 @@ impl Model {
         deeds
     }
 
-    fn machine_has_room(&self, message: &Message) -> bool {
+    /// `copied`: what the same change brings to journals before.
+    fn machine_has_room(&self, message: &Message, copied: &[(u64, u64)]) -> bool {
         let journals = self.queues.values().filter(|q| q.kind == Kind::Journal);
-        let used: u64 = journals.map(Queue::bytes).sum();
+        let there: u64 = journals.map(Queue::bytes).sum();
+        let coming =
+            self.staged(|to| self.is_journal(to)) + copied.iter().map(|c| c.1).sum::<u64>();
         self.journal_quota
-            .is_none_or(|quota| used + message.body.len() as u64 <= quota)
+            .is_none_or(|quota| there + coming + message.body.len() as u64 <= quota)
     }
 
     /// To the administration queue, if it is still there.
@@ -557,9 +561,9 @@ impl Model {
     /// Messages leave for good.
     pub(crate) fn remove(&mut self, name: &str, numbers: &[u64]) {
         let queue = self.queues[name].number;
-        let mut deeds = Vec::new();
+        let (mut deeds, mut copied) = (Vec::new(), Vec::new());
         for number in numbers {
-            deeds.extend(self.reception(queue, *number));
+            deeds.extend(self.reception(queue, *number, &mut copied));
             deeds.push(Deed::Leave(queue, *number));
         }
         self.do_all(deeds);
@@ -567,8 +571,9 @@ impl Model {
 
     pub(crate) fn hold(&mut self, name: &str, numbers: &[u64], client: u128, transaction: u64) {
         let queue = self.queues[name].number;
+        let mut copied = Vec::new();
         for number in numbers {
-            let deeds = self.reception(queue, *number);
+            let deeds = self.reception(queue, *number, &mut copied);
             self.lock(queue, *number, Holder::Transaction(client, transaction));
             let open = self
                 .transactions
@@ -578,6 +583,8 @@ impl Model {
             open.aftermath
                 .extend(deeds.into_iter().map(|deed| (queue, *number, deed)));
         }
+        let open = self.transactions.get_mut(&(client, transaction));
+        open.expect("it is open").staged.extend(copied);
     }
 
     pub(crate) fn lock(&mut self, queue: u64, number: u64, by: Holder) {
@@ -587,7 +594,8 @@ impl Model {
     }
 
     /// What a reception brings beside: copies and an acknowledgement.
-    fn reception(&mut self, queue: u64, number: u64) -> Vec<Deed> {
+    /// `copied`: bytes that it and those before bring to journals.
+    fn reception(&mut self, queue: u64, number: u64, copied: &mut Vec<(u64, u64)>) -> Vec<Deed> {
         let Some((name, of)) = self.by_number(queue) else {
             return Vec::new();
         };
@@ -602,17 +610,21 @@ impl Model {
         let parent = Self::parent(name);
         let properties = &self.queues[parent].properties;
         let journal = &self.queues[&format!("{parent};JOURNAL")];
-        let room = journal.bytes() + message.body.len() as u64 <= properties.journal_quota_bytes;
-        if properties.journal && room {
-            deeds.push(Deed::Copy(queue, number, journal.number, 0));
+        let bytes = message.body.len() as u64;
+        let to = journal.number;
+        let before: u64 = copied.iter().filter(|c| c.0 == to).map(|c| c.1).sum();
+        let used = journal.bytes() + self.staged(|staged| staged == to) + before;
+        let quota = properties.journal_quota_bytes;
+        let room = quota == u64::MAX || used + bytes <= quota;
+        if properties.journal && room && self.machine_has_room(&message, copied) {
+            copied.push((to, bytes));
+            deeds.push(Deed::Copy(queue, number, to, 0));
         }
-        if message.journal & JOURNAL != 0 && transactional && self.machine_has_room(&message) {
-            deeds.push(Deed::Copy(
-                queue,
-                number,
-                self.queues[MACHINE_JOURNAL].number,
-                0,
-            ));
+        let wanted = message.journal & JOURNAL != 0 && transactional;
+        if wanted && self.machine_has_room(&message, copied) {
+            let to = self.queues[MACHINE_JOURNAL].number;
+            copied.push((to, bytes));
+            deeds.push(Deed::Copy(queue, number, to, 0));
         }
         if message.acknowledge & POSITIVE_RECEIVE != 0 {
             deeds.extend(self.acknowledgement(&message, RECEIVED));
@@ -674,7 +686,7 @@ impl Model {
         let mut deeds = Vec::new();
         match how {
             Settle::Complete => {
-                deeds = self.reception(queue, number);
+                deeds = self.reception(queue, number, &mut Vec::new());
                 deeds.push(Deed::Leave(queue, number));
             }
             Settle::Reject => {
@@ -726,13 +738,16 @@ impl Model {
         if source.kind != Kind::Journal {
             check_usage(source, how)?;
         }
-        match source.find(number) {
-            Some(message) if message.is_available() => {}
-            Some(message) if matches!(message.place, Place::Held { .. }) => {
-                return Err(ErrorKind::MessageAlreadyReceived);
+        let due_ms = match source.find(number).map(|message| &message.place) {
+            Some(Place::Available) => 0,
+            Some(Place::Held { .. }) => return Err(ErrorKind::MessageAlreadyReceived),
+            // It waits there as long as it would have here; a transaction holds only what can be received.
+            Some(Place::Delayed { .. }) if matches!(how, How::In(_)) => {
+                return Err(ErrorKind::InvalidState);
             }
-            _ => return Err(ErrorKind::MessageNotFound),
-        }
+            Some(Place::Delayed { due_ms }) => *due_ms,
+            None => return Err(ErrorKind::MessageNotFound),
+        };
         if target.is_some_and(|t| t.find(number).is_some()) {
             return Err(ErrorKind::InvalidParameter);
         }
@@ -748,7 +763,7 @@ impl Model {
             queue,
             number,
             to.to_owned(),
-            0,
+            due_ms,
             Counts::Anew,
         )]);
         Ok(())
@@ -928,15 +943,30 @@ impl Model {
                 *by = Holder::Branch(branch);
             }
         }
+        let staged = self.staged_by(&deeds);
         self.prepared.insert(
             branch,
             Prepared {
                 taken,
                 moved,
                 deeds,
+                staged,
             },
         );
         Ok(())
+    }
+
+    fn staged_by(&self, deeds: &[Deed]) -> Vec<(u64, u64)> {
+        let staged = deeds.iter().filter_map(|deed| match deed {
+            Deed::Arrive(queue, message) => Some((*queue, message.body.len() as u64)),
+            Deed::Copy(queue, number, to, _) => {
+                let message = self.by_number(*queue).and_then(|q| q.1.find(*number));
+                let held = message.filter(|m| matches!(m.place, Place::Held { .. }));
+                held.map(|m| (*to, m.body.len() as u64))
+            }
+            _ => None,
+        });
+        staged.collect()
     }
 
     pub(crate) fn resolve(&mut self, branch: u8, commit: bool) -> Result<(), Refused> {

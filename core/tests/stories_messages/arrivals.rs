@@ -537,3 +537,77 @@ fn nothing_passes_for_signed_or_encrypted_that_nobody_has_signed_or_encrypted() 
     let kept = world.receive("q").unwrap().message().unwrap().security;
     assert_eq!(kept.unwrap().signature, b"by a connector");
 }
+
+fn not_due(world: &mut World, queue: &str, after: u64, count_max: u32) -> Vec<(u64, String, u64)> {
+    let request = Request::ListDelayed {
+        queue: queue.into(),
+        after,
+        count_max,
+        bytes_max: 1000,
+    };
+    let Ok(Reply::Delayed(all)) = world.ask(request) else {
+        panic!("no list of delayed messages");
+    };
+    let row = |d: &hamq_core::queue::request::DelayedMessage| {
+        (d.due_ms, body(&d.message), d.message.lookup_id)
+    };
+    all.iter().map(row).collect()
+}
+
+fn move_to(world: &mut World, lookup_id: u64, from: &str, to: &str) {
+    let (queue, to) = (from.into(), to.into());
+    let transaction = Transaction::None;
+    let request = Request::Move {
+        queue,
+        lookup_id,
+        to,
+        transaction,
+    };
+    world.ask(request).unwrap();
+}
+
+#[test]
+fn what_is_not_due_is_seen_moved_and_purged() {
+    for restart in RESTARTS {
+        let mut world = World::new();
+        world.create("q");
+        for (body, seconds) in [("a", 30), ("b", 10), ("c", 20)] {
+            world.send("q", &delayed(body, seconds, 3)).unwrap();
+        }
+        let all = not_due(&mut world, "q", 0, 9);
+        let due: Vec<_> = all.iter().map(|d| (d.0 - all[1].0, d.1.as_str())).collect();
+        assert_eq!(due, [(20_000, "a"), (0, "b"), (10_000, "c")]);
+        assert_eq!(not_due(&mut world, "q", 0, 1), all[..1], "in lots");
+        assert_eq!(not_due(&mut world, "q", all[0].2, 9), all[1..]);
+        // Set aside, it waits there as long as it would have here.
+        move_to(&mut world, all[1].2, "q", "q;aside");
+        world.restart(restart);
+        assert_eq!(not_due(&mut world, "q;aside", 0, 9)[0].0, all[1].0);
+        world.advance(10);
+        assert_eq!(world.bodies("q;aside"), ["b"]);
+        world.purge("q");
+        world.restart(restart);
+        world.advance(60);
+        assert_eq!(world.count("q"), 0);
+        assert!(not_due(&mut world, "q", 0, 9).is_empty());
+    }
+}
+
+#[test]
+fn a_transaction_does_not_move_what_is_not_due() {
+    let mut world = World::new();
+    world.create_transactional("t");
+    world.send_alone("t", &delayed("later", 10, 3)).unwrap();
+    let lookup_id = not_due(&mut world, "t", 0, 9)[0].2;
+    world.begin(1);
+    let request = Request::Move {
+        queue: "t".into(),
+        lookup_id,
+        to: "t;aside".into(),
+        transaction: Transaction::In(TransactionId(1)),
+    };
+    let error = world.ask(request).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidState, "{error}");
+    world.advance(10);
+    assert_eq!(world.bodies("t"), ["later"]);
+}

@@ -9,5 +9,8 @@
 mod acknowledgments;
 mod arrivals;
 mod endings;
+mod ends;
+mod held_purges;
 mod queues;
+mod quotas;
 mod world;

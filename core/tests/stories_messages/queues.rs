@@ -540,3 +540,37 @@ fn a_purge_counts_and_leaves_nothing() {
     );
     assert_eq!((world.count("q"), world.status("q").bytes_in_queue), (0, 0));
 }
+
+#[test]
+fn a_subqueue_has_its_queues_properties_also_when_they_change() {
+    for restart in RESTARTS {
+        let mut world = World::new();
+        world.create("q");
+        world.send("q", &message("x", |_| {})).unwrap();
+        let lookup_id = world.peek_all("q")[0].lookup_id;
+        let (queue, to) = ("q".into(), "q;side".into());
+        let transaction = Transaction::None;
+        let request = Request::Move {
+            queue,
+            lookup_id,
+            to,
+            transaction,
+        };
+        world.ask(request).unwrap();
+        let properties = QueueProperties {
+            label: "new".into(),
+            journal: true,
+            ..QueueProperties::default()
+        };
+        let queue = "q".into();
+        let request = Request::SetQueue { queue, properties };
+        world.ask(request).unwrap();
+        world.restart(restart);
+        assert_eq!(world.status("q;side").properties.label, "new");
+        assert_eq!(
+            world.status("q;JOURNAL").properties.label,
+            "",
+            "it has none"
+        );
+    }
+}

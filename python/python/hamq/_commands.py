@@ -187,6 +187,8 @@ class ClusterResourceInfo:
     """Restarts counted within the running period."""
     status_information: str | None
     """Why it is in this state."""
+    maintenance_mode: int
+    """Whether it is in maintenance: 1 or 0."""
 
     @classmethod
     def _of(cls, record: Mapping[str, Any]) -> Self:
@@ -202,6 +204,36 @@ class ClusterResourceInfo:
             restart_period=record["RestartPeriod"],
             restart_count=record["RestartCount"],
             status_information=record["StatusInformation"],
+            maintenance_mode=record["MaintenanceMode"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResourceTypeInfo:
+    """A type of resources."""
+
+    name: str
+    """Its name."""
+    display_name: str
+    """What it is."""
+    class_: str
+    """`Storage`, `Network` or `Other`."""
+    required_dependencies: list[str]
+    """What its resources must depend on."""
+    feature: str | None
+    """What must be installed on the node."""
+    properties: list[str]
+    """Its private properties, each as `Name (Type): what it is`."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            display_name=record["DisplayName"],
+            class_=record["Class"],
+            required_dependencies=record["RequiredDependencies"],
+            feature=record["Feature"],
+            properties=record["Properties"],
         )
 
 
@@ -269,7 +301,7 @@ class MsmqFeatureInfo:
     node: str
     """The node."""
     feature: str
-    """`MSMQ-Server`, `MSMQ-Triggers`, `MSMQ-HTTP-Support`, `MSMQ-Routing`."""
+    """`MSMQ-Server`, `MSMQ-Triggers`, `MSMQ-HTTP-Support`, `MSMQ-Routing`, `MSMQ-ADIntegration`."""
     install_state: str
     """`Installed` or `Available`."""
 
@@ -279,6 +311,26 @@ class MsmqFeatureInfo:
             node=record["Node"],
             feature=record["Feature"],
             install_state=record["InstallState"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqMemoryPoolInfo:
+    """A node's pool of message memory."""
+
+    node: str
+    """The node."""
+    megabytes: int
+    """Its size."""
+    instances: int
+    """Queue managers that fit in at once; each takes 4 MB."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            node=record["Node"],
+            megabytes=record["Megabytes"],
+            instances=record["Instances"],
         )
 
 
@@ -717,6 +769,8 @@ class MsmqMessageInfo:
     """How often it was moved."""
     last_move_time: str | None
     """When it was moved last; nothing: never."""
+    due_time: str | None
+    """When it can be received; nothing: at once."""
     transaction_id: int | None
     """The transaction that sent it; nothing: none."""
     is_first_in_transaction: bool
@@ -790,6 +844,7 @@ class MsmqMessageInfo:
             abort_count=record["AbortCount"],
             move_count=record["MoveCount"],
             last_move_time=record["LastMoveTime"],
+            due_time=record["DueTime"],
             transaction_id=record["TransactionId"],
             is_first_in_transaction=record["IsFirstInTransaction"],
             is_last_in_transaction=record["IsLastInTransaction"],
@@ -1909,9 +1964,9 @@ class Commands(QueueCommands):
     def add_cluster_resource(
         self,
         name: str,
-        group: str,
-        resource_type: str,
+        group: str | None = None,
         *,
+        resource_type: str,
         parameters: str | Iterable[str] = (),
         depends_on: str | Iterable[str] = (),
         restart_threshold: int | None = None,
@@ -1920,9 +1975,11 @@ class Commands(QueueCommands):
     ) -> ClusterResourceInfo:
         """Adds a resource to a group; it starts offline.
 
-        Types: Physical Disk, IP Address, Network Name, MSMQ, Generic Application. Private
-        properties can be given at once with -Parameters as Name=Value, or later with
-        Set-ClusterParameter.
+        Get-ClusterResourceType lists the types with their properties; any OCF agent that is
+        installed on the nodes is a type too: ocf:heartbeat:Filesystem. Private properties can be
+        given at once with -Parameters as Name=Value, or later with Set-ClusterParameter. A
+        Distributed Transaction Coordinator goes into the first group that has an address, a name
+        and a disk, if none is named.
 
         The shell's ``Add-ClusterResource``.
 
@@ -2062,6 +2119,67 @@ class Commands(QueueCommands):
         )
         return ClusterResourceInfo._of(records[0])
 
+    def suspend_cluster_resource(
+        self,
+        name: str,
+    ) -> ClusterResourceInfo:
+        """Puts a disk into maintenance: its health is not checked, and it stays online.
+
+        What happens to it meanwhile is no failure; its dependents go on. Maintenance lasts until
+        Resume-ClusterResource, also over a move.
+
+        It interrupts service. The shell's ``Suspend-ClusterResource``.
+
+        Args:
+            name: The disk.
+        """
+        records = self._call(
+            "Suspend-ClusterResource",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def resume_cluster_resource(
+        self,
+        name: str,
+    ) -> ClusterResourceInfo:
+        """Ends the maintenance of a disk: its health is checked again, at once.
+
+        The shell's ``Resume-ClusterResource``.
+
+        Args:
+            name: The disk.
+        """
+        records = self._call(
+            "Resume-ClusterResource",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterResourceInfo._of(records[0])
+
+    def get_cluster_resource_type(
+        self,
+        name: str | None = None,
+    ) -> list[ClusterResourceTypeInfo]:
+        """Shows the types of resources with their properties.
+
+        The shell's ``Get-ClusterResourceType``.
+
+        Args:
+            name: A name, a pattern with * and ?, or an OCF agent, whose own description is then
+                shown.
+        """
+        records = self._call(
+            "Get-ClusterResourceType",
+            {
+                "Name": name,
+            },
+        )
+        return [ClusterResourceTypeInfo._of(record) for record in records]
+
     def add_cluster_resource_dependency(
         self,
         resource: str,
@@ -2080,6 +2198,55 @@ class Commands(QueueCommands):
             {
                 "Resource": resource,
                 "Provider": provider,
+            },
+        )
+        return ClusterResourceDependencyInfo._of(records[0])
+
+    def remove_cluster_resource_dependency(
+        self,
+        resource: str,
+        provider: str,
+    ) -> ClusterResourceDependencyInfo:
+        """Ends a dependency of a resource; where it was one of alternatives the others stay.
+
+        It interrupts service. The shell's ``Remove-ClusterResourceDependency``.
+
+        Args:
+            resource: The resource that needed the other.
+            provider: The resource it needed.
+        """
+        records = self._call(
+            "Remove-ClusterResourceDependency",
+            {
+                "Resource": resource,
+                "Provider": provider,
+            },
+        )
+        return ClusterResourceDependencyInfo._of(records[0])
+
+    def set_cluster_resource_dependency(
+        self,
+        resource: str,
+        dependency: str,
+    ) -> ClusterResourceDependencyInfo:
+        """Sets all that a resource depends on, as an expression of and, or and parentheses.
+
+        Of alternatives (or) one is enough: the resource comes online with the first that is
+        there, stays online as long as one is, and is restarted on another when what it was given
+        goes (an address, a disk, a name). and beside or needs parentheses. An empty expression
+        ends all dependencies.
+
+        It interrupts service. The shell's ``Set-ClusterResourceDependency``.
+
+        Args:
+            resource: The resource.
+            dependency: For example `([IP 1] or [IP 2]) and [Disk]`; empty ends all.
+        """
+        records = self._call(
+            "Set-ClusterResourceDependency",
+            {
+                "Resource": resource,
+                "Dependency": dependency,
             },
         )
         return ClusterResourceDependencyInfo._of(records[0])
@@ -2129,7 +2296,9 @@ class Commands(QueueCommands):
         self,
         resource: str,
         name: str,
-        value: Any,
+        value: Any | None = None,
+        *,
+        delete: bool = False,
     ) -> ClusterParameterInfo:
         """Sets a private property of a resource; it takes effect the next time the resource comes
         online.
@@ -2140,6 +2309,7 @@ class Commands(QueueCommands):
             resource: The resource.
             name: The property.
             value: Its new value.
+            delete: Take it back to its default.
         """
         records = self._call(
             "Set-ClusterParameter",
@@ -2147,6 +2317,7 @@ class Commands(QueueCommands):
                 "Resource": resource,
                 "Name": name,
                 "Value": value,
+                "Delete": delete,
             },
         )
         return ClusterParameterInfo._of(records[0])
@@ -2271,6 +2442,53 @@ class Commands(QueueCommands):
             },
         )
         return [MsmqFeatureInfo._of(record) for record in records]
+
+    def get_msmq_memory_pool(
+        self,
+        node: str | None = None,
+    ) -> list[MsmqMemoryPoolInfo]:
+        """Shows the pool of message memory of nodes: how many queue managers may work there at
+        once.
+
+        The shell's ``Get-MsmqMemoryPool``.
+
+        Args:
+            node: A node; by default all.
+        """
+        records = self._call(
+            "Get-MsmqMemoryPool",
+            {
+                "Node": node,
+            },
+        )
+        return [MsmqMemoryPoolInfo._of(record) for record in records]
+
+    def set_msmq_memory_pool(
+        self,
+        node: str,
+        megabytes: int,
+    ) -> MsmqMemoryPoolInfo:
+        """Sets the pool of message memory of a node: 4 MB for each queue manager that may work
+        there.
+
+        By default 12 MB, for three. A virtual server that comes to a node whose pool is full is
+        refused there, and goes to the next node. Enlarge it on each node for the virtual servers
+        that may meet.
+
+        The shell's ``Set-MsmqMemoryPool``.
+
+        Args:
+            node: The node.
+            megabytes: The size, from 4 MB on.
+        """
+        records = self._call(
+            "Set-MsmqMemoryPool",
+            {
+                "Node": node,
+                "Megabytes": megabytes,
+            },
+        )
+        return MsmqMemoryPoolInfo._of(records[0])
 
     def get_cluster_network(
         self,
@@ -2488,13 +2706,15 @@ class Commands(QueueCommands):
     ) -> MsmqSentMessageInfo:
         """Sends a message; it is on disk when the command returns, unless -Express is given.
 
-        To a transactional queue it is sent as a transaction of its own.
+        To a transactional queue it is sent as a transaction of its own. From the pipeline it
+        takes a content, or a message: then its label, priority and what else it says to its
+        receiver as well.
 
         The shell's ``Send-MsmqQueue``.
 
         Args:
             name: The queue's path name or direct format name.
-            body: The content.
+            body: The content, up to 1 GiB.
             body_file: A file with the content, up to 1 GiB.
             label: A free text, up to 249 characters.
             priority: 0 to 7 (default 3).
@@ -2658,6 +2878,7 @@ class Commands(QueueCommands):
         *,
         count: int | None = None,
         after: int | None = None,
+        delayed: bool = False,
     ) -> list[MsmqMessageInfo]:
         """Looks at messages without disturbing them; no messages are no error.
 
@@ -2667,6 +2888,7 @@ class Commands(QueueCommands):
             name: The queue's path name.
             count: How many at most (default 100).
             after: Only those behind this place.
+            delayed: Those that are not due yet, instead of those that can be received.
         """
         records = self._call(
             "Get-MsmqMessage",
@@ -2674,6 +2896,7 @@ class Commands(QueueCommands):
                 "Name": name,
                 "Count": count,
                 "After": after,
+                "Delayed": delayed,
             },
         )
         return [MsmqMessageInfo._of(record) for record in records]
@@ -2965,6 +3188,7 @@ __all__ = [
     "ClusterQuorumInfo",
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
+    "ClusterResourceTypeInfo",
     "ClusterWhyInfo",
     "DrillFaultInfo",
     "DrillPhaseInfo",
@@ -2973,6 +3197,7 @@ __all__ = [
     "MsmqAccessInfo",
     "MsmqCounterInfo",
     "MsmqFeatureInfo",
+    "MsmqMemoryPoolInfo",
     "MsmqMessageInfo",
     "MsmqMessageTraceInfo",
     "MsmqPreparedTransactionInfo",

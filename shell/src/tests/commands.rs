@@ -65,6 +65,30 @@ fn a_refusal_of_the_cluster_is_a_failure_and_one_of_the_shell_a_refusal() {
     assert_eq!(run("Remove-ClusterGroup VS1 -Confirm:$false").code, 0);
 }
 
+#[test]
+fn a_message_from_the_pipeline_is_sent_with_what_it_says_to_its_receiver() {
+    let message = "#{ Queue: 'VS1\\\\private$\\\\dead', Label: 'l', Body: 'x', Priority: 5, IdempotencyKey: 'k' }";
+    let rows = "select Queue,Label,Body,Priority,IdempotencyKey";
+    let ran = run(&format!(
+        "{message} | {rows} | Send-MsmqQueue VS1/private$/q"
+    ));
+    assert_eq!(ran.code, 0, "{}", ran.shown);
+    let (name, arguments) = &ran.calls[0];
+    assert_eq!(name, "Send-MsmqQueue");
+    let mut given: Vec<String> = arguments
+        .as_map()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| format!("{}={value:?}", name.as_text().unwrap_or_default()))
+        .collect();
+    given.sort();
+    let names: Vec<_> = given
+        .iter()
+        .map(|pair| pair.split('=').next().unwrap_or_default())
+        .collect();
+    assert_eq!(names, ["Body", "Label", "Name", "Priority"], "{given:?}");
+}
+
 fn offers(before: &str) -> Vec<String> {
     let mut completion = Completion::new(Arc::new(Double::default()));
     let (_, offers) = completion.offers(before);

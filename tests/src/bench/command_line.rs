@@ -14,8 +14,8 @@ use super::workload::WORKLOADS;
 
 /// How it is called.
 pub const USAGE: &str = "\
-hamq-bench run [WORKLOAD,...] [--seconds S] [--rounds N] [--big] [--folder FOLDER]
-               [--program HAMQ] [--json FILE] [--timeout S]
+hamq-bench run [WORKLOAD,...] [--seconds S] [--rounds N] [--big] [--body BYTES]
+               [--folder FOLDER] [--program HAMQ] [--json FILE] [--timeout S]
 hamq-bench floor --listen ADDRESS:PORT --file FILE [--supervised]
 hamq-bench list";
 
@@ -98,6 +98,7 @@ fn parse_run(parser: &mut Parser, program: PathBuf) -> Result<Options> {
         time: Duration::from_secs(2),
         rounds: 3,
         big: false,
+        body_bytes: 1024,
         folder: PathBuf::from("target/bench"),
         program,
         json: None,
@@ -113,6 +114,7 @@ fn parse_run(parser: &mut Parser, program: PathBuf) -> Result<Options> {
                 "--seconds" => options.time = seconds(parser)?,
                 "--rounds" => options.rounds = number::<u32>(parser)?.clamp(1, 1000),
                 "--big" => options.big = true,
+                "--body" => options.body_bytes = number::<usize>(parser)?.clamp(8, 1 << 20),
                 "--folder" => options.folder = value(parser)?.into(),
                 "--program" => options.program = value(parser)?.into(),
                 "--json" => options.json = Some(value(parser)?.into()),
@@ -155,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_run_is_read() {
-        let line = "run a,e1 --seconds 0.5 --rounds 5 --big --json out.json b";
+        let line = "run a,e1 --seconds 0.5 --rounds 5 --big --body 100 --json out.json b";
         let Ok(Role::Run(options)) = read(line) else {
             panic!("no run");
         };
@@ -164,7 +166,7 @@ mod tests {
             (options.time, options.rounds),
             (Duration::from_millis(500), 5)
         );
-        assert!(options.big && options.json.is_some());
+        assert!(options.big && options.json.is_some() && options.body_bytes == 100);
     }
 
     #[test]

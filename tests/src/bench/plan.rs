@@ -31,6 +31,8 @@ pub struct Options {
     pub rounds: u32,
     /// Whether the queues of ten million messages are measured too.
     pub big: bool,
+    /// Bytes of a body in the queues that are long: workloads g and i.
+    pub body_bytes: usize,
     /// Where the stores lie.
     pub folder: PathBuf,
     /// The `hamq` that is measured.

@@ -7,12 +7,16 @@
 //! Six more are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
 //! `Read-ClusterFacts`, `Read-NodeFacts`, `Stop-Agent` and `Join-Cluster`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
+mod dependencies;
 mod group;
 mod internal;
+mod memory_pool;
 mod network;
 mod node;
+mod property;
 mod record;
 mod resource;
+mod resource_type;
 mod trust;
 mod validation;
 mod wait;
@@ -98,7 +102,12 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         super::resource::StartClusterResource,
         super::resource::StopClusterResource,
         super::resource::TestClusterResourceFailure,
+        super::resource::SuspendClusterResource,
+        super::resource::ResumeClusterResource,
+        super::resource::GetClusterResourceType,
         dependency::AddClusterResourceDependency,
+        dependency::RemoveClusterResourceDependency,
+        dependency::SetClusterResourceDependency,
         dependency::GetClusterResourceDependency,
         parameter::GetClusterParameter,
         parameter::SetClusterParameter,
@@ -107,6 +116,8 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         feature::InstallMsmqFeature,
         feature::UninstallMsmqFeature,
         feature::GetMsmqFeature,
+        feature::GetMsmqMemoryPool,
+        feature::SetMsmqMemoryPool,
         explain::GetClusterWhy,
         networks::GetClusterNetwork,
         networks::GetClusterNetworkInterface,

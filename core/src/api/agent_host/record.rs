@@ -79,6 +79,7 @@ pub(super) fn resource(view: &View, name: &str, now_ms: u64) -> Result<ResourceI
         restart_period: config.policy.period_ms,
         restart_count: counted.map_or(0, |f| f.within(config.policy.period_ms, now_ms)),
         status: current.map(|s| s.cause.clone()),
+        maintenance_mode: u64::from(config.maintenance),
     })
 }
 

@@ -1,27 +1,19 @@
-//! Commands on resources, their dependencies, properties and owners.
+//! Commands on resources.
 
 use uuid::Uuid;
 
 use super::wait::{commit, offline, online, until, waiting_on};
-use super::{Run, exact, fits, record};
-use crate::api::dependency::{
-    AddClusterResourceDependency, DependencyInfo, GetClusterResourceDependency,
-};
-use crate::api::parameter::{
-    GetClusterOwnerNode, GetClusterParameter, OwnerNodeInfo, ParameterInfo, SetClusterOwnerNode,
-    SetClusterParameter,
-};
+use super::{Run, exact, fits, property, record};
 use crate::api::resource::{
     AddClusterResource, GetClusterResource, RemoveClusterResource, ResourceInfo,
-    StartClusterResource, StopClusterResource, TestClusterResourceFailure,
+    ResumeClusterResource, StartClusterResource, StopClusterResource, SuspendClusterResource,
+    TestClusterResourceFailure,
 };
-use crate::api::value::Value;
 use crate::cluster::agent::Agent;
 use crate::cluster::configuration::{self, NewResource, find_group, find_resource, parse_pair};
-use crate::cluster::record::{ResourceConfig, RestartPolicy};
-use crate::cluster::resource_type;
+use crate::cluster::record::RestartPolicy;
 use crate::cluster::view::View;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 
 async fn info(agent: &Agent, name: &str) -> Result<ResourceInfo> {
     let now_ms = agent.options().clock.wall_ms();
@@ -34,7 +26,7 @@ impl Run for AddClusterResource {
         let pairs: Result<Vec<_>> = self.parameters.iter().map(|p| parse_pair(p)).collect();
         let new = NewResource {
             name: self.name.clone(),
-            group: self.group,
+            group: self.group.unwrap_or_default(),
             resource_type: self.resource_type,
             parameters: pairs?,
             depends_on: self.depends_on,
@@ -46,6 +38,8 @@ impl Run for AddClusterResource {
                 ..usual
             },
         };
+        configuration::add_resource(&agent.read().await?, &new)?;
+        property::check_new(agent, &new.resource_type, &new.parameters).await?;
         commit(agent, |view| configuration::add_resource(view, &new)).await?;
         info(agent, &self.name).await
     }
@@ -134,149 +128,20 @@ impl Run for TestClusterResourceFailure {
     }
 }
 
-fn dependencies(config: &ResourceConfig) -> DependencyInfo {
-    let operands = config.depends_on.iter().map(|p| format!("([{p}])"));
-    DependencyInfo {
-        resource: config.name.clone(),
-        expression: operands.collect::<Vec<_>>().join(" and "),
+async fn maintain(agent: &Agent, name: &str, on: bool) -> Result<ResourceInfo> {
+    let decide = |view: &View| configuration::set_maintenance(view, name, on);
+    commit(agent, decide).await?;
+    info(agent, name).await
+}
+
+impl Run for SuspendClusterResource {
+    async fn run(self, agent: &Agent) -> Result<ResourceInfo> {
+        maintain(agent, &self.name, true).await
     }
 }
 
-impl Run for AddClusterResourceDependency {
-    async fn run(self, agent: &Agent) -> Result<DependencyInfo> {
-        let (resource, provider) = (&self.resource, &self.provider);
-        let decide = |view: &View| configuration::add_dependency(view, resource, provider);
-        commit(agent, decide).await?;
-        let view = agent.read().await?;
-        Ok(dependencies(find_resource(&view, resource)?))
+impl Run for ResumeClusterResource {
+    async fn run(self, agent: &Agent) -> Result<ResourceInfo> {
+        maintain(agent, &self.name, false).await
     }
-}
-
-impl Run for GetClusterResourceDependency {
-    async fn run(self, agent: &Agent) -> Result<Vec<DependencyInfo>> {
-        let view = agent.read().await?;
-        let pattern = self.resource.as_deref();
-        if let Some(name) = exact(pattern) {
-            find_resource(&view, name)?;
-        }
-        let fitting = view.resources.values().filter(|r| fits(pattern, &r.name));
-        Ok(fitting.map(|r| dependencies(r)).collect())
-    }
-}
-
-fn parameters(config: &ResourceConfig) -> Vec<ParameterInfo> {
-    let rule = resource_type::find(&config.resource_type);
-    let known = rule.map(|r| r.parameters).unwrap_or_default();
-    let records = known.iter().map(|parameter| ParameterInfo {
-        object: config.name.clone(),
-        name: parameter.name.to_owned(),
-        value: config
-            .parameters
-            .get(parameter.name)
-            .cloned()
-            .unwrap_or_default(),
-        kind: match parameter.number {
-            true => "UInt32".to_owned(),
-            false => "String".to_owned(),
-        },
-    });
-    records.collect()
-}
-
-fn parameter_of(config: &ResourceConfig, name: &str) -> Result<ParameterInfo> {
-    let all = parameters(config);
-    let known: Vec<String> = all.iter().map(|p| p.name.clone()).collect();
-    let found = all.into_iter().find(|p| p.name.eq_ignore_ascii_case(name));
-    found.ok_or_else(|| {
-        let text = format!("{} has no property {name:?}", config.name);
-        Error::new(ErrorKind::InvalidParameter, text).hint(format!("it has {}", known.join(", ")))
-    })
-}
-
-impl Run for GetClusterParameter {
-    async fn run(self, agent: &Agent) -> Result<Vec<ParameterInfo>> {
-        let view = agent.read().await?;
-        let config = find_resource(&view, &self.resource)?;
-        match &self.name {
-            None => Ok(parameters(config)),
-            Some(name) => Ok(vec![parameter_of(config, name)?]),
-        }
-    }
-}
-
-impl Run for SetClusterParameter {
-    async fn run(self, agent: &Agent) -> Result<ParameterInfo> {
-        let (resource, name, value) = (&self.resource, &self.name, text(&self.value)?);
-        let decide = |view: &View| configuration::set_parameter(view, resource, name, &value);
-        commit(agent, decide).await?;
-        let view = agent.read().await?;
-        parameter_of(find_resource(&view, resource)?, name)
-    }
-}
-
-/// A property's value as it is stored: text.
-fn text(value: &Value) -> Result<String> {
-    match value {
-        Value::Text(text) => Ok(text.clone()),
-        Value::Integer(number) => Ok(i128::from(*number).to_string()),
-        Value::Bool(flag) => Ok(u32::from(*flag).to_string()),
-        other => {
-            let text = format!("{other:?} is no value of a private property");
-            Err(Error::new(ErrorKind::InvalidParameter, text).hint("give a text or a whole number"))
-        }
-    }
-}
-
-impl Run for GetClusterOwnerNode {
-    async fn run(self, agent: &Agent) -> Result<Vec<OwnerNodeInfo>> {
-        let view = agent.read().await?;
-        let mut records = Vec::new();
-        if let Some(group) = &self.group {
-            let config = find_group(&view, group)?;
-            records.push(owners(&config.name, &config.preferred_owners));
-        }
-        if let Some(resource) = &self.resource {
-            let config = find_resource(&view, resource)?;
-            records.push(owners(&config.name, &config.possible_owners));
-        }
-        match records.is_empty() {
-            true => Err(name_one()),
-            false => Ok(records),
-        }
-    }
-}
-
-impl Run for SetClusterOwnerNode {
-    async fn run(self, agent: &Agent) -> Result<OwnerNodeInfo> {
-        let list = &self.owners;
-        match (&self.group, &self.resource) {
-            (Some(group), None) => {
-                let decide = |view: &View| configuration::set_preferred_owners(view, group, list);
-                commit(agent, decide).await?;
-                let view = agent.read().await?;
-                let config = find_group(&view, group)?;
-                Ok(owners(&config.name, &config.preferred_owners))
-            }
-            (None, Some(resource)) => {
-                let decide = |view: &View| configuration::set_possible_owners(view, resource, list);
-                commit(agent, decide).await?;
-                let view = agent.read().await?;
-                let config = find_resource(&view, resource)?;
-                Ok(owners(&config.name, &config.possible_owners))
-            }
-            _ => Err(name_one()),
-        }
-    }
-}
-
-fn owners(object: &str, nodes: &[String]) -> OwnerNodeInfo {
-    OwnerNodeInfo {
-        object: object.to_owned(),
-        owner_nodes: nodes.to_vec(),
-    }
-}
-
-fn name_one() -> Error {
-    let text = "neither a group nor a resource is named, or both";
-    Error::new(ErrorKind::Usage, text).hint("use -Group NAME or -Resource NAME")
 }

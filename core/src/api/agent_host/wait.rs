@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::api::value::Millis;
 use crate::cluster::agent::Agent;
 use crate::cluster::configuration::Change;
-use crate::cluster::dependency::all_providers;
+use crate::cluster::dependency::{all_providers, carried};
 use crate::cluster::group::GroupState;
 use crate::cluster::record::fold;
 use crate::cluster::resource::ResourceState;
@@ -63,21 +63,24 @@ pub(super) fn online(view: &View, name: &str) -> Option<Result<()>> {
     if ResourceState::published(view, name) == ResourceState::Online {
         return Some(Ok(()));
     }
-    let chain = all_providers(view, name).into_iter().chain([fold(name)]);
-    for member in chain {
-        let status = view.states.get(&member);
-        let failed = ResourceState::published(view, &member) == ResourceState::Failed;
-        if let Some(status) = status.filter(|s| failed && s.resting) {
-            let name = view.resource_name(&member);
-            let text = format!(
-                "{name} did not come online on {}: {}",
-                status.node, status.cause
-            );
-            return Some(Err(Error::new(ErrorKind::ResourceOnlineFailed, text)
-                .hint(format!("Get-ClusterWhy {name} shows what was tried"))));
-        }
+    let failed = |member: &str| {
+        let resting = view.states.get(member).is_some_and(|s| s.resting);
+        resting && ResourceState::published(view, member) == ResourceState::Failed
+    };
+    // Of alternatives one may have failed for good, and another may still come online.
+    if !failed(&fold(name)) && carried(view, name, &|p| !failed(p)) {
+        return None;
     }
-    None
+    let mut chain = all_providers(view, name).into_iter().chain([fold(name)]);
+    let member = chain.find(|m| failed(m))?;
+    let status = view.states.get(&member)?;
+    let name = view.resource_name(&member);
+    let text = format!(
+        "{name} did not come online on {}: {}",
+        status.node, status.cause
+    );
+    Some(Err(Error::new(ErrorKind::ResourceOnlineFailed, text)
+        .hint(format!("Get-ClusterWhy {name} shows what was tried"))))
 }
 
 /// Whether a resource is down.

@@ -8,7 +8,7 @@ use super::{Sessions, exclusive, number_32, selection};
 use crate::api::message::{GetMsmqMessage, MessageInfo, ReceiveMsmqQueue};
 use crate::api::queue::unexpected;
 use crate::api::session::{Held, Session};
-use crate::api::value::Body;
+use crate::api::value::{Body, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 use crate::queue::message::Received;
@@ -59,6 +59,9 @@ pub(super) fn browse(on: &dyn Sessions, command: &GetMsmqMessage) -> Result<Vec<
         with_body: false,
         path,
     };
+    if command.delayed {
+        return reading.delayed(count);
+    }
     match reading.many(count) {
         Err(error) if error.kind == ErrorKind::ReceiveTimeout => Ok(Vec::new()),
         other => other,
@@ -172,6 +175,37 @@ impl Reading {
             .iter()
             .map(|received| self.whole(received, held.take()))
             .collect()
+    }
+
+    /// Messages that are not due yet, in the order of their places.
+    fn delayed(&self, count: u64) -> Result<Vec<MessageInfo>> {
+        let mut after = match self.select {
+            Select::After(place) => place,
+            _ => 0,
+        };
+        let mut messages = Vec::new();
+        while (messages.len() as u64) < count {
+            let rest = count - messages.len() as u64;
+            let reply = self.session.call(Request::ListDelayed {
+                queue: local(&self.path),
+                after,
+                count_max: u32::try_from(rest).unwrap_or(u32::MAX),
+                bytes_max: LOT_BYTES_MAX,
+            })?;
+            let Reply::Delayed(lot) = reply else {
+                return Err(unexpected(&reply));
+            };
+            let Some(last) = lot.last() else {
+                break;
+            };
+            after = last.message.lookup_id;
+            for delayed in lot {
+                let mut message = self.whole(&delayed.message, None)?;
+                message.due = Some(Time(delayed.due_ms));
+                messages.push(message);
+            }
+        }
+        Ok(messages)
     }
 
     fn receive(&self) -> Result<(Received, Held)> {

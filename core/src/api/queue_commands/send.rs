@@ -22,6 +22,8 @@ use crate::sys::file;
 enum Content {
     /// In the message.
     Whole,
+    /// From memory, in parts.
+    Parts(Vec<u8>),
     /// From a file, in parts.
     File(String),
 }
@@ -83,6 +85,9 @@ fn send_once(
             body: None,
             transaction,
         }),
+        Content::Parts(bytes) => {
+            session.send_large(&queue, message, &mut bytes.as_slice(), transaction)
+        }
         Content::File(name) => {
             let mut body = file::open(Path::new(name))?;
             session.send_large(&queue, message, &mut body, transaction)
@@ -140,10 +145,16 @@ fn message(mut command: SendMsmqQueue) -> Result<(Message, Content)> {
     Ok((message, content))
 }
 
-/// A file that fits into one message is sent as one; a larger one in parts, read while it is sent.
+/// What fits into one message is sent as one; a larger file or text in parts, a file read while it is sent.
 fn content(command: &SendMsmqQueue) -> Result<(Vec<u8>, Content)> {
     let name = match (&command.body, &command.body_file) {
-        (body, None) => return Ok((body.clone().unwrap_or_default().0, Content::Whole)),
+        (body, None) => {
+            let bytes = body.clone().unwrap_or_default().0;
+            return Ok(match bytes.len() > BODY_BYTES_MAX {
+                true => (Vec::new(), Content::Parts(bytes)),
+                false => (bytes, Content::Whole),
+            });
+        }
         (Some(_), Some(_)) => {
             let text = "-Body and -BodyFile exclude each other";
             return Err(exclusive(text, "give one of them"));
@@ -337,5 +348,16 @@ mod tests {
         assert_eq!(file(10), (10, false));
         assert_eq!(file(BODY_BYTES_MAX), (BODY_BYTES_MAX, false));
         assert_eq!(file(BODY_BYTES_MAX + 1), (0, true));
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_message_is_sent_in_parts() {
+        let (message, content) = message(SendMsmqQueue {
+            body: Some(Body(vec![7; BODY_BYTES_MAX + 1])),
+            ..command()
+        })
+        .unwrap();
+        assert!(message.body.is_empty());
+        assert!(matches!(content, Content::Parts(bytes) if bytes.len() == BODY_BYTES_MAX + 1));
     }
 }

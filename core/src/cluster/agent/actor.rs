@@ -21,6 +21,7 @@ pub(super) enum Order {
     Offline { serial: u64 },
     Terminate { serial: u64 },
     LeaseRenewed { until: Duration },
+    Maintenance { on: bool },
 }
 
 /// What a resource says: the event, and what it provides now if that changed.
@@ -37,6 +38,8 @@ pub(super) struct Actor {
     pub(super) resource: Box<dyn Resource>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) says: mpsc::Sender<Saying>,
+    /// In maintenance: it is neither checked nor heard when it fails.
+    pub(super) maintained: bool,
 }
 
 impl Actor {
@@ -47,7 +50,7 @@ impl Actor {
         loop {
             let order = match next.take() {
                 Some(order) => Some(order),
-                None => match &mut online {
+                None => match online.as_mut().filter(|_| !self.maintained) {
                     None => self.orders.recv().await,
                     Some((serial, failure)) => {
                         let serial = *serial;
@@ -79,6 +82,7 @@ impl Actor {
             };
             match order {
                 Order::LeaseRenewed { until } => self.resource.lease_renewed(until),
+                Order::Maintenance { on } => self.maintained = on,
                 Order::Online { serial, context } => {
                     let (stray, came) = self.online(serial, &context).await;
                     next = stray;
@@ -103,13 +107,18 @@ impl Actor {
         }
     }
 
+    fn take_heard(&mut self, heard: Heard) {
+        if let Some(until) = heard.renewed {
+            self.resource.lease_renewed(until);
+        }
+        self.maintained = heard.maintained.unwrap_or(self.maintained);
+    }
+
     /// Brings it online; an order that comes meanwhile (an end) interrupts.
     async fn online(&mut self, serial: u64, context: &Context) -> (Option<Order>, bool) {
         let work = self.resource.online(context);
-        let (stray, renewed, done) = interruptible(work, &mut self.orders).await;
-        if let Some(until) = renewed {
-            self.resource.lease_renewed(until);
-        }
+        let (stray, heard, done) = interruptible(work, &mut self.orders).await;
+        self.take_heard(heard);
         let Some(result) = done else {
             return (stray, false);
         };
@@ -131,7 +140,8 @@ impl Actor {
 
     async fn offline(&mut self, serial: u64) -> Option<Order> {
         let work = self.resource.offline();
-        let (stray, _, done) = interruptible(work, &mut self.orders).await;
+        let (stray, heard, done) = interruptible(work, &mut self.orders).await;
+        self.take_heard(heard);
         if let Some(result) = done {
             let resource = self.name.clone();
             let result = result.map_err(|e| e.message);
@@ -151,10 +161,8 @@ impl Actor {
             false => self.resource.looks_alive(),
         };
         let bounded = tokio::time::timeout(CHECK_TIMEOUT, work);
-        let (stray, renewed, done) = interruptible(bounded, &mut self.orders).await;
-        if let Some(until) = renewed {
-            self.resource.lease_renewed(until);
-        }
+        let (stray, heard, done) = interruptible(bounded, &mut self.orders).await;
+        self.take_heard(heard);
         let failed = match done {
             None | Some(Ok(Ok(()))) => None,
             Some(Ok(Err(e))) => Some(e.message),
@@ -188,22 +196,30 @@ fn facts(report: OnlineReport) -> OnlineFacts {
     }
 }
 
-/// Runs `work` to its end, unless an order comes first; then the work is dropped. Renewals do not
-/// interrupt: the last one is handed back.
+/// What was heard while something else was done: the last of each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    renewed: Option<Duration>,
+    maintained: Option<bool>,
+}
+
+/// Runs `work` to its end, unless an order comes first; then the work is dropped. Renewals and
+/// maintenance do not interrupt: the last ones are handed back.
 async fn interruptible<T>(
     work: impl Future<Output = T>,
     orders: &mut mpsc::Receiver<Order>,
-) -> (Option<Order>, Option<Duration>, Option<T>) {
+) -> (Option<Order>, Heard, Option<T>) {
     let mut work = std::pin::pin!(work);
-    let mut renewed = None;
+    let mut heard = Heard::default();
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return (None, renewed, Some(done)),
+            done = &mut work => return (None, heard, Some(done)),
             order = orders.recv() => match order {
-                Some(Order::LeaseRenewed { until }) => renewed = Some(until),
-                Some(order) => return (Some(order), renewed, None),
-                None => return (None, renewed, None),
+                Some(Order::LeaseRenewed { until }) => heard.renewed = Some(until),
+                Some(Order::Maintenance { on }) => heard.maintained = Some(on),
+                Some(order) => return (Some(order), heard, None),
+                None => return (None, heard, None),
             },
         }
     }

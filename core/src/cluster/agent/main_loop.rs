@@ -1,6 +1,6 @@
 //! The loop: an event goes into the engine, its actions come out and are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,22 +27,26 @@ const PRUNE_EVERY: usize = 256;
 /// Decisions that one transaction removes: etcd takes 128 steps unless it is told otherwise.
 const PRUNE_CHUNK: usize = 100;
 
-struct Running {
-    orders: mpsc::Sender<Order>,
+pub(super) struct Running {
+    pub(super) orders: mpsc::Sender<Order>,
     resource_type: String,
 }
 
-struct MainLoop {
-    shared: Arc<Shared>,
+pub(super) struct MainLoop {
+    pub(super) shared: Arc<Shared>,
     config: ClusterConfig,
-    engine: Engine,
-    actors: BTreeMap<String, Running>,
+    pub(super) engine: Engine,
+    pub(super) actors: BTreeMap<String, Running>,
     provided: BTreeMap<String, Provided>,
     says: mpsc::Sender<Saying>,
     renewal: Option<AbortHandle>,
     lives: mpsc::Sender<Registered>,
     decisions: usize,
     lease_until: Option<Duration>,
+    /// Resources whose tasks know that they are in maintenance.
+    pub(super) maintained: BTreeSet<String>,
+    /// Megabytes of the node's pool of message memory, by who has them.
+    pub(super) message_memory: BTreeMap<String, u32>,
 }
 
 /// Runs until the agent is aborted.
@@ -68,6 +72,8 @@ pub(super) async fn run(
         lives,
         decisions: 0,
         lease_until: None,
+        maintained: BTreeSet::new(),
+        message_memory: BTreeMap::new(),
         shared,
         config,
         says,
@@ -134,6 +140,19 @@ impl MainLoop {
             let all = merge(below, &own);
             self.provided.insert(resource.clone(), all);
         }
+        if let Event::Failed { resource, .. } = &event {
+            self.provided.remove(resource); // nothing that starts from now on gets it
+        }
+        if let Event::Offline { resource, .. }
+        | Event::Terminated { resource, .. }
+        | Event::Online {
+            resource,
+            result: Err(_),
+            ..
+        } = &event
+        {
+            self.free_message_memory(resource);
+        }
         self.take(event);
     }
 
@@ -148,6 +167,7 @@ impl MainLoop {
         if snapshot || self.engine.view().revision != before {
             let view = Arc::new(self.engine.view().clone());
             self.shared.view.send_replace(view);
+            self.follow_maintenance();
         }
     }
 
@@ -240,6 +260,9 @@ impl MainLoop {
         let Some(mut config) = found.map(|r| r.row.clone()) else {
             return self.refuse(name, serial, "its configuration is gone".to_owned());
         };
+        if let Err(text) = self.take_message_memory(name, &config.resource_type) {
+            return self.refuse(name, serial, text);
+        }
         if config.resource_type == "IP Address" {
             match with_subnet(self.engine.view(), &config.parameters) {
                 Ok(parameters) => config.parameters = parameters,
@@ -267,6 +290,7 @@ impl MainLoop {
                 resource,
                 orders: inbox,
                 says: self.says.clone(),
+                maintained: false,
             };
             self.shared.spawn(actor.run());
             let resource_type = config.resource_type.clone();
@@ -275,6 +299,8 @@ impl MainLoop {
                 resource_type,
             };
             self.actors.insert(name.to_owned(), running);
+            self.maintained.remove(name);
+            self.follow_maintenance();
         }
         let context = Box::new(self.context(name, &config, epoch));
         if let Some(until) = self.lease_until {
@@ -300,7 +326,7 @@ impl MainLoop {
             Order::Online { serial, .. }
             | Order::Offline { serial }
             | Order::Terminate { serial } => *serial,
-            Order::LeaseRenewed { .. } => 0,
+            Order::LeaseRenewed { .. } | Order::Maintenance { .. } => 0,
         };
         let ending = matches!(order, Order::Terminate { .. });
         let sent = self

@@ -15,9 +15,13 @@ mod fencer;
 mod interfaces;
 mod links;
 mod main_loop;
+mod maintenance;
 mod membership;
+mod memory_pool;
 mod peers;
+mod type_control;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +36,7 @@ use super::record::{DECISION_PREFIX, Decision, FencingMode, decode};
 use super::view::View;
 use crate::database::{Commit, Database, Transaction};
 use crate::error::{Error, ErrorKind, Result};
-use crate::resource_types::Resource;
+use crate::resource_types::{self, Answer, Description, Resource};
 use crate::sys::clock::Clock;
 use crate::sys::log_file::LogFile;
 use crate::sys::network::PEER_PORT;
@@ -45,6 +49,20 @@ use links::Links;
 pub trait ResourceFactory: Send + Sync + 'static {
     /// A resource that is offline; `None` for an unknown type.
     fn create(&self, type_name: &str) -> Option<Box<dyn Resource>>;
+
+    /// What this node can tell of a type whose properties are not built in.
+    fn describe<'a>(&'a self, type_name: &'a str) -> Answer<'a, Description> {
+        Box::pin(resource_types::describe(type_name))
+    }
+
+    /// Looks at properties that a resource shall have as only a node can.
+    fn check_properties<'a>(
+        &'a self,
+        type_name: &'a str,
+        properties: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, ()> {
+        Box::pin(resource_types::check_properties(type_name, properties))
+    }
 }
 
 /// The types of this program.

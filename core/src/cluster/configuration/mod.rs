@@ -4,24 +4,30 @@
 //! other unseen (two MSMQ resources added at once, a cycle closed from both ends).
 
 mod change;
+mod dependency;
 mod feature;
 mod group;
 mod lookup;
+mod maintenance;
+mod memory_pool;
 mod owner_node;
 mod parameter;
 mod removal;
 mod resource;
 
 pub use change::Change;
+pub use dependency::{add_dependency, remove_dependency, set_dependency};
 pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{NewGroup, add_group, move_group, remove_group, start_group, stop_group};
 pub use lookup::{find_group, find_node, find_resource};
+pub use maintenance::set_maintenance;
+pub use memory_pool::{MEMORY_POOL_DEFAULT_MB, memory_pool_mb, set_memory_pool};
 pub use owner_node::{set_possible_owners, set_preferred_owners};
-pub use parameter::{parse_pair, set_parameter};
+pub use parameter::{delete_parameter, parse_pair, set_parameter};
 pub use removal::{remove_resource, stop_for_removal};
-pub use resource::{
-    NewResource, add_dependency, add_resource, fail_resource, start_resource, stop_resource,
-};
+pub use resource::{NewResource, add_resource, fail_resource, start_resource, stop_resource};
 
+#[cfg(test)]
+mod seed_rules;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,10 @@
 
 use super::change::Change;
 use super::lookup::find_resource;
+use super::resource::{find_type, quoted};
 use crate::cluster::dependency::all_dependents;
 use crate::cluster::record::{ResourceConfig, fold};
-use crate::cluster::resource_type::{self, Parameter, TypeRule};
+use crate::cluster::resource_type::{Form, Parameter, TypeRule};
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::nearest;
@@ -32,75 +33,91 @@ pub fn parse_pair(text: &str) -> Result<(String, String)> {
 /// `ResourceNotFound`, `InvalidParameter`, `InvalidRequest`, `AddressInUse`, `ObjectAlreadyExists`.
 pub fn set_parameter(view: &View, resource: &str, name: &str, value: &str) -> Result<Change> {
     let config = find_resource(view, resource)?;
-    let rule = resource_type::find(&config.resource_type).ok_or_else(|| {
-        let text = format!(
-            "this version does not know the type {:?}",
-            config.resource_type
-        );
-        Error::new(ErrorKind::ResourceTypeNotFound, text)
-    })?;
-    let parameter = check_parameter(view, rule, resource, name, value)?;
-    check_mutable(view, config, parameter, value)?;
+    let rule = find_type(&config.resource_type)?;
+    let known = check_parameter(view, rule, resource, name, value)?;
+    check_mutable(view, config, rule, &known, value)?;
     let mut row = config.row.clone();
-    row.parameters
-        .insert(parameter.name.to_owned(), value.to_owned());
+    row.parameters.insert(known, value.trim().to_owned());
     Ok(Change::default()
         .guard(view, "resource", &view.resources, resource)
         .put("resource", resource, &row))
 }
 
-/// The property of a type, with a value that fits it and that nobody else uses.
+/// Takes a private property back to its default.
+///
+/// # Errors
+/// `ResourceNotFound`, `InvalidParameter`, `InvalidRequest`.
+pub fn delete_parameter(view: &View, resource: &str, name: &str) -> Result<Change> {
+    let config = find_resource(view, resource)?;
+    let rule = find_type(&config.resource_type)?;
+    let set = config
+        .parameters
+        .keys()
+        .find(|n| n.eq_ignore_ascii_case(name));
+    let Some(set) = set else {
+        let text = format!("{name} of {} is not set", config.name);
+        return Err(Error::new(ErrorKind::InvalidParameter, text)
+            .hint(format!("Get-ClusterParameter {}", quoted(&config.name))));
+    };
+    if rule.parameter(set).is_some_and(|p| p.required) {
+        let text = format!("{} ({}) cannot be without {set}", config.name, rule.name);
+        return Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!(
+            "Set-ClusterParameter {} {set} VALUE",
+            quoted(&config.name)
+        )));
+    }
+    check_mutable(view, config, rule, set, "")?;
+    let mut row = config.row.clone();
+    row.parameters.remove(set);
+    Ok(Change::default()
+        .guard(view, "resource", &view.resources, resource)
+        .put("resource", resource, &row))
+}
+
+/// The name of a property of a type, with a value that fits it and that nobody else uses.
 pub(super) fn check_parameter(
     view: &View,
     rule: &TypeRule,
     resource: &str,
     name: &str,
     value: &str,
-) -> Result<&'static Parameter> {
+) -> Result<String> {
     let Some(parameter) = rule.parameter(name) else {
-        return Err(unknown_parameter(rule, resource, name));
+        return match rule.open_parameters {
+            true => check_open(resource, name, value),
+            false => Err(unknown_parameter(rule, resource, name)),
+        };
     };
     if value.trim().is_empty() {
         let text = format!("{} of {resource} cannot be empty", parameter.name);
-        return Err(Error::new(ErrorKind::InvalidParameter, text));
+        return Err(Error::new(ErrorKind::InvalidParameter, text)
+            .hint("Set-ClusterParameter … -Delete takes it back to its default"));
     }
-    if parameter.number && value.trim().parse::<u32>().is_err() {
-        let text = format!(
-            "{} of {resource} is a whole number, not {value:?}",
-            parameter.name
-        );
-        return Err(Error::new(ErrorKind::InvalidParameter, text));
+    if let Some(form) = parameter.complaint(value) {
+        let text = format!("{} of {resource} cannot be {value:?}", parameter.name);
+        return Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!("give {form}")));
     }
-    check_form(rule, resource, parameter, value)?;
-    check_unused(view, rule, resource, parameter, value)?;
-    Ok(parameter)
+    check_unused(view, rule, resource, parameter.name, value)?;
+    Ok(parameter.name.to_owned())
 }
 
-/// A slip in an address or a path is told now, and not when the resource shall come online.
-fn check_form(rule: &TypeRule, resource: &str, parameter: &Parameter, value: &str) -> Result<()> {
-    let (fits, form) = match (rule.name, parameter.name) {
-        ("IP Address", "Address") => {
-            let address = value.trim().parse::<std::net::IpAddr>();
-            (
-                address.is_ok_and(|a| !a.is_unspecified() && !a.is_multicast()),
-                "an address, such as 10.0.0.100, fd00::100 or 127.0.9.1",
-            )
-        }
-        ("MSMQ", "MetricsPort") => (
-            value.trim().parse::<u16>().is_ok(),
-            "a TCP port at which the counters are had, such as 9464; 0 for none",
-        ),
-        ("Physical Disk", "DiskPath") => (
-            value.trim().starts_with('/'),
-            "a folder's path from the root, such as /srv/vs1",
-        ),
-        _ => return Ok(()),
+/// A property that only the agent's own description knows: here only that it can be one.
+fn check_open(resource: &str, name: &str, value: &str) -> Result<String> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(known);
+    let any = Parameter {
+        name: "",
+        about: "",
+        form: Form::Text,
+        required: false,
+        immutable: false,
     };
-    if fits {
-        return Ok(());
+    if is_name && any.complaint(value).is_none() {
+        return Ok(name.to_owned());
     }
-    let text = format!("{} of {resource} cannot be {value:?}", parameter.name);
-    Err(Error::new(ErrorKind::InvalidParameter, text).hint(format!("give {form}")))
+    let text = format!("{name:?} of {resource} cannot be {value:?}");
+    Err(Error::new(ErrorKind::InvalidParameter, text)
+        .hint("names have letters, digits, _ - and .; values are one line of at most 64 KiB"))
 }
 
 fn unknown_parameter(rule: &TypeRule, resource: &str, name: &str) -> Error {
@@ -123,12 +140,14 @@ fn check_unused(
     view: &View,
     rule: &TypeRule,
     resource: &str,
-    parameter: &Parameter,
+    parameter: &str,
     value: &str,
 ) -> Result<()> {
-    let kind = match (rule.name, parameter.name) {
+    let kind = match (rule.name, parameter) {
         ("IP Address", "Address") => ErrorKind::AddressInUse,
-        ("Network Name", "Name") | ("Physical Disk", "DiskPath") => ErrorKind::ObjectAlreadyExists,
+        ("Network Name", "Name") | ("Physical Disk", "DiskPath" | "Device") => {
+            ErrorKind::ObjectAlreadyExists
+        }
         _ => return Ok(()),
     };
     let plain = |text: &str| text.trim().trim_end_matches('/').to_lowercase();
@@ -136,15 +155,15 @@ fn check_unused(
         **name != fold(resource)
             && r.resource_type == rule.name
             && r.parameters
-                .get(parameter.name)
+                .get(parameter)
                 .is_some_and(|v| plain(v) == plain(value))
     });
     let Some((_, other)) = other else {
         return Ok(());
     };
     let text = format!(
-        "{} {value} is used by {} in group {}",
-        parameter.name, other.name, other.group
+        "{parameter} {value} is used by {} in group {}",
+        other.name, other.group
     );
     Err(Error::new(kind, text).hint("choose another; each virtual server has its own"))
 }
@@ -153,14 +172,17 @@ fn check_unused(
 fn check_mutable(
     view: &View,
     config: &ResourceConfig,
-    parameter: &Parameter,
+    rule: &TypeRule,
+    parameter: &str,
     value: &str,
 ) -> Result<()> {
-    let same = config
-        .parameters
-        .get(parameter.name)
-        .is_none_or(|old| old == value);
-    if !parameter.immutable || same {
+    let immutable = rule.parameter(parameter).is_some_and(|p| p.immutable);
+    let same = match config.parameters.get(parameter) {
+        Some(old) => old == value.trim(),
+        // A disk that becomes a device is another disk; a name that is given where it was the default too.
+        None => parameter != "Device",
+    };
+    if !immutable || same {
         return Ok(());
     }
     let above = all_dependents(view, &config.name)
@@ -171,8 +193,8 @@ fn check_mutable(
         return Ok(());
     };
     let text = format!(
-        "{} of {} cannot change: the messages of {} are stored under it",
-        parameter.name, config.name, queue_manager.name
+        "{parameter} of {} cannot change: the messages of {} are stored under it",
+        config.name, queue_manager.name
     );
     Err(Error::new(ErrorKind::InvalidRequest, text).hint(format!(
         "Remove-ClusterResource {} first; its messages stay on the old disk",

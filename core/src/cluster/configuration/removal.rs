@@ -1,20 +1,31 @@
 //! Removing resources: offline first, dependents with them.
 
+use std::collections::BTreeSet;
+
 use super::change::Change;
 use super::lookup::find_resource;
 use super::resource::mean;
-use crate::cluster::dependency::all_dependents;
-use crate::cluster::record::fold;
+use crate::cluster::record::{ResourceConfig, fold};
 use crate::cluster::resource::ResourceState;
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The resource and all that depends on it.
-fn doomed(view: &View, name: &str) -> Result<Vec<String>> {
-    let name = fold(&find_resource(view, name)?.name);
-    let mut list: Vec<String> = all_dependents(view, &name).into_iter().collect();
-    list.push(name);
-    Ok(list)
+/// The resource and all that cannot be without it; who has an alternative stays.
+fn doomed(view: &View, name: &str) -> Result<BTreeSet<String>> {
+    let mut list = BTreeSet::from([fold(&find_resource(view, name)?.name)]);
+    loop {
+        let lost = |r: &ResourceConfig| !r.depends_on.holds(&mut |p| !list.contains(p));
+        let more: Vec<String> = view
+            .resources
+            .iter()
+            .filter(|(name, r)| !list.contains(*name) && lost(r))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if more.is_empty() {
+            return Ok(list);
+        }
+        list.extend(more);
+    }
 }
 
 /// Means a resource and its dependents to be offline, for good.
@@ -41,7 +52,19 @@ pub fn remove_resource(view: &View, name: &str) -> Result<Change> {
         Change::default()
             .touch_group(view, &group)
             .guard(view, "owner", &view.owners, &group);
-    for name in doomed(view, name)? {
+    let doomed = doomed(view, name)?;
+    for (name, config) in view.resources_of(&group) {
+        if !doomed.contains(name) && config.depends_on.iter().any(|p| doomed.contains(&fold(p))) {
+            let row = ResourceConfig {
+                depends_on: config.depends_on.without(&|p| doomed.contains(p)),
+                ..config.clone()
+            };
+            change = change
+                .guard(view, "resource", &view.resources, name)
+                .put("resource", name, &row);
+        }
+    }
+    for name in doomed {
         let config = find_resource(view, &name)?;
         let state = ResourceState::published(view, &name);
         if state != ResourceState::Offline && state != ResourceState::Failed {

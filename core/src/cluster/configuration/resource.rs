@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::change::Change;
+use super::dependency::check_provider;
+use super::feature::check_installed;
 use super::group::nodes;
 use super::lookup::{find_group, find_resource};
 use super::parameter::check_parameter;
-use crate::cluster::dependency::{all_providers, unmet, would_cycle};
+use crate::cluster::dependency::{Expression, unmet};
 use crate::cluster::record::{FailRequest, ResourceConfig, RestartPolicy, fold};
 use crate::cluster::resource::ResourceState;
 use crate::cluster::resource_type::{self, Requires, TYPES, TypeRule};
@@ -20,7 +22,7 @@ use crate::name::nearest;
 pub struct NewResource {
     /// Its name.
     pub name: String,
-    /// Its group.
+    /// Its group; empty for the first one that fits, where the type knows one.
     pub group: String,
     /// Its type.
     pub resource_type: String,
@@ -48,13 +50,14 @@ pub fn add_resource(view: &View, new: &NewResource) -> Result<Change> {
         );
         return Err(Error::new(ErrorKind::ObjectAlreadyExists, text).hint("use another name"));
     }
-    let group = find_group(view, &new.group)?.name.clone();
     let rule = find_type(&new.resource_type)?;
-    check_single(view, &group, rule)?;
+    check_single(view, &new.group, rule)?;
+    check_installed(view, rule)?;
+    let group = place(view, new, rule)?;
     let mut parameters = BTreeMap::new();
     for (name, value) in &new.parameters {
         let known = check_parameter(view, rule, &new.name, name, value)?;
-        parameters.insert(known.name.to_owned(), value.clone());
+        parameters.insert(known, value.trim().to_owned());
     }
     let mut depends_on = Vec::new();
     for provider in &new.depends_on {
@@ -66,38 +69,103 @@ pub fn add_resource(view: &View, new: &NewResource) -> Result<Change> {
     let config = ResourceConfig {
         name: new.name.clone(),
         group: group.clone(),
-        resource_type: rule.name.to_owned(),
+        resource_type: rule.spelled(&new.resource_type),
         parameters,
-        depends_on,
+        depends_on: Expression::each(depends_on),
         possible_owners: nodes(view, &new.possible_owners)?,
         policy: new.policy,
         persistent_online: false,
+        maintenance: false,
     };
-    Ok(Change::default()
+    let alone = match rule.single_cluster_instance {
+        // Two of them added at once, into two groups, meet at each group's row.
+        true => view
+            .groups
+            .keys()
+            .fold(Change::default(), |change, g| change.touch_group(view, g)),
+        false => Change::default(),
+    };
+    Ok(alone
         .guard(view, "resource", &view.resources, &new.name)
         .touch_group(view, &group)
         .put("resource", &new.name, &config))
 }
 
-fn find_type(name: &str) -> Result<&'static TypeRule> {
+/// The group of a new resource: the one that is named, or the first one that holds what the type needs.
+fn place(view: &View, new: &NewResource, rule: &TypeRule) -> Result<String> {
+    let holds = |group: &str, needed: &Requires| {
+        view.resources_of(group).any(|(_, r)| {
+            resource_type::find(&r.resource_type).is_some_and(|t| t.satisfies(*needed))
+        })
+    };
+    if !new.group.is_empty() {
+        let group = find_group(view, &new.group)?;
+        let lacking = rule
+            .group_holds
+            .iter()
+            .find(|needed| !holds(&group.name, needed));
+        let Some(lacking) = lacking else {
+            return Ok(group.name.clone());
+        };
+        let (name, needs) = (&group.name, lacking.name());
+        let text = format!(
+            "group {name} has no {needs}; a {} needs a group with an IP Address, a Network Name and a \
+             Physical Disk",
+            rule.name
+        );
+        return Err(
+            Error::new(ErrorKind::DependencyNotFound, text).hint(format!(
+                "Add-ClusterResource NAME {} '{needs}'",
+                quoted(name)
+            )),
+        );
+    }
+    let fits = |group: &str| rule.group_holds.iter().all(|needed| holds(group, needed));
+    let first = view
+        .groups
+        .iter()
+        .find(|(name, _)| rule.single_cluster_instance && fits(name));
+    first.map(|(_, group)| group.name.clone()).ok_or_else(|| {
+        let text = match rule.single_cluster_instance {
+            true => format!(
+                "no group has the IP Address, Network Name and Physical Disk that a {} needs",
+                rule.name
+            ),
+            false => format!("no group is named for {}", new.name),
+        };
+        Error::new(ErrorKind::GroupNotFound, text)
+            .hint("Add-ClusterGroup NAME makes one; -Group NAME names one")
+    })
+}
+
+pub(super) fn find_type(name: &str) -> Result<&'static TypeRule> {
     resource_type::find(name).ok_or_else(|| {
         let known: Vec<_> = TYPES.iter().map(|t| t.name).collect();
         let near = nearest(name, known.iter().copied());
         let text = format!("there is no resource type {name:?}");
         Error::new(ErrorKind::ResourceTypeNotFound, text).hint(match near {
             Some(near) => format!("did you mean '{near}'?"),
-            None => format!("the types are {}", known.join(", ")),
+            None => format!("the types are {}, and ocf:PROVIDER:AGENT", known.join(", ")),
         })
     })
 }
 
 fn check_single(view: &View, group: &str, rule: &TypeRule) -> Result<()> {
-    let other = view
-        .resources_of(group)
-        .find(|(_, r)| rule.single_group_instance && r.resource_type == rule.name);
-    let Some((_, other)) = other else {
+    let alike = |r: &ResourceConfig| {
+        let here = rule.single_group_instance && fold(&r.group) == fold(group);
+        r.resource_type == rule.name && (here || rule.single_cluster_instance)
+    };
+    let Some(other) = view.resources.values().find(|r| alike(r)) else {
         return Ok(());
     };
+    if rule.single_cluster_instance {
+        let text = format!(
+            "the cluster has its {} already: {} in group {}",
+            rule.name, other.name, other.group
+        );
+        return Err(Error::new(ErrorKind::InvalidRequest, text)
+            .hint("there is one in a cluster, and it serves all groups"));
+    }
     let text = format!(
         "group {group} has a resource of type {} already: {}",
         rule.name, other.name
@@ -105,60 +173,6 @@ fn check_single(view: &View, group: &str, rule: &TypeRule) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidRequest, text).hint(format!(
         "a group holds at most one; put the second one into a group of its own: Add-ClusterGroup {group}-2"
     )))
-}
-
-/// A provider must be in the same group.
-fn check_provider(view: &View, resource: &str, group: &str, provider: &str) -> Result<String> {
-    let found = find_resource(view, provider)?;
-    if fold(&found.group) == fold(group) {
-        return Ok(found.name.clone());
-    }
-    let text = format!(
-        "{resource} (group {group}) cannot depend on {}, which is in group {}",
-        found.name, found.group
-    );
-    Err(Error::new(ErrorKind::InvalidParameter, text)
-        .hint("a resource depends on resources of its own group, because groups move on their own"))
-}
-
-/// Makes a resource depend on another.
-///
-/// # Errors
-/// `ResourceNotFound`, `InvalidParameter`, `DependencyAlreadyExists`, `CircularDependency`, `ResourceOnline`.
-pub fn add_dependency(view: &View, resource: &str, provider: &str) -> Result<Change> {
-    let config = find_resource(view, resource)?;
-    let provider = check_provider(view, &config.name, &config.group, provider)?;
-    if config.depends_on.iter().any(|p| fold(p) == fold(&provider)) {
-        let text = format!("{} depends on {provider} already", config.name);
-        return Err(Error::new(ErrorKind::DependencyAlreadyExists, text));
-    }
-    if would_cycle(view, resource, &provider) {
-        let text = match fold(resource) == fold(&provider) {
-            true => format!("{provider} cannot depend on itself"),
-            false => format!(
-                "{provider} depends on {} already, directly or not",
-                config.name
-            ),
-        };
-        return Err(Error::new(ErrorKind::CircularDependency, text));
-    }
-    let state = ResourceState::published(view, resource);
-    let up = ResourceState::published(view, &provider) == ResourceState::Online;
-    if state.is_pending() || (state == ResourceState::Online && !up) {
-        let text = format!(
-            "{} is {} and {provider} is not online",
-            config.name,
-            state.name()
-        );
-        return Err(Error::new(ErrorKind::ResourceOnline, text)
-            .hint(format!("Stop-ClusterResource {} first", config.name)));
-    }
-    let mut row = config.row.clone();
-    row.depends_on.push(provider);
-    Ok(Change::default()
-        .guard(view, "resource", &view.resources, resource)
-        .touch_group(view, &config.group)
-        .put("resource", resource, &row))
 }
 
 /// What a resource needs before it can come online.
@@ -211,25 +225,53 @@ fn missing_dependency(view: &View, config: &ResourceConfig, missing: Requires) -
 }
 
 /// A name as it is typed.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     match name.contains(' ') {
         true => format!("'{name}'"),
         false => name.to_owned(),
     }
 }
 
-/// Means a resource, and what it needs, to be online.
+/// Means a resource, and what it needs, to be online. An alternative that cannot be started is left
+/// alone as long as another can.
 ///
 /// # Errors
 /// `ResourceNotFound`, `DependencyNotFound`, `InvalidParameter`.
 pub fn start_resource(view: &View, name: &str) -> Result<Change> {
     let start = fold(&find_resource(view, name)?.name);
-    let mut change = Change::default();
-    for name in all_providers(view, &start).into_iter().chain([start]) {
-        check_startable(view, &name)?;
-        change = mean(view, change, &name, true)?;
+    let mut names = Vec::new();
+    collect_startable(view, &start, &mut names)?;
+    names.iter().try_fold(Change::default(), |change, name| {
+        mean(view, change, name, true)
+    })
+}
+
+/// A resource and what it needs, providers first, each once.
+fn collect_startable(view: &View, name: &str, names: &mut Vec<String>) -> Result<()> {
+    if names.iter().any(|n| n == name) {
+        return Ok(());
     }
-    Ok(change)
+    check_startable(view, name)?;
+    let mut refused = None;
+    let depends_on = &find_resource(view, name)?.depends_on;
+    let mut startable = Vec::new();
+    for provider in depends_on.iter() {
+        let mut with = names.clone();
+        match collect_startable(view, &fold(provider), &mut with) {
+            Ok(()) => {
+                *names = with;
+                startable.push(fold(provider));
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    match refused {
+        Some(error) if !depends_on.holds(&mut |p| startable.iter().any(|s| s == p)) => Err(error),
+        _ => {
+            names.push(name.to_owned());
+            Ok(())
+        }
+    }
 }
 
 /// Means a resource to be offline; those that depend on it go offline with it, and come back with it.

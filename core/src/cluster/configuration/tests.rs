@@ -7,10 +7,10 @@ use crate::database::{Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A cluster of two nodes with the group VS1 and its four resources, without the queue manager's disk.
-struct Lab(View);
+pub(super) struct Lab(pub(super) View);
 
 impl Lab {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut lab = Self(View::default());
         for (id, name) in [(1, "n1"), (2, "n2")] {
             let node = NodeConfig {
@@ -18,7 +18,7 @@ impl Lab {
                 id,
                 address: String::new(),
                 paused: false,
-                features: Default::default(),
+                features: ["MSMQ-Server".to_owned()].into(),
             };
             lab.put(key("node", name), encode(&node));
             let session = Session {
@@ -57,7 +57,7 @@ impl Lab {
         lab
     }
 
-    fn put(&mut self, key: String, value: Vec<u8>) {
+    pub(super) fn put(&mut self, key: String, value: Vec<u8>) {
         let lease = None;
         let transaction = Transaction {
             guards: Vec::new(),
@@ -66,7 +66,7 @@ impl Lab {
         self.0.apply(&transaction, self.0.revision + 1);
     }
 
-    fn own(&mut self, group: &str, node: &str, epoch: u64) {
+    pub(super) fn own(&mut self, group: &str, node: &str, epoch: u64) {
         let owner = Owner {
             node: node.to_owned(),
             incarnation: format!("{node}-1"),
@@ -77,7 +77,7 @@ impl Lab {
         self.put(key("owner", group), encode(&owner));
     }
 
-    fn state(&mut self, resource: &str, state: u32) {
+    pub(super) fn state(&mut self, resource: &str, state: u32) {
         let status = ResourceStatus {
             state,
             node: "n1".to_owned(),
@@ -91,18 +91,31 @@ impl Lab {
         self.put(key("state", resource), encode(&status));
     }
 
-    fn apply(&mut self, decide: impl Fn(&View) -> Result<Change>) {
+    pub(super) fn apply(&mut self, decide: impl Fn(&View) -> Result<Change>) {
         let transaction = decide(&self.0).unwrap().into_transaction();
         self.0.apply(&transaction, self.0.revision + 1);
     }
 
-    fn add(&mut self, name: &str, group: &str, kind: &str, with: &[(&str, &str)], on: &[&str]) {
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        group: &str,
+        kind: &str,
+        with: &[(&str, &str)],
+        on: &[&str],
+    ) {
         let new = new(name, group, kind, with, on);
         self.apply(|v| add_resource(v, &new));
     }
 }
 
-fn new(name: &str, group: &str, kind: &str, with: &[(&str, &str)], on: &[&str]) -> NewResource {
+pub(super) fn new(
+    name: &str,
+    group: &str,
+    kind: &str,
+    with: &[(&str, &str)],
+    on: &[&str],
+) -> NewResource {
     NewResource {
         name: name.to_owned(),
         group: group.to_owned(),
@@ -116,7 +129,7 @@ fn new(name: &str, group: &str, kind: &str, with: &[(&str, &str)], on: &[&str]) 
     }
 }
 
-fn refused<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, hint: &str) -> Error {
+pub(super) fn refused<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, hint: &str) -> Error {
     let error = result.unwrap_err();
     assert_eq!(error.kind, kind, "{error}");
     let given = error.hint.clone().unwrap_or_default();
@@ -303,4 +316,157 @@ fn moves_go_to_a_node_that_can_take_the_group() {
     lab.apply(|v| set_possible_owners(v, "VS1-IP", &[]));
     let pending = move_group(&lab.0, "VS1", Some("n2"));
     refused(pending, ErrorKind::InvalidState, "wait");
+}
+
+#[test]
+fn expressions_are_checked_for_group_circle_and_state() {
+    let mut lab = Lab::new();
+    lab.add("IP2", "VS1", "IP Address", &[("Address", "127.0.9.9")], &[]);
+    lab.apply(|v| set_dependency(v, "VS1-Name", "[vs1-ip] or [IP2]"));
+    let row = &lab.0.resources["vs1-name"];
+    assert_eq!(
+        row.depends_on.to_string(),
+        "([VS1-IP] or [IP2])",
+        "spelled as the resources are"
+    );
+    let circle = set_dependency(&lab.0, "IP2", "[VS1-Disk] and [VS1-MSMQ]");
+    refused(circle, ErrorKind::CircularDependency, "");
+    let itself = set_dependency(&lab.0, "IP2", "[IP2]");
+    refused(itself, ErrorKind::CircularDependency, "");
+    let unknown = set_dependency(&lab.0, "VS1-Name", "[VS1-IQ]");
+    refused(unknown, ErrorKind::ResourceNotFound, "VS1-IP");
+    let grammar = set_dependency(&lab.0, "VS1-Name", "[VS1-IP] or");
+    refused(grammar, ErrorKind::InvalidParameter, "brackets");
+    lab.state("VS1-Name", 2);
+    let offline = set_dependency(&lab.0, "VS1-Name", "[VS1-IP] and [IP2]");
+    refused(offline, ErrorKind::ResourceOnline, "Stop-ClusterResource");
+    lab.state("IP2", 2);
+    set_dependency(&lab.0, "VS1-Name", "[VS1-IP] or [IP2]").unwrap();
+    lab.state("VS1-Name", 129);
+    let pending = set_dependency(&lab.0, "VS1-Name", "[IP2]");
+    refused(pending, ErrorKind::ResourceOnline, "");
+}
+
+#[test]
+fn a_dependency_ends_alone_or_with_its_alternative_left() {
+    let mut lab = Lab::new();
+    lab.add("IP2", "VS1", "IP Address", &[("Address", "127.0.9.9")], &[]);
+    lab.apply(|v| set_dependency(v, "VS1-Name", "[VS1-IP] or [IP2]"));
+    lab.apply(|v| remove_dependency(v, "VS1-Name", "VS1-IP"));
+    assert_eq!(
+        lab.0.resources["vs1-name"].depends_on.to_string(),
+        "([IP2])"
+    );
+    lab.apply(|v| set_dependency(v, "VS1-Name", ""));
+    assert!(lab.0.resources["vs1-name"].depends_on.is_empty());
+    let none = remove_dependency(&lab.0, "VS1-Name", "IP2");
+    refused(
+        none,
+        ErrorKind::DependencyNotFound,
+        "Get-ClusterResourceDependency",
+    );
+}
+
+#[test]
+fn each_alternative_must_meet_what_the_type_requires() {
+    let mut lab = Lab::new();
+    lab.add("IP2", "VS1", "IP Address", &[("Address", "127.0.9.9")], &[]);
+    lab.apply(|v| set_dependency(v, "VS1-Name", "[VS1-IP] or [VS1-Disk]"));
+    let start = start_resource(&lab.0, "VS1-Name");
+    refused(
+        start,
+        ErrorKind::DependencyNotFound,
+        "Add-ClusterResourceDependency",
+    );
+    lab.apply(|v| set_dependency(v, "VS1-Name", "[VS1-IP] or [IP2]"));
+    lab.apply(|v| start_resource(v, "VS1-Name"));
+}
+
+#[test]
+fn an_alternative_that_lacks_a_property_is_left_alone_when_another_can_start() {
+    let mut lab = Lab::new();
+    lab.add("Bare", "VS1", "IP Address", &[], &[]);
+    lab.apply(|v| set_dependency(v, "VS1-Name", "[Bare] or [VS1-IP]"));
+    lab.apply(|v| start_resource(v, "VS1-Name"));
+    assert!(lab.0.resources["vs1-ip"].persistent_online);
+    assert!(!lab.0.resources["bare"].persistent_online);
+    lab.apply(|v| set_dependency(v, "VS1-Name", "[Bare]"));
+    let start = start_resource(&lab.0, "VS1-Name");
+    refused(
+        start,
+        ErrorKind::InvalidParameter,
+        "Set-ClusterParameter Bare Address",
+    );
+}
+
+#[test]
+fn only_an_online_disk_goes_into_maintenance_and_only_once() {
+    let mut lab = Lab::new();
+    let name = set_maintenance(&lab.0, "VS1-Name", true);
+    refused(name, ErrorKind::InvalidRequest, "only disks");
+    let offline = set_maintenance(&lab.0, "VS1-Disk", true);
+    refused(offline, ErrorKind::InvalidState, "Start-ClusterResource");
+    lab.state("VS1-Disk", 2);
+    lab.apply(|v| set_maintenance(v, "VS1-Disk", true));
+    assert!(lab.0.resources["vs1-disk"].maintenance);
+    refused(
+        set_maintenance(&lab.0, "VS1-Disk", true),
+        ErrorKind::InvalidState,
+        "",
+    );
+    lab.state("VS1-Disk", 3);
+    lab.apply(|v| set_maintenance(v, "VS1-Disk", false));
+    refused(
+        set_maintenance(&lab.0, "VS1-Disk", false),
+        ErrorKind::InvalidState,
+        "",
+    );
+}
+
+#[test]
+fn properties_of_each_type_are_checked_when_they_are_set() {
+    let mut lab = Lab::new();
+    lab.add("Job", "VS2", "Generic Script", &[], &[]);
+    lab.add("Svc", "VS2", "Generic Service", &[], &[]);
+    lab.add("Probe", "VS2", "OCF:heartbeat:Dummy", &[], &[]);
+    assert_eq!(
+        lab.0.resources["probe"].resource_type,
+        "ocf:heartbeat:Dummy"
+    );
+    for (resource, name, value, hint) in [
+        ("VS1-Disk", "Device", "sdb", "/dev/"),
+        ("VS1-Disk", "FileSystem", "ntfs", "ext4, xfs"),
+        ("VS1-Disk", "DiskRunChkDsk", "1", "0, 2, 4"),
+        ("VS1-Disk", "MountOptions", "noatime,ro", "mount options"),
+        ("VS1-Disk", "PersistentReservation", "yes", "0 or 1"),
+        ("VS1-Disk", "DiskPath", "/srv/../etc", "without .."),
+        ("VS1-Name", "Name", "a_b", "1 to 15"),
+        ("VS1-MSMQ", "Coherent", "2", "0 or 1"),
+        ("Job", "ScriptFilePath", "job.sh", "from the root"),
+        ("Svc", "ServiceName", "a b", "unit"),
+        ("Svc", "UseNetworkName", "2", "0 or 1"),
+        ("Probe", "a b", "x", "letters"),
+    ] {
+        let set = set_parameter(&lab.0, resource, name, value);
+        refused(set, ErrorKind::InvalidParameter, hint);
+    }
+    lab.apply(|v| set_parameter(v, "Probe", "state", "/run/x"));
+    lab.apply(|v| set_parameter(v, "VS1-Disk", "ForceUnmount", "0"));
+    lab.apply(|v| delete_parameter(v, "VS1-Disk", "forceunmount"));
+    refused(
+        delete_parameter(&lab.0, "VS1-Disk", "ForceUnmount"),
+        ErrorKind::InvalidParameter,
+        "Get-",
+    );
+    refused(
+        delete_parameter(&lab.0, "VS1-Disk", "DiskPath"),
+        ErrorKind::InvalidParameter,
+        "Set-",
+    );
+    let job = start_resource(&lab.0, "Job");
+    refused(
+        job,
+        ErrorKind::InvalidParameter,
+        "Set-ClusterParameter Job ScriptFilePath",
+    );
 }

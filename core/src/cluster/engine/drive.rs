@@ -75,7 +75,9 @@ impl Engine {
             }
         } else if local.is_pending() && !wanted {
             self.end(name, Some(self.why_offline(group, name)), now);
-        } else if local.is_online() && !(wanted && self.providers_online(name)) {
+        } else if local.is_online()
+            && !(wanted && self.providers_stay(name) && self.lost_provider(name).is_none())
+        {
             self.stop_when_free(group, name, policy, now);
         } else if local.is_at_rest() {
             self.leave_rest(
@@ -129,7 +131,7 @@ impl Engine {
             }
             return;
         }
-        if self.providers_online(name) {
+        if self.providers_stay(name) {
             self.start(group, name, policy, epoch, now);
         }
     }
@@ -147,8 +149,10 @@ impl Engine {
             self.decide(group, Some(name), "restarted", text, now);
         }
         let timeout = Duration::from_millis(policy.pending_timeout_ms);
+        let givers = self.givers(name);
         if let Some(local) = self.locals.get_mut(name) {
             local.start(serial, epoch, timeout, &cause, now);
+            local.began_with = givers;
         }
         self.log(
             "INFO",
@@ -195,10 +199,14 @@ impl Engine {
         if let Some(leaving) = self.runs.get(group).and_then(|r| r.leaving.as_ref()) {
             return format!("the group is leaving: {}", leaving.cause);
         }
+        if let Some(provider) = self.lost_provider(name) {
+            let provider = self.view.resource_name(&provider);
+            return format!("{provider}, which it came online with, goes offline");
+        }
         let down = dependency::all_providers(&self.view, name)
             .into_iter()
             .find(|p| !self.locals.get(p).is_some_and(Local::is_online));
-        match down {
+        match down.filter(|_| !self.providers_stay(name)) {
             Some(provider) => {
                 let provider = self.view.resource_name(&provider);
                 format!("{provider}, which it depends on, is not online")
@@ -207,18 +215,70 @@ impl Engine {
         }
     }
 
-    /// Also the indirect ones: when the lowest fails, all above it go, the topmost first.
-    fn providers_online(&self, name: &str) -> bool {
-        dependency::all_providers(&self.view, name)
-            .iter()
-            .all(|p| self.locals.get(p).is_some_and(Local::is_online))
+    /// Also the indirect ones: when the lowest fails, all above it go, the topmost first. Of alternatives
+    /// one is enough.
+    fn providers_stay(&self, name: &str) -> bool {
+        let config = self.view.resources.get(name);
+        config.is_none_or(|r| r.depends_on.holds(&mut |p| self.stays(p, 0)))
     }
 
-    /// Whether nothing that depends on it runs.
+    /// Whether a resource is online and nothing speaks for its going: it is wanted, what it needs stays,
+    /// and so does what gave it something. Rows that make a circle end at a depth.
+    fn stays(&self, name: &str, depth: usize) -> bool {
+        let Some(local) = self.locals.get(name).filter(|l| l.is_online()) else {
+            return false;
+        };
+        let Some(config) = self.view.resources.get(name) else {
+            return false;
+        };
+        if depth > dependency::DEPTH_MAX || !dependency::wanted(&self.view, name) {
+            return false;
+        }
+        let mut below = dependency::providers(&self.view, name);
+        below.extend(local.began_with.iter().cloned());
+        below.retain(|p| self.stays(p, depth + 1));
+        local.began_with.is_subset(&below) && config.depends_on.holds(&mut |p| below.contains(p))
+    }
+
+    /// A provider that is going and that gave it something: an address, a disk, a name.
+    fn lost_provider(&self, name: &str) -> Option<String> {
+        let began_with = &self.locals.get(name)?.began_with;
+        began_with.iter().find(|p| !self.stays(p, 0)).cloned()
+    }
+
+    /// The providers that give a resource something when it starts now.
+    fn givers(&self, name: &str) -> std::collections::BTreeSet<String> {
+        let mut all = dependency::providers(&self.view, name);
+        all.retain(|p| {
+            let config = self.view.resources.get(p);
+            let rule = config.and_then(|r| resource_type::find(&r.resource_type));
+            let online = self.locals.get(p).is_some_and(Local::is_online);
+            online && rule.is_some_and(resource_type::TypeRule::hands_down)
+        });
+        all
+    }
+
+    /// Whether nothing that runs needs it: what depends on it is at rest, or stays online by another of
+    /// its alternatives.
     fn nothing_above(&self, name: &str) -> bool {
-        dependency::dependents(&self.view, name)
-            .iter()
-            .all(|d| !self.locals.get(d).is_some_and(Local::is_running))
+        let others = |p: &str| p != name && self.stays(p, 0);
+        dependency::dependents(&self.view, name).iter().all(|d| {
+            let Some(local) = self.locals.get(d).filter(|l| l.is_running()) else {
+                return true;
+            };
+            let leaving = self
+                .runs
+                .get(local.group())
+                .is_some_and(|r| r.leaving.is_some());
+            let stays = local.is_online() && !leaving && dependency::wanted(&self.view, d);
+            stays
+                && !local.began_with.contains(name)
+                && self
+                    .view
+                    .resources
+                    .get(d)
+                    .is_some_and(|r| r.depends_on.holds(&mut |p| others(p)))
+        })
     }
 
     fn time_out(&mut self, name: &str, policy: RestartPolicy, now: Now) {

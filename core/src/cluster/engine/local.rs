@@ -68,6 +68,9 @@ pub(super) struct Local {
     /// The version of the configuration it failed under.
     pub(super) config_version: u64,
     pub(super) facts: OnlineFacts,
+    /// What it was given when it came online: without these it cannot go on, even where the others of
+    /// alternatives could carry a new start.
+    pub(super) began_with: std::collections::BTreeSet<String>,
     cause: String,
     since_ms: u64,
     pub(super) published: Option<Stamp>,
@@ -84,6 +87,7 @@ impl Local {
             recovery: Recovery::Stay,
             config_version: 0,
             facts: OnlineFacts::default(),
+            began_with: std::collections::BTreeSet::new(),
             cause: "it has not been started here".to_owned(),
             since_ms: now.wall_ms,
             published: None,

@@ -13,6 +13,8 @@
 //!
 //! Groups share nothing but the view: one that is pending delays no other.
 
+#[cfg(test)]
+mod alternatives;
 mod drive;
 mod event;
 mod failure;
@@ -389,13 +391,18 @@ impl Engine {
                 "{name} acts although {} is not ours",
                 local.group()
             );
-            for provider in super::dependency::providers(&self.view, name) {
-                let under = self.locals.get(&provider);
-                assert!(
-                    under.is_some_and(|p| p.is_online() || p.is_failed()),
-                    "{name} acts before {provider}"
-                );
-            }
+            let Some(config) = self.view.resources.get(name) else {
+                continue;
+            };
+            let under = |p: &str| {
+                let local = self.locals.get(p);
+                local.is_some_and(|p| p.is_online() || p.is_failed())
+            };
+            assert!(
+                config.depends_on.holds(&mut |p| under(p)),
+                "{name} acts before {}",
+                config.depends_on
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  calls ──> session ── commit (pure: markers), leases (pure: whose time is over) ──> client ──> grpc ──> members
-//!              ▲                                                  endpoints (pure: whom to ask next)
+//!              ▲      └─ expiry                                   endpoints (pure: whom to ask next)
 //!              ├── watcher        events: what to read, which leases were renewed
 //!              └── housekeeping   ends leases that are over; compaction
 //! ```
@@ -25,8 +25,8 @@
 //! 3. Let a holder send its last successful renewal at S. It is committed at C ≥ S, and seen by an observer at
 //!    O ≥ C. The observer acts at O + TTL·1.01 or later; the holder has stopped at S + TTL by its own clock.
 //!    Clocks are only asked for durations, and may differ by a hundredth.
-//! 4. Once the row is removed it never exists again: identities are random, and no transaction but the first
-//!    one writes a row that is not there.
+//! 4. Once the row is removed it never exists again: its number is random, only the request that grants it
+//!    writes a row that is not there, and of that request there is one copy for each number.
 //!
 //! No wall clock, no change of leader, no member that is behind takes part. A late event makes an observer
 //! wait longer; a stale one makes a transaction that is refused. What remains is that etcd's transactions are
@@ -50,6 +50,7 @@ use crate::sys::clock::Clock;
 mod client;
 mod commit;
 mod endpoints;
+mod expiry;
 mod grpc;
 mod housekeeping;
 mod keys;

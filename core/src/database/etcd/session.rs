@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | read | it changes nothing |
 //! | commit | its marker (`commit`) |
-//! | grant | the row of a lease that nobody knows yet; an orphan expires |
+//! | grant | each copy grants a lease of its own; an orphan expires |
 //! | renew | a renewal more |
 //! | expire, revoke | guarded by the lease's revision; what is gone is gone |
 //!
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::super::location::EtcdLocation;
-use super::super::{Commit, Entry, LeaseId, Range, Transaction};
+use super::super::{Commit, Range, Transaction};
 use super::client::{CALL_MAX, Client, Verdict};
 use super::commit::{self, Outcome, Slot};
 use super::keys::{Keys, Kind, META_LIVING, Renewal, meta_moved, parse_moved};
@@ -29,8 +29,6 @@ use crate::sys::clock::Clock;
 
 /// Commits of one handle that are under way at once; more wait.
 const SLOTS: usize = 8;
-/// Entries that are removed in one transaction.
-const CHUNK: usize = 64;
 /// Tries of what others keep outrunning.
 const TRIES_MAX: usize = 50;
 
@@ -53,10 +51,10 @@ pub(super) struct Session {
 }
 
 /// What was there at one revision.
-struct Look {
-    revision: u64,
-    rows: Vec<KeyValue>,
-    leases: Vec<KeyValue>,
+pub(super) struct Look {
+    pub(super) revision: u64,
+    pub(super) rows: Vec<KeyValue>,
+    pub(super) leases: Vec<KeyValue>,
 }
 
 impl Session {
@@ -97,6 +95,11 @@ impl Session {
         self.written.load(Ordering::SeqCst)
     }
 
+    /// This handle has written under the prefix at `revision`.
+    pub(super) fn wrote(&self, revision: u64) {
+        self.written.fetch_max(revision, Ordering::SeqCst);
+    }
+
     /// Everything up to `revision` is known; `news` says whether entries changed, which wakes the watchers.
     pub(super) fn saw(&self, revision: u64, news: bool) {
         self.seen.fetch_max(revision, Ordering::SeqCst);
@@ -122,7 +125,7 @@ impl Session {
     }
 
     /// Reads `what`, and all leases with it, at one revision.
-    async fn look(&self, what: Vec<Operation>) -> Result<Look> {
+    pub(super) async fn look(&self, what: Vec<Operation>) -> Result<Look> {
         self.prepare().await?;
         let mut success = what;
         let (from, to) = self.keys.leases();
@@ -166,7 +169,11 @@ impl Session {
     }
 
     /// A transaction; a reply from the past is not taken.
-    async fn txn(&self, within: Duration, build: impl Fn(u32) -> Txn) -> Result<TxnReply> {
+    pub(super) async fn txn(
+        &self,
+        within: Duration,
+        build: impl Fn(u32) -> Txn,
+    ) -> Result<TxnReply> {
         let judge = |bytes| {
             let reply = match TxnReply::decode(bytes) {
                 Ok(reply) => reply,
@@ -183,7 +190,7 @@ impl Session {
     }
 
     /// Makes the meta row, once, where nothing is yet.
-    async fn prepare(&self) -> Result<()> {
+    pub(super) async fn prepare(&self) -> Result<()> {
         let made = self.prepared.get_or_try_init(|| async {
             let txn = Txn {
                 compare: vec![Compare::Version(self.keys.meta(), 0)],
@@ -207,7 +214,7 @@ impl Session {
             // Copies may hang somewhere: the slot's marker is not known any more.
             Err(_) => slot = self.fresh_slot(&slot),
             Ok(Commit::Done { revision }) if !transaction.writes.is_empty() => {
-                self.written.fetch_max(*revision, Ordering::SeqCst);
+                self.wrote(*revision);
                 self.saw(*revision, true);
             }
             Ok(_) => {}
@@ -269,144 +276,6 @@ impl Session {
         }
     }
 
-    pub(super) async fn grant(&self, ttl: Duration) -> Result<LeaseId> {
-        self.settle().await?;
-        self.prepare().await?;
-        let random = uuid::Uuid::new_v4().as_u128() & u128::from(u64::MAX >> 1);
-        let lease = LeaseId(u64::try_from(random).unwrap_or(1).max(1));
-        let renewal = Renewal::new(ttl);
-        let txn = Txn {
-            compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
-            success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
-            failure: vec![Operation::Get(self.keys.meta())],
-        };
-        let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
-        if !reply.succeeded {
-            let meta = reply.rows(0).first();
-            return Err(self.moved(meta.and_then(|row| parse_moved(&row.value))));
-        }
-        let revision = reply.header.revision;
-        self.leases()
-            .observe(lease, renewal, revision, self.clock.boot());
-        self.written.fetch_max(revision, Ordering::SeqCst);
-        self.saw(revision, false);
-        Ok(lease)
-    }
-
-    /// Gives up after half of the lease: a renewal is worth as much as the time at which it was sent.
-    pub(super) async fn renew(&self, lease: LeaseId) -> Result<bool> {
-        self.settle().await?;
-        self.prepare().await?;
-        if self.leases().ttl(lease).is_none() {
-            self.look(Vec::new()).await?; // another handle's, perhaps
-        }
-        let Some(ttl) = self.leases().ttl(lease) else {
-            return Ok(false);
-        };
-        let renewal = Renewal::new(ttl);
-        let txn = Txn {
-            compare: vec![
-                Compare::Value(self.keys.meta(), META_LIVING.to_vec()),
-                Compare::Exists(self.keys.lease(lease)),
-            ],
-            success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
-            failure: vec![Operation::Get(self.keys.meta())],
-        };
-        let reply = self.txn((ttl / 2).min(CALL_MAX), |_| txn.clone()).await?;
-        let revision = reply.header.revision;
-        if reply.succeeded {
-            self.written.fetch_max(revision, Ordering::SeqCst);
-            self.leases()
-                .observe(lease, renewal, revision, self.clock.boot());
-        } else {
-            let meta = reply.rows(0).first().map(|row| &row.value[..]);
-            if let Some(Outcome::Moved(to)) = commit::living(meta) {
-                return Err(self.moved(to));
-            }
-            self.leases().gone(lease, revision);
-        }
-        self.saw(revision, false);
-        Ok(reply.succeeded)
-    }
-
-    pub(super) async fn revoke(&self, lease: LeaseId) -> Result<()> {
-        self.settle().await?;
-        self.end(lease, None).await
-    }
-
-    /// Ends the leases that are over: before every other operation, so that nothing is decided on entries
-    /// that do not exist any more.
-    pub(super) async fn settle(&self) -> Result<()> {
-        let due = self.leases().due(self.clock.boot(), self.client.back());
-        for (lease, renewal) in due {
-            self.end(lease, Some(renewal)).await?;
-        }
-        Ok(())
-    }
-
-    /// When the next lease will be over.
-    pub(super) fn next_expiry(&self) -> Option<Duration> {
-        let next = self.leases().next(self.client.back())?;
-        Some(next.saturating_sub(self.clock.boot()))
-    }
-
-    /// Removes a lease with its entries, in transactions guarded by its revision; not if `only` was not its
-    /// last renewal.
-    async fn end(&self, lease: LeaseId, only: Option<Renewal>) -> Result<()> {
-        for _ in 0..TRIES_MAX {
-            let (from, to) = self.keys.entries("");
-            let found = self.look(vec![Operation::Range(from, to)]).await?;
-            // As it was when the entries were read: they are all that it has at this revision.
-            let row = found
-                .leases
-                .iter()
-                .find(|row| row.key == self.keys.lease(lease));
-            let Some((revision, renewal)) = row.map(|r| (r.revision, Renewal::parse(&r.value)))
-            else {
-                self.saw(found.revision, true);
-                return Ok(());
-            };
-            if only.is_some() && only != renewal {
-                return Ok(()); // it was renewed after all
-            }
-            let entries = found
-                .rows
-                .iter()
-                .filter_map(|row| self.keys.parse_entry(row));
-            let mut its: Vec<Entry> = entries.filter(|e| e.lease == Some(lease)).collect();
-            let last = its.len() <= CHUNK;
-            its.truncate(CHUNK);
-            let txn = self.removal(lease, revision, &its, last);
-            let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
-            if reply.succeeded && last {
-                self.leases().gone(lease, reply.header.revision);
-                self.written
-                    .fetch_max(reply.header.revision, Ordering::SeqCst);
-                self.saw(reply.header.revision, !its.is_empty());
-                return Ok(());
-            }
-        }
-        let text = "a lease could not be removed: others kept changing its entries";
-        Err(Error::new(ErrorKind::Timeout, text).hint("try again"))
-    }
-
-    fn removal(&self, lease: LeaseId, revision: u64, its: &[Entry], last: bool) -> Txn {
-        let mut txn = Txn {
-            compare: vec![Compare::Revision(self.keys.lease(lease), revision)],
-            ..Txn::default()
-        };
-        for entry in its {
-            let key = self.keys.entry(&entry.key);
-            txn.compare
-                .push(Compare::Revision(key.clone(), entry.version));
-            txn.success.push(Operation::Delete(key));
-        }
-        if last {
-            txn.success.push(Operation::Delete(self.keys.lease(lease)));
-        }
-        txn
-    }
-
     /// Marks everything as moved, if no entry was written after `revision`, and no marker: each commit writes
     /// one, also if it only deletes.
     pub(super) async fn retire(&self, revision: u64, successor: &str) -> Result<Commit> {
@@ -457,7 +326,7 @@ impl Session {
         call.await
     }
 
-    fn moved(&self, to: Option<String>) -> Error {
+    pub(super) fn moved(&self, to: Option<String>) -> Error {
         super::super::moved(
             &super::super::Location::Etcd(self.client.location.clone()),
             to,

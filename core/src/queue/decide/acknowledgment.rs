@@ -7,6 +7,7 @@ use crate::queue::encoded::Encoded;
 use crate::queue::entry::{Entry, Wishes};
 use crate::queue::index::Pages;
 use crate::queue::message::{Acknowledge, Delivery, Journal, Message, MessageId, PRIORITY_DEFAULT};
+use crate::queue::quota::Staged;
 use crate::queue::request::QueueKind;
 use crate::queue::state::{DEAD_LETTER, MACHINE_JOURNAL, State, TRANSACTIONAL_DEAD_LETTER};
 use crate::queue::stored_queue::{JOURNAL_BIT, Queue};
@@ -38,7 +39,8 @@ pub(in crate::queue) fn content_of(pages: &dyn Pages, entry: &Entry) -> Result<E
 }
 
 impl State {
-    /// What happens beside, when a message is received: journal copies and an acknowledgement.
+    /// What happens beside, when a message is received: journal copies and an acknowledgement. `copied`: bytes that
+    /// the same change or transaction copies, this message's among them afterwards.
     ///
     /// # Errors
     /// `StoreDamaged` for content that is no message.
@@ -49,6 +51,7 @@ impl State {
         lookup_id: u64,
         entry: &Entry,
         content: &Encoded,
+        copied: &mut Staged,
     ) -> Result<()> {
         let number = queue.number;
         let copy = |to| Effect::Copy {
@@ -57,13 +60,17 @@ impl State {
             to,
             class: 0,
         };
-        effects.extend(self.journal_of(queue, entry.body_bytes).map(copy));
+        if let Some(journal) = self.journal_of(queue, entry.body_bytes, copied) {
+            *copied.entry(journal).or_default() += entry.body_bytes;
+            effects.push(copy(journal));
+        }
         if queue.is_journal() {
             return Ok(());
         }
         let transactional = queue.properties.transactional;
         let wanted = entry.wishes.journal().has(Journal::JOURNAL) && transactional;
-        if wanted && self.journal_has_room(entry.body_bytes) {
+        if wanted && self.journals_have_room(copied, entry.body_bytes) {
+            *copied.entry(MACHINE_JOURNAL).or_default() += entry.body_bytes;
             effects.push(copy(MACHINE_JOURNAL));
         }
         if entry
@@ -284,7 +291,7 @@ impl State {
 
     /// The journal of what is received from a queue, if it wants one and that has room. A subqueue is part of its
     /// queue.
-    fn journal_of(&self, queue: &Queue, bytes: u64) -> Option<u32> {
+    fn journal_of(&self, queue: &Queue, bytes: u64, copied: &Staged) -> Option<u32> {
         let of = match (queue.kind, queue.name.split_once(';')) {
             (QueueKind::Private, _) => queue,
             (QueueKind::Subqueue, Some((parent, _))) => {
@@ -292,9 +299,9 @@ impl State {
             }
             _ => return None,
         };
-        let number = of.number | JOURNAL_BIT;
+        let journal = self.queues.get(&(of.number | JOURNAL_BIT))?;
         let quota = of.properties.journal_quota_bytes;
-        let has_room = quota == u64::MAX || self.queues.get(&number)?.bytes() + bytes <= quota;
-        (of.properties.journal && has_room).then_some(number)
+        let has_room = || self.journal_has_room(journal, quota, copied, bytes);
+        (of.properties.journal && has_room()).then_some(journal.number)
     }
 }

@@ -12,6 +12,8 @@ use crate::queue::state::{Now, State};
 
 /// Bodies that one client may be writing at the same time.
 const UPLOADS_MAX: usize = 64;
+/// Bodies that are dropped at a time, about.
+const DROPPED_MAX: usize = 1_000;
 /// Bytes of one answer at most.
 const READ_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
@@ -96,7 +98,10 @@ impl State {
 
     /// Drops what clients wrote that did not come back in time.
     pub(super) fn drop_unfinished_bodies(&mut self, effects: &mut Vec<Effect>, now: Now) {
-        while let Some(client) = self.absent.take_overdue(now.boot_ms) {
+        // The rest in the next round: a batch has its bound.
+        while effects.len() < DROPPED_MAX
+            && let Some(client) = self.absent.take_overdue(now.boot_ms)
+        {
             let bodies = (client, BodyId(0))..=(client, BodyId(u64::MAX));
             effects.extend(self.uploads.range(bodies).map(|upload| Effect::Parts {
                 client,

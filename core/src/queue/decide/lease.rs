@@ -9,6 +9,7 @@ use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::message::LeaseId;
 use crate::queue::outcome::Outcome;
+use crate::queue::quota::Staged;
 use crate::queue::request::{Caller, RequestId, Settle, Take};
 use crate::queue::state::{Now, State};
 use crate::queue::stored_queue::Holder;
@@ -68,10 +69,15 @@ impl State {
         }
         self.check_leases(number, name, leases)?;
         let mut effects = Vec::new();
+        let mut copied = Staged::new();
         // One that is named twice is settled once.
         let leases: std::collections::BTreeSet<LeaseId> = leases.iter().copied().collect();
         for lease in leases {
-            self.settle(pages, &mut effects, number, lease.lookup_id, how, now)?;
+            let message = (number, lease.lookup_id);
+            match how {
+                Settle::Complete => self.complete(pages, &mut effects, message, &mut copied)?,
+                how => self.settle(pages, &mut effects, message, how, now)?,
+            }
         }
         if effects.is_empty() {
             return Ok(Decision::Known(self.pass(id, Outcome::Done)));
@@ -118,17 +124,14 @@ impl State {
         &mut self,
         pages: &dyn Pages,
         effects: &mut Vec<Effect>,
-        number: u32,
-        lookup_id: u64,
+        (number, lookup_id): (u32, u64),
         how: Settle,
         now: Now,
     ) -> Result<()> {
         let queue = number;
         match how {
-            Settle::Complete => {
-                self.complete(pages, effects, number, lookup_id)?;
-                effects.push(Effect::Leave { queue, lookup_id });
-            }
+            // `complete` does it.
+            Settle::Complete => {}
             Settle::Reject => {
                 if let (Some(entry), Some(of)) =
                     (self.held_entry(number, lookup_id), self.queues.get(&number))
@@ -155,8 +158,8 @@ impl State {
         &mut self,
         pages: &dyn Pages,
         effects: &mut Vec<Effect>,
-        number: u32,
-        lookup_id: u64,
+        (number, lookup_id): (u32, u64),
+        copied: &mut Staged,
     ) -> Result<()> {
         let (Some(entry), Some(queue)) =
             (self.held_entry(number, lookup_id), self.queues.get(&number))
@@ -164,7 +167,12 @@ impl State {
             return Ok(());
         };
         let content = content_of(pages, &entry)?;
-        self.after_receive(effects, queue, lookup_id, &entry, &content)
+        self.after_receive(effects, queue, lookup_id, &entry, &content, copied)?;
+        effects.push(Effect::Leave {
+            queue: number,
+            lookup_id,
+        });
+        Ok(())
     }
 
     fn extend(&mut self, number: u32, lookup_id: u64, milliseconds: u32, now: Now) -> Result<()> {

@@ -40,6 +40,8 @@ pub enum Decision {
     Change(Change),
     /// These messages are to be handed out.
     Hand(Hand),
+    /// These messages are to be shown with when they are due; all of this queue.
+    Delayed(u32, Vec<(u64, Candidate)>),
     /// Part of a body is to be read from these places: from an offset, so many bytes.
     Read(Vec<crate::log::Position>, u64, u32),
     /// There is no message yet.
@@ -106,6 +108,12 @@ impl State {
             Request::ListPrepared => Ok(Decision::Answer(Reply::Branches(
                 self.prepared.keys().cloned().collect(),
             ))),
+            Request::ListDelayed {
+                queue,
+                after,
+                count_max,
+                bytes_max,
+            } => self.decide_delayed(from, queue, *after, *count_max, *bytes_max),
             Request::WriteBody {
                 body,
                 offset,

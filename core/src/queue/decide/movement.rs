@@ -35,8 +35,14 @@ impl State {
         let Some(queue) = self.queues.get_mut(&number) else {
             return Ok(Decision::Wait);
         };
-        if queue.index.get(pages, lookup_id)?.is_none() {
+        let due_ms = queue.delayed.get(&lookup_id).map(|delayed| delayed.due_ms);
+        if due_ms.is_none() && queue.index.get(pages, lookup_id)?.is_none() {
             return Err(no_message(queue, lookup_id));
+        }
+        if due_ms.is_some() && matches!(transaction, Transaction::In(_)) {
+            let text = format!("message {lookup_id} of queue {name} is not due yet");
+            return Err(Error::new(ErrorKind::InvalidState, text)
+                .hint("a transaction holds what can be received; move it outside of one"));
         }
         self.check_not_there(pages, number, lookup_id, to)?;
         if let Transaction::In(transaction) = transaction {
@@ -57,7 +63,8 @@ impl State {
             queue: number,
             lookup_id,
             to,
-            due_ms: 0,
+            // It waits there as long as it would have here.
+            due_ms: due_ms.unwrap_or_default(),
             // The abort count is of the queue that it is in now (msmq.md 3.9).
             counts: Counts::default(),
         });

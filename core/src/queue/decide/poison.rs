@@ -37,6 +37,12 @@ impl State {
         match of.locked.get(&lookup_id) {
             Some(held) if held.purged => {
                 let message = (lookup_id, &held.entry);
+                // That it was given back tells its end from a commit's.
+                effects.push(Effect::Count {
+                    queue,
+                    lookup_id,
+                    counts: counts_of(&held.entry),
+                });
                 self.after_failure(effects, of, message, QUEUE_PURGED, pages)?;
                 effects.push(Effect::Leave { queue, lookup_id });
                 Ok(())

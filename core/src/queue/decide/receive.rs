@@ -10,6 +10,7 @@ use crate::queue::encoded::Encoded;
 use crate::queue::entry::Entry;
 use crate::queue::index::Pages;
 use crate::queue::outcome::{Delivered, Outcome};
+use crate::queue::quota::Staged;
 use crate::queue::request::{
     Caller, QueueKind, Request, RequestId, Select, Take, Transaction, TransactionId,
 };
@@ -192,6 +193,34 @@ impl State {
         Ok(all)
     }
 
+    /// Messages that are not due yet, for who has the right to peek.
+    pub(super) fn decide_delayed(
+        &self,
+        from: &Caller,
+        name: &str,
+        after: u64,
+        count_max: u32,
+        bytes_max: u32,
+    ) -> Result<Decision> {
+        let (number, queue) = self.open_queue(from, name, Rights::PEEK)?;
+        let behind = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        let count_max = count_max.clamp(1, COUNT_MAX) as usize;
+        let bytes_max = u64::from(bytes_max.min(BYTES_MAX));
+        let (mut bytes, mut found) = (0, Vec::new());
+        for (lookup_id, delayed) in queue.delayed.range(behind).take(count_max) {
+            bytes += delayed.entry.body_bytes + OVERHEAD_BYTES;
+            if bytes > bytes_max && !found.is_empty() {
+                break;
+            }
+            let candidate = Candidate {
+                lookup_id: *lookup_id,
+                entry: delayed.entry.clone(),
+            };
+            found.push((delayed.due_ms, candidate));
+        }
+        Ok(Decision::Delayed(number, found))
+    }
+
     /// There is no such message: an error where waiting makes no sense.
     fn missing(&mut self, pages: &dyn Pages, number: u32, select: Select) -> Result<Decision> {
         let guid = self.guid;
@@ -264,12 +293,13 @@ impl State {
         now: Now,
     ) -> Result<Change> {
         let mut effects = Vec::with_capacity(hand.candidates.len());
+        let mut copied = Staged::new();
         for (candidate, content) in hand.candidates.iter().zip(contents) {
             let Some(queue) = self.queues.get(&hand.queue) else {
                 continue;
             };
             let (lookup_id, entry) = (candidate.lookup_id, &candidate.entry);
-            self.after_receive(&mut effects, queue, lookup_id, entry, content)?;
+            self.after_receive(&mut effects, queue, lookup_id, entry, content, &mut copied)?;
             effects.push(Effect::Leave {
                 queue: hand.queue,
                 lookup_id,
@@ -295,11 +325,12 @@ impl State {
         transaction: TransactionId,
     ) -> Result<()> {
         let mut aftermath = Vec::new();
+        let mut copied = Staged::new();
         for (candidate, content) in hand.candidates.iter().zip(contents) {
             if let Some(queue) = self.queues.get(&hand.queue) {
                 let (lookup_id, entry) = (candidate.lookup_id, &candidate.entry);
                 let mut effects = Vec::new();
-                self.after_receive(&mut effects, queue, lookup_id, entry, content)?;
+                self.after_receive(&mut effects, queue, lookup_id, entry, content, &mut copied)?;
                 aftermath.extend(effects.into_iter().map(|e| (hand.queue, lookup_id, e)));
             }
         }
@@ -314,6 +345,12 @@ impl State {
         let taken = taken.map(|c| Operation::Receive(hand.queue, c.lookup_id));
         open.operations.extend(taken);
         open.aftermath.extend(aftermath);
+        for (journal, bytes) in &copied {
+            *open.staged.entry(*journal).or_default() += bytes;
+        }
+        for (journal, bytes) in copied {
+            self.usage.stage(journal, bytes);
+        }
         Ok(())
     }
 }

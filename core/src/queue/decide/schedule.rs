@@ -31,7 +31,8 @@ impl State {
     pub fn next_event(&self) -> (Option<u64>, Option<u64>) {
         let due = self.due.first().map(|due| due.0);
         let expiry = self.expiries.first().map(|expiry| expiry.0);
-        let wall = due.into_iter().chain(expiry).min();
+        let at_once = self.orphans.first().map(|_| 0);
+        let wall = due.into_iter().chain(expiry).chain(at_once).min();
         let lease = self.leases.first().map(|lease| lease.0);
         let absence = self.absent.next_end();
         (wall, lease.into_iter().chain(absence).min())
@@ -46,7 +47,10 @@ impl State {
         let mut left = COUNT_MAX;
         // One after the other: what comes out of a delay or a lease may have expired in it, and nothing may
         // leave twice in one change.
-        self.wake_delayed(pages, &mut effects, &mut left, now)?;
+        self.end_orphans(pages, &mut effects, &mut left)?;
+        if effects.is_empty() {
+            self.wake_delayed(pages, &mut effects, &mut left, now)?;
+        }
         if effects.is_empty() {
             self.end_leases(pages, &mut effects, &mut left, now)?;
         }
@@ -63,6 +67,23 @@ impl State {
             effects,
         });
         Ok(Woken { change, more })
+    }
+
+    /// Messages that were purged while a transaction or a lease held them, which a restart has ended.
+    fn end_orphans(
+        &mut self,
+        pages: &dyn Pages,
+        effects: &mut Vec<Effect>,
+        left: &mut usize,
+    ) -> Result<()> {
+        while size_of_all(&*effects) < BYTES_MAX
+            && *left > 0
+            && let Some((number, lookup_id)) = self.orphans.pop_first()
+        {
+            *left -= 1;
+            self.give_back(pages, effects, number, lookup_id)?;
+        }
+        Ok(())
     }
 
     fn wake_delayed(

@@ -8,6 +8,7 @@ use crate::queue::encoded::{Encoded, Head};
 use crate::queue::entry::Wishes;
 use crate::queue::message::{Acknowledge, Delivery, Journal, MessageId};
 use crate::queue::outcome::Outcome;
+use crate::queue::quota::Staged;
 use crate::queue::request::{BodyId, Caller, PrivacyLevel, QueueKind, RequestId, Transaction};
 use crate::queue::state::{MACHINE_JOURNAL, Now, State};
 use crate::queue::stored_queue::Queue;
@@ -62,8 +63,7 @@ impl State {
             }
             arrival.key = key.to_vec();
         }
-        let staged = self.staged_bytes(from, transaction, number);
-        self.check_quota(number, arrival.body_bytes, staged)?;
+        self.check_quota(number, arrival.body_bytes)?;
         let priority = if transactional { 0 } else { head.priority };
         if let Transaction::In(transaction) = transaction {
             let bytes = message.len();
@@ -71,9 +71,11 @@ impl State {
             open.admit(bytes)?;
             open.bytes += bytes;
             open.bodies.extend(body);
-            *open.body_bytes.entry(number).or_default() += arrival.body_bytes;
+            let bytes = arrival.body_bytes;
+            *open.staged.entry(number).or_default() += bytes;
             open.operations
                 .push(Operation::Send(Box::new(arrival), priority));
+            self.usage.stage(number, bytes);
             return Ok(Decision::Known(self.pass(id, Outcome::Staged)));
         }
         let mut effects = self.name_sender(from, &mut arrival);
@@ -106,7 +108,7 @@ impl State {
         // Of a transactional message when it is received: only then it is delivered.
         if wishes.journal().has(Journal::JOURNAL)
             && !transactional
-            && self.journal_has_room(body_bytes)
+            && self.journals_have_room(&Staged::new(), body_bytes)
         {
             effects.push(Effect::Copy {
                 queue,
@@ -182,52 +184,6 @@ impl State {
         Err(Error::new(ErrorKind::Timeout, text).hint(
             "nothing was stored; give it more time with -TimeToReachQueue, or look at the clocks",
         ))
-    }
-
-    /// Bytes that a transaction will send to this queue, and to all.
-    fn staged_bytes(&self, from: &Caller, transaction: Transaction, number: u32) -> (u64, u64) {
-        let Transaction::In(transaction) = transaction else {
-            return (0, 0);
-        };
-        let open = self.transactions.get(&(from.client, transaction));
-        open.map_or((0, 0), |open| {
-            let to_queue = open.body_bytes.get(&number).copied();
-            (to_queue.unwrap_or_default(), open.body_bytes.values().sum())
-        })
-    }
-
-    /// `staged`: what the same transaction sends before, to this queue and to all.
-    fn check_quota(&self, number: u32, bytes: u64, staged: (u64, u64)) -> Result<()> {
-        let Some(queue) = self.queues.get(&number) else {
-            return Ok(());
-        };
-        let full = |what: String, used: u64, quota: u64| {
-            let text = format!(
-                "{what} is full: {used} of {quota} bytes are used, {bytes} more do not fit"
-            );
-            Err(Error::new(ErrorKind::InsufficientResources, text)
-                .hint("nothing was stored; receive messages, or raise the quota with Set-MsmqQueue -QueueQuota"))
-        };
-        let quota = queue.properties.quota_bytes;
-        let used = queue.bytes() + staged.0;
-        if quota != u64::MAX && used + bytes > quota {
-            return full(format!("queue {}", queue.name), used, quota);
-        }
-        let quota = self.machine.quota_bytes;
-        if quota != u64::MAX {
-            let used = self.queues.values().map(Queue::bytes).sum::<u64>() + staged.1;
-            if used + bytes > quota {
-                return full("the queue manager".to_owned(), used, quota);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the machine's journals may grow.
-    pub(super) fn journal_has_room(&self, bytes: u64) -> bool {
-        let quota = self.machine.journal_quota_bytes;
-        let journals = || self.queues.values().filter(|queue| queue.is_journal());
-        quota == u64::MAX || journals().map(Queue::bytes).sum::<u64>() + bytes <= quota
     }
 
     pub(super) fn sent_before(&self, number: u32, key: &[u8], now_ms: u64) -> Option<u64> {

@@ -38,6 +38,13 @@ impl State {
         })
     }
 
+    /// A transaction is open no longer: nothing is staged for it any more.
+    fn close_transaction(&mut self, key: &(uuid::Uuid, TransactionId)) -> Option<OpenTransaction> {
+        let open = self.transactions.remove(key)?;
+        self.usage.unstage(&open.staged);
+        Some(open)
+    }
+
     pub(super) fn decide_begin(
         &mut self,
         from: &Caller,
@@ -100,7 +107,7 @@ impl State {
         if let Err(error) = self.check_commit(key) {
             return self.refuse_commit(pages, key, error, now);
         }
-        let Some(open) = self.transactions.remove(&key) else {
+        let Some(open) = self.close_transaction(&key) else {
             return Ok(Decision::Known(Outcome::Done));
         };
         let open = self.without_duplicates(open, now);
@@ -307,7 +314,7 @@ impl State {
         key: (uuid::Uuid, TransactionId),
         now: Now,
     ) -> Result<()> {
-        let Some(open) = self.transactions.remove(&key) else {
+        let Some(open) = self.close_transaction(&key) else {
             return Ok(());
         };
         for operation in &open.operations {
@@ -367,7 +374,7 @@ impl State {
         if let Err(error) = self.check_commit(key) {
             return self.refuse_commit(pages, key, error, now);
         }
-        let Some(open) = self.transactions.remove(&key) else {
+        let Some(open) = self.close_transaction(&key) else {
             return Ok(Decision::Known(Outcome::Done));
         };
         let taken = open.held().collect();

@@ -91,6 +91,7 @@ impl Folding<'_> {
                     branch: branch.clone(),
                     taken: taken.clone(),
                     effects: effects.iter().map(|e| self.stored(e)).collect(),
+                    staged: std::collections::BTreeMap::new(),
                 };
                 picture.prepared.insert(branch.0.clone(), prepared);
             }

@@ -149,6 +149,18 @@ impl Child {
 }
 
 impl Child {
+    /// Ends it with all of its process group, unless it has ended: then the group may be another's.
+    pub(super) fn kill_group(&self) {
+        let pid = i32::try_from(self.identity.pid)
+            .ok()
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| self.exit.borrow().is_none()) {
+            // One that ends at this moment leaves nobody to signal.
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+        self.kill();
+    }
+
     /// Sends SIGCONT, so that a stopped child sees the end of its control pipe.
     pub fn resume(&self) {
         let _ = pidfd_send_signal(&self.process, Signal::CONT);
@@ -240,7 +252,16 @@ fn start(spawn: &Spawn) -> Result<(tokio::process::Child, OwnedFd)> {
     if let Some(directory) = &spawn.directory {
         command.current_dir(directory);
     }
-    let failed = |e: &std::io::Error| Error::system(format_args!("start {}", program.display()), e);
+    let failed = |e: &std::io::Error| {
+        let error = Error::system(format_args!("start {}", program.display()), e);
+        match e.kind() {
+            std::io::ErrorKind::NotFound => Error {
+                kind: ErrorKind::NotFound,
+                ..error
+            },
+            _ => error,
+        }
+    };
     let child = command.spawn().map_err(|e| failed(&e))?;
     let pid = child
         .id()

@@ -9,15 +9,19 @@
 
 mod child;
 mod command_line;
+mod holders;
 mod identity;
 mod listing;
+mod run;
 mod supervise;
 mod tree;
 
 pub use child::{Child, Exit, Spawn, die_with_parent, spawn};
 pub use command_line::split_command_line;
+pub use holders::{FileHolder, file_holders};
 pub use identity::{Presence, ProcessIdentity, boot_id};
 pub use listing::{arguments, children, is_gone};
+pub use run::{Finished, run};
 pub use supervise::{SuperviseOptions, supervise};
 pub use tree::kill_session;
 

@@ -12,12 +12,13 @@ use crate::bench::plan::{Bench, QUEUE};
 use crate::bench::row::{Measured, Row, System, Unit};
 
 const MESSAGES: u64 = 200_000;
+const BODY_BYTES: usize = 1024;
 
 /// Fills a queue and empties it.
 pub(super) fn drain(bench: &mut Bench<'_>) -> Result<()> {
     bench.with_hamq(|bench, subject| {
         subject.hamq.create_queue(QUEUE, false)?;
-        fill(&subject.hamq, MESSAGES)?;
+        fill(&subject.hamq, MESSAGES, BODY_BYTES)?;
         let (meter, began) = (Meter::start(Some(subject.server.pid())), Instant::now());
         empty(&subject.hamq, MESSAGES)?;
         let rate = MESSAGES as f64 / began.elapsed().as_secs_f64();
@@ -33,11 +34,11 @@ pub(super) fn drain(bench: &mut Bench<'_>) -> Result<()> {
     })
 }
 
-/// Sends so many messages of 1 KiB to [`QUEUE`], pipelined.
-pub(super) fn fill(hamq: &Hamq, messages: u64) -> Result<()> {
+/// Sends so many messages with bodies of that size to [`QUEUE`], pipelined.
+pub(super) fn fill(hamq: &Hamq, messages: u64, body_bytes: usize) -> Result<()> {
     let mut sender = hamq.sender(QUEUE, false)?;
     let limit = Limit::Messages(messages);
-    load::pipelined(&mut sender, &mut Bodies::new(1024), limit).map(drop)
+    load::pipelined(&mut sender, &mut Bodies::new(body_bytes), limit).map(drop)
 }
 
 /// Receives so many messages from [`QUEUE`], as many at a time as a client may.

@@ -33,7 +33,7 @@ fn lengths(bench: &mut Bench<'_>) -> Result<()> {
         let big = bench.options.big.then_some(LENGTH_BIG);
         let (mut held, mut first) = (0, None);
         for length in LENGTHS.into_iter().chain(big) {
-            fill(&subject.hamq, length - held)?;
+            fill(&subject.hamq, length - held, bench.options.body_bytes)?;
             held = length;
             let queues = [QUEUE.to_owned()];
             let measured = point(
@@ -76,7 +76,8 @@ fn numbers(bench: &mut Bench<'_>) -> Result<()> {
 
 /// Sends to and receives from the queues in turn for the time of a figure; the queues stay as long as they were.
 fn point(bench: &Bench<'_>, pid: u32, exchange: &Exchange, queues: &[String]) -> Result<Measured> {
-    let (mut bodies, mut at, mut turns) = (Bodies::new(1024), 0, 0);
+    let body_bytes = bench.options.body_bytes;
+    let (mut bodies, mut at, mut turns) = (Bodies::new(body_bytes), 0, 0);
     let (meter, began) = (Meter::start(Some(pid)), Instant::now());
     while began.elapsed() < bench.options.time {
         let next = |_| {
@@ -93,9 +94,20 @@ fn point(bench: &Bench<'_>, pid: u32, exchange: &Exchange, queues: &[String]) ->
 }
 
 /// Reports a point, as a part of the curve's first one too.
-fn add(bench: &mut Bench<'_>, work: String, mut measured: Measured, first: &mut Option<f64>) {
-    let first = *first.get_or_insert(measured.value);
-    measured.note = format!("{:.2} of the first", measured.value / first);
+fn add(
+    bench: &mut Bench<'_>,
+    work: String,
+    mut measured: Measured,
+    first: &mut Option<(f64, f64)>,
+) {
+    // What one costs the server's processor is the same on a busy machine, how many a second is not.
+    let cost_us = measured
+        .cores
+        .map_or(0.0, |c| c.server * 1e6 / measured.value);
+    let first = *first.get_or_insert((measured.value, cost_us));
+    let (rate, cost) = (measured.value / first.0, cost_us / first.1);
+    measured.note =
+        format!("{rate:.2} of the first; {cost_us:.2} us of processor each, {cost:.2} x the first");
     let row = Row::new("i", work, Unit::PerSecond);
     bench.report.add(row, System::Hamq, measured);
 }

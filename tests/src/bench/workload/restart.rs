@@ -48,7 +48,7 @@ fn measure(bench: &mut Bench<'_>, size: &Size) -> Result<()> {
     bench.with_hamq(|bench, subject| {
         subject.hamq.create_queue(QUEUE, false)?;
         let began = Instant::now();
-        fill(&subject.hamq, size.messages)?;
+        fill(&subject.hamq, size.messages, bench.options.body_bytes)?;
         let rate = size.messages as f64 / began.elapsed().as_secs_f64();
         let holding = resident_bytes(subject.server.pid()).unwrap_or(0);
         let (disk, files) = disk_use(subject.server.folder());
@@ -78,7 +78,7 @@ fn measure(bench: &mut Bench<'_>, size: &Size) -> Result<()> {
         let work = format!("memory after the restart with {name}");
         add(row(work, Unit::Bytes), after as f64, String::new());
         let work = format!("disk while holding {name}");
-        let times = disk as f64 / (size.messages as f64 * 1024.0);
+        let times = disk as f64 / (size.messages as f64 * bench.options.body_bytes as f64);
         let note = format!("{times:.2} x the bodies, {files} files");
         add(row(work, Unit::Bytes), disk as f64, note);
         Ok(())

@@ -55,7 +55,7 @@ fn amplification(subject: &Subject) -> Result<Measured> {
         Error::new(ErrorKind::System, text).hint("use --folder with a folder on a disk")
     };
     let before = written().ok_or_else(missing)?;
-    fill(&subject.hamq, MESSAGES)?;
+    fill(&subject.hamq, MESSAGES, 1024)?;
     let after = written().ok_or_else(missing)?;
     let times = |bytes: u64| bytes as f64 / (MESSAGES * BODY_BYTES) as f64;
     Ok(Measured {

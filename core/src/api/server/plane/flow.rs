@@ -160,7 +160,9 @@ impl Share {
     fn expected(&self, request: &Request) -> usize {
         match request {
             Request::Receive { .. } => self.message_bytes,
-            Request::ReceiveMany { bytes_max, .. } => self.message_bytes + *bytes_max as usize,
+            Request::ReceiveMany { bytes_max, .. } | Request::ListDelayed { bytes_max, .. } => {
+                self.message_bytes + *bytes_max as usize
+            }
             Request::ReadBody { length, .. } => *length as usize,
             _ => REPLY_BYTES,
         }
@@ -171,6 +173,12 @@ fn message_bytes(reply: &Reply) -> Option<usize> {
     match reply {
         Reply::Message(one) => Some(REPLY_BYTES + one.content.len()),
         Reply::Messages(all) => all.iter().map(|one| REPLY_BYTES + one.content.len()).max(),
+        Reply::Delayed(all) => {
+            let bytes = all
+                .iter()
+                .map(|one| REPLY_BYTES + one.message.content.len());
+            bytes.max()
+        }
         _ => None,
     }
 }

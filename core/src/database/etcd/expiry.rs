@@ -1,0 +1,168 @@
+//! Leases as calls: granted, renewed, ended when their time is over. `leases` says when that is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::super::{Entry, LeaseId};
+use super::client::CALL_MAX;
+use super::commit::{self, Outcome};
+use super::keys::{META_LIVING, Renewal, parse_moved};
+use super::message::{Compare, Operation, Txn};
+use super::session::Session;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Entries that are removed in one transaction.
+const CHUNK: usize = 64;
+/// The bits of a lease's number that tell the copies of its grant apart.
+const COPIES: u64 = 0xFFFF;
+/// Tries of what others keep outrunning.
+const TRIES_MAX: usize = 50;
+
+impl Session {
+    pub(super) async fn grant(&self, ttl: Duration) -> Result<LeaseId> {
+        self.settle().await?;
+        self.prepare().await?;
+        let random = uuid::Uuid::new_v4().as_u64_pair().1 >> 1;
+        let renewal = Renewal::new(ttl);
+        let lease = AtomicU64::new(0);
+        let build = |copy: u32| {
+            // Another row for each copy: one that hangs, and is executed when the lease is long over, may not
+            // bring it back. Its own row is nobody's, and expires.
+            let id = (random & !COPIES) | ((u64::from(copy) + 1) & COPIES);
+            lease.store(id, Ordering::SeqCst);
+            Txn {
+                compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
+                success: vec![Operation::Put(
+                    self.keys.lease(LeaseId(id)),
+                    renewal.encode(),
+                )],
+                failure: vec![Operation::Get(self.keys.meta())],
+            }
+        };
+        let reply = self.txn(CALL_MAX, build).await?;
+        let lease = LeaseId(lease.into_inner());
+        if !reply.succeeded {
+            let meta = reply.rows(0).first();
+            return Err(self.moved(meta.and_then(|row| parse_moved(&row.value))));
+        }
+        let revision = reply.header.revision;
+        self.leases()
+            .observe(lease, renewal, revision, self.clock.boot());
+        self.wrote(revision);
+        self.saw(revision, false);
+        Ok(lease)
+    }
+
+    /// Gives up after half of the lease: a renewal is worth as much as the time at which it was sent.
+    pub(super) async fn renew(&self, lease: LeaseId) -> Result<bool> {
+        self.settle().await?;
+        self.prepare().await?;
+        if self.leases().ttl(lease).is_none() {
+            self.look(Vec::new()).await?; // another handle's, perhaps
+        }
+        let Some(ttl) = self.leases().ttl(lease) else {
+            return Ok(false);
+        };
+        let renewal = Renewal::new(ttl);
+        let txn = Txn {
+            compare: vec![
+                Compare::Value(self.keys.meta(), META_LIVING.to_vec()),
+                Compare::Exists(self.keys.lease(lease)),
+            ],
+            success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
+            failure: vec![Operation::Get(self.keys.meta())],
+        };
+        let reply = self.txn((ttl / 2).min(CALL_MAX), |_| txn.clone()).await?;
+        let revision = reply.header.revision;
+        if reply.succeeded {
+            self.wrote(revision);
+            self.leases()
+                .observe(lease, renewal, revision, self.clock.boot());
+        } else {
+            let meta = reply.rows(0).first().map(|row| &row.value[..]);
+            if let Some(Outcome::Moved(to)) = commit::living(meta) {
+                return Err(self.moved(to));
+            }
+            self.leases().gone(lease, revision);
+        }
+        self.saw(revision, false);
+        Ok(reply.succeeded)
+    }
+
+    pub(super) async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        self.settle().await?;
+        self.end(lease, None).await
+    }
+
+    /// Ends the leases that are over: before every other operation, so that nothing is decided on entries
+    /// that do not exist any more.
+    pub(super) async fn settle(&self) -> Result<()> {
+        let due = self.leases().due(self.clock.boot(), self.client.back());
+        for (lease, renewal) in due {
+            self.end(lease, Some(renewal)).await?;
+        }
+        Ok(())
+    }
+
+    /// When the next lease will be over.
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        let next = self.leases().next(self.client.back())?;
+        Some(next.saturating_sub(self.clock.boot()))
+    }
+
+    /// Removes a lease with its entries, in transactions guarded by its revision; not if `only` was not its
+    /// last renewal.
+    async fn end(&self, lease: LeaseId, only: Option<Renewal>) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            let (from, to) = self.keys.entries("");
+            let found = self.look(vec![Operation::Range(from, to)]).await?;
+            // As it was when the entries were read: they are all that it has at this revision.
+            let row = found
+                .leases
+                .iter()
+                .find(|row| row.key == self.keys.lease(lease));
+            let Some((revision, renewal)) = row.map(|r| (r.revision, Renewal::parse(&r.value)))
+            else {
+                self.saw(found.revision, true);
+                return Ok(());
+            };
+            if only.is_some() && only != renewal {
+                return Ok(()); // it was renewed after all
+            }
+            let entries = found
+                .rows
+                .iter()
+                .filter_map(|row| self.keys.parse_entry(row));
+            let mut its: Vec<Entry> = entries.filter(|e| e.lease == Some(lease)).collect();
+            let last = its.len() <= CHUNK;
+            its.truncate(CHUNK);
+            let txn = self.removal(lease, revision, &its, last);
+            let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
+            if reply.succeeded && last {
+                self.leases().gone(lease, reply.header.revision);
+                self.wrote(reply.header.revision);
+                self.saw(reply.header.revision, !its.is_empty());
+                return Ok(());
+            }
+        }
+        let text = "a lease could not be removed: others kept changing its entries";
+        Err(Error::new(ErrorKind::Timeout, text).hint("try again"))
+    }
+
+    fn removal(&self, lease: LeaseId, revision: u64, its: &[Entry], last: bool) -> Txn {
+        let mut txn = Txn {
+            compare: vec![Compare::Revision(self.keys.lease(lease), revision)],
+            ..Txn::default()
+        };
+        for entry in its {
+            let key = self.keys.entry(&entry.key);
+            txn.compare
+                .push(Compare::Revision(key.clone(), entry.version));
+            txn.success.push(Operation::Delete(key));
+        }
+        if last {
+            txn.success.push(Operation::Delete(self.keys.lease(lease)));
+        }
+        txn
+    }
+}
