@@ -461,15 +461,13 @@ const MISTAKES: &[Mistake] = &[
     ("List Program Files", W, |f| n(f).program_bytes = Some(1)),
     ("List Program Files", W, |f| n(f).program_bytes = None),
     ("List Message Queuing Features", F, |f| {
-        drop(
-            f.view
-                .nodes
-                .get_mut("n2")
-                .unwrap()
-                .row
-                .features
-                .insert("MSMQ-Triggers".into()),
-        )
+        f.view
+            .nodes
+            .get_mut("n2")
+            .unwrap()
+            .row
+            .features
+            .insert("MSMQ-Triggers".into());
     }),
     ("Validate Message Queuing Installed", F, |f| {
         f.view.nodes.get_mut("n2").unwrap().row.features.clear()
