@@ -424,6 +424,7 @@ fn unique_disks(facts: &Facts) -> Vec<Finding> {
     let disks: Vec<_> = facts
         .of_type("Physical Disk")
         .map(|r| (r, parts(r)))
+        .filter(|(_, parts)| !parts.is_empty())
         .collect();
     let mut seen = BTreeSet::new();
     let look = |(r, own): &(&ResourceConfig, Vec<String>)| {

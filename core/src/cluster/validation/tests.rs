@@ -1,9 +1,16 @@
 //! Each check passes on a good cluster, and finds the mistake that is made for it.
 
+#![expect(
+    clippy::semicolon_if_nothing_returned,
+    clippy::too_many_lines,
+    reason = "a table of mistakes, one assignment each, and one whole cluster to make them in"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, NodeFacts, ProcessFacts, SyncFacts, VolumeFacts, VolumeUse};
 use super::{Outcome, Selection, checks, html, json, run};
+use crate::cluster::dependency::Expression;
 use crate::cluster::record::{
     ClusterConfig, Failure, Failures, FencingMode, GroupConfig, Interface, JoinToken, MoveRequest,
     NetworkConfig, NodeConfig, NodeInterfaces, Owner, Process, ResourceConfig, ResourceStatus,
@@ -21,6 +28,10 @@ fn names(list: &[&str]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
+fn needs_all(list: &[&str]) -> Expression {
+    Expression::each(names(list))
+}
+
 fn resource(name: &str, kind: &str, parameters: &[(&str, &str)], needs: &[&str]) -> ResourceConfig {
     let text = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
     ResourceConfig {
@@ -28,10 +39,11 @@ fn resource(name: &str, kind: &str, parameters: &[(&str, &str)], needs: &[&str])
         group: "VS1".into(),
         resource_type: kind.into(),
         parameters: parameters.iter().map(text).collect(),
-        depends_on: names(needs),
+        depends_on: needs_all(needs),
         possible_owners: Vec::new(),
         policy: RestartPolicy::default(),
         persistent_online: true,
+        maintenance: false,
     }
 }
 
@@ -327,16 +339,16 @@ const MISTAKES: &[Mistake] = &[
         r(f, "Disk").parameters.clear()
     }),
     ("Validate Required Dependencies", F, |f| {
-        r(f, "MSMQ").depends_on = names(&["Name"])
+        r(f, "MSMQ").depends_on = needs_all(&["Name"])
     }),
     ("Validate Dependency Targets", F, |f| {
-        r(f, "App").depends_on = names(&["Gone"])
+        r(f, "App").depends_on = needs_all(&["Gone"])
     }),
     ("Validate Dependency Targets", F, |f| {
         r(f, "MSMQ").group = "VS2".into()
     }),
     ("Validate Dependency Cycles", F, |f| {
-        r(f, "IP").depends_on = names(&["MSMQ"])
+        r(f, "IP").depends_on = needs_all(&["MSMQ"])
     }),
     ("Validate One Message Queuing per Group", F, |f| {
         copy(f, "MSMQ", "MSMQ2")
@@ -361,10 +373,10 @@ const MISTAKES: &[Mistake] = &[
         set(f, "App", "UseNetworkName", "0")
     }),
     ("Validate Application Depends on Network Name", F, |f| {
-        r(f, "App").depends_on.clear()
+        r(f, "App").depends_on = needs_all(&[])
     }),
     ("Validate Application Depends on Message Queuing", F, |f| {
-        r(f, "App").depends_on = names(&["Name"])
+        r(f, "App").depends_on = needs_all(&["Name"])
     }),
     ("Validate Network Name Unchanged", F, |f| {
         set(f, "Name", "Name", "VS9")
