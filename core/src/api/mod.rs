@@ -45,6 +45,7 @@ pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
 pub mod trust;
+pub mod validation;
 
 pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};
@@ -103,6 +104,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     trust::NewClusterClientCertificate::SPEC,
     explain::GetClusterLog::SPEC,
     explain::GetClusterWhy::SPEC,
+    validation::TestCluster::SPEC,
     queue::NewMsmqQueue::SPEC,
     queue::GetMsmqQueue::SPEC,
     queue::SetMsmqQueue::SPEC,

@@ -33,6 +33,7 @@ pub mod basis;
 pub mod configuration;
 pub mod engine;
 pub mod explain;
+pub mod validation;
 
 pub mod agent;
 pub mod cluster_log;

@@ -352,7 +352,13 @@ mod tests {
 
     #[test]
     fn interfaces_and_networks_are_as_their_links_are() {
-        let cases: &[(&[(&str, &str)], &str, &str)] = &[
+        // The nodes with what each hears; their interfaces' states; the network's.
+        type Case = (
+            &'static [(&'static str, &'static str)],
+            &'static str,
+            &'static str,
+        );
+        let cases: &[Case] = &[
             (
                 &[("n1", "n2 n3"), ("n2", "n1 n3"), ("n3", "n1 n2")],
                 "Up Up Up",

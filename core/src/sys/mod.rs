@@ -13,4 +13,5 @@ pub mod log_file;
 pub mod mount;
 pub mod network;
 pub mod process;
+pub mod survey;
 pub mod trust;

@@ -546,6 +546,37 @@ class ClusterWhyInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterValidationInfo:
+    """What a check found about one object."""
+
+    category: str
+    """`Cluster Configuration`, `Inventory`, `Network`, `Storage` or `System Configuration`;
+    `Summary` in the last record.
+    """
+    name: str
+    """The check."""
+    object: str
+    """The node, group, resource or folder."""
+    result: str
+    """`Passed`, `Warning`, `Failed`, `NotApplicable` or `Cancelled`."""
+    detail: str
+    """What is so."""
+    advice: str
+    """What to do about it."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            category=record["Category"],
+            name=record["Name"],
+            object=record["Object"],
+            result=record["Result"],
+            detail=record["Detail"],
+            advice=record["Advice"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MsmqQueueInfo:
     """A queue."""
 
@@ -2958,6 +2989,39 @@ class Commands(QueueCommands):
         )
         return [ClusterWhyInfo._of(record) for record in records]
 
+    def test_cluster(
+        self,
+        node: str | Iterable[str] = (),
+        *,
+        include: str | Iterable[str] = (),
+        exclude: str | Iterable[str] = (),
+        report_path: str | None = None,
+    ) -> list[ClusterValidationInfo]:
+        """Checks the cluster: configuration, nodes, networks, storage and systems.
+
+        Nothing is interrupted or changed: on storage a temporary file is written and removed. A
+        disk is tried by its owner alone. The last record sums up; the shell's exit code is 3
+        when something failed.
+
+        The shell's ``Test-Cluster``.
+
+        Args:
+            node: Ask only these nodes what they are made of.
+            include: Only these categories and checks; patterns are allowed.
+            exclude: Not these.
+            report_path: Write a report into this file, which ends with .html or .json.
+        """
+        records = self._call(
+            "Test-Cluster",
+            {
+                "Node": texts(node),
+                "Include": texts(include),
+                "Exclude": texts(exclude),
+                "ReportPath": report_path,
+            },
+        )
+        return [ClusterValidationInfo._of(record) for record in records]
+
     def send_msmq_queue(
         self,
         name: str,
@@ -3485,6 +3549,7 @@ __all__ = [
     "ClusterResourceDependencyInfo",
     "ClusterResourceInfo",
     "ClusterResourceTypeInfo",
+    "ClusterValidationInfo",
     "ClusterWhyInfo",
     "DrillFaultInfo",
     "DrillPhaseInfo",

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use hamq_core::api::spec::{CommandSpec, Risk, ValueKind};
+use hamq_core::api::spec::{CommandSpec, Record as _, Risk, ValueKind};
+use hamq_core::api::validation::ValidationInfo;
 use hamq_core::api::value::Value;
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
@@ -175,7 +176,16 @@ fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     }
     let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
     call.state.check_interrupt()?;
-    result.map_err(|e| call.fail_about(bound, e))
+    let values = result.map_err(|e| call.fail_about(bound, e))?;
+    if bound.spec.output.name == ValidationInfo::SPEC.name && values.iter().any(found_failed) {
+        call.state.partial.set(true); // the exit code tells it: 3
+    }
+    Ok(values)
+}
+
+/// Whether a record of Test-Cluster says that something failed.
+fn found_failed(record: &Value) -> bool {
+    hamq_core::api::arguments::text(record, "Result") == Some("Failed")
 }
 
 /// The parameters of the command itself, as its argument struct is written on the wire.

@@ -4,9 +4,9 @@
 //!   run(name, arguments) ─ typed command ─ configuration (pure) ─ guarded transaction ─ wait ─ record
 //! ```
 //!
-//! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`, `Stop-Agent`,
-//! `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and `Force-Quorum`; and `Get-Cluster` tells a client that
-//! knows only an address which cluster it found.
+//! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
+//! `Read-ClusterFacts`, `Read-NodeFacts`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
+//! `Force-Quorum`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod dependencies;
 mod group;
@@ -20,6 +20,7 @@ mod record;
 mod resource;
 mod resource_type;
 mod trust;
+mod validation;
 mod wait;
 mod why;
 
@@ -138,6 +139,8 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "remove-node" => node::remove(agent, &read(&arguments)?).await,
         "clear-quarantine" => node::clear_quarantine(agent, &read(&arguments)?).await,
         "force-quorum" => node::force_quorum(agent, &read(&arguments)?).await,
+        "read-clusterfacts" => write(&validation::cluster(agent).await?),
+        "read-nodefacts" => write(&validation::node(agent).await?),
         "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),

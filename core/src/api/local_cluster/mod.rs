@@ -14,6 +14,7 @@ mod log_file;
 mod nodes;
 mod plan;
 mod quorum;
+mod validation;
 
 use crate::api::agents::Agents;
 use crate::api::registry::Registry;
@@ -87,6 +88,7 @@ impl LocalClusters {
                 let info = self.remove_node(&from_value(arguments)?, &agents?).await?;
                 one(to_value(&info))
             }
+            "Test-Cluster" => validation::run(&from_value(arguments)?, &agents?).await,
             "Get-ClusterLog" => self.log(&from_value(arguments)?, current, &agents?).await,
             other => Err(Error::new(
                 ErrorKind::Internal,

@@ -58,7 +58,7 @@ impl PhysicalDisk {
         match Device::of(context)? {
             Some(device) => {
                 self.attach(context, &device, &folder, &hold, &mut steps)
-                    .await?
+                    .await?;
             }
             None => {
                 let place = folder.clone();

@@ -1,5 +1,8 @@
 //! Resources come online, fail, are fenced and go, with a stand-in for the queue manager.
 
+// A test that cannot run here says so.
+#![expect(clippy::print_stderr)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
