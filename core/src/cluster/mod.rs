@@ -30,9 +30,11 @@ pub mod placement;
 pub mod quarantine;
 
 pub mod basis;
+pub mod checkpoint;
 pub mod configuration;
 pub mod engine;
 pub mod explain;
+pub mod restoration;
 pub mod validation;
 
 pub mod agent;

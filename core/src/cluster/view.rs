@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checkpoint::Checkpoint;
 use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
@@ -80,6 +81,8 @@ pub struct View {
     pub networks: Table<NetworkConfig>,
     /// Permissions to join.
     pub tokens: Table<JoinToken>,
+    /// Checkpoints, by resource and path.
+    pub checkpoints: Table<Checkpoint>,
     /// Epochs of removed groups.
     pub retired: Option<Versioned<Retired>>,
     /// Keys whose value cannot be read; they are left alone.
@@ -173,6 +176,7 @@ impl View {
             "interfaces" => insert(&mut self.interfaces, name, value, version),
             "network" => insert(&mut self.networks, name, value, version),
             "token" => insert(&mut self.tokens, name, value, version),
+            "checkpoint" => insert(&mut self.checkpoints, name, value, version),
             _ => false,
         };
         if kind == "resource"
@@ -226,6 +230,7 @@ impl View {
             "interfaces" => drop(self.interfaces.remove(name)),
             "network" => drop(self.networks.remove(name)),
             "token" => drop(self.tokens.remove(name)),
+            "checkpoint" => drop(self.checkpoints.remove(name)),
             _ => {}
         }
     }
@@ -240,6 +245,17 @@ impl View {
             let (name, config) = self.resources.get_key_value(name)?;
             Some((name, &config.row))
         })
+    }
+
+    /// The checkpoints of a resource.
+    pub fn checkpoints_of<'a>(
+        &'a self,
+        resource: &str,
+    ) -> impl Iterator<Item = &'a Versioned<Checkpoint>> + use<'a> {
+        let prefix = format!("{}/", fold(resource));
+        let from = self.checkpoints.range(prefix.clone()..);
+        from.take_while(move |(key, _)| key.starts_with(&prefix))
+            .map(|(_, row)| row)
     }
 
     /// The policy that holds.

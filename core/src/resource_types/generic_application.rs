@@ -106,11 +106,13 @@ fn spawn(context: &Context) -> Result<Spawn> {
     command.extend(["--log".into(), log_path(context).into(), "--".into()]);
     command.extend(words.into_iter().map(OsString::from));
     let queue_manager = context.provided.queue_manager.map(|at| at.to_string());
+    let settings = context.data.join("settings").display().to_string();
     Ok(Spawn {
         command,
         environment: queue_manager
             .map(|at| ("HAMQ_QUEUE_MANAGER".to_owned(), at))
             .into_iter()
+            .chain([("HAMQ_SETTINGS".to_owned(), settings)])
             .collect(),
         directory: None,
     })

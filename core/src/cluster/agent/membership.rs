@@ -12,6 +12,7 @@ use crate::cluster::record::{
     CLUSTER_KEY, ClusterConfig, NodeConfig, Process, STATE_PREFIX, Session, encode, fold, key,
 };
 use crate::cluster::view::View;
+use crate::database::backup::check_whole;
 use crate::database::{Commit, Guard, LeaseId, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::process::{Presence, ProcessIdentity};
@@ -33,7 +34,9 @@ pub(super) struct Registered {
 pub(super) async fn join(shared: &Shared) -> Result<ClusterConfig> {
     let database = &shared.options.database;
     for _ in 0..TRIES_MAX {
-        let view = View::parse(&database.read(STATE_PREFIX).await?);
+        let found = database.read(STATE_PREFIX).await?;
+        check_whole(&found, &database.location())?;
+        let view = View::parse(&found);
         let config = match &view.cluster {
             Some(config) => config.row.clone(),
             None => new_cluster(shared),
@@ -105,7 +108,9 @@ pub(super) async fn register(shared: &Shared, config: &ClusterConfig) -> Result<
     let ttl = Duration::from_millis(config.lease_ttl_ms);
     let give_up = shared.options.clock.boot() + ttl * 4;
     loop {
-        let view = View::parse(&database.read(STATE_PREFIX).await?);
+        let found = database.read(STATE_PREFIX).await?;
+        check_whole(&found, &database.location())?;
+        let view = View::parse(&found);
         if let Some(session) = view.sessions.get(&fold(&shared.options.node))
             && !replaceable(shared, session)?
         {

@@ -11,6 +11,7 @@
 //! Nothing here decides. Every wait is for an event; timers exist for heartbeats, leases and timeouts.
 
 mod actor;
+mod checkpoints;
 mod commits;
 mod fencer;
 mod interfaces;
@@ -148,6 +149,7 @@ pub(super) struct Shared {
     pub(super) incarnation: watch::Sender<String>,
     pub(super) life: watch::Sender<Life>,
     links: Links,
+    pub(super) checkpoints: checkpoints::Checkpoints,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -200,6 +202,7 @@ impl Agent {
             incarnation: watch::Sender::new(String::new()),
             life: watch::Sender::new(Life::Running),
             links: Links::default(),
+            checkpoints: checkpoints::Checkpoints::default(),
             tasks: Mutex::default(),
             options,
         });
@@ -215,6 +218,7 @@ impl Agent {
         shared.spawn(peers::dial_all(Arc::clone(&shared), config.clone()));
         shared.spawn(membership::follow(Arc::clone(&shared)));
         shared.spawn(membership::tell_notices(Arc::clone(&shared)));
+        shared.spawn(checkpoints::watch(Arc::clone(&shared)));
         shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
         Ok(Self {
             shared,
@@ -300,6 +304,12 @@ impl Agent {
         Ok(text.lines().filter_map(Line::parse).collect())
     }
 
+    /// The folder of this node's settings: a key is a folder in it, a value a file.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        self.shared.settings()
+    }
+
     /// Writes a line into its cluster log.
     pub fn note(&self, level: &str, component: &str, text: &str) {
         self.shared.log(level, component, text);
@@ -339,6 +349,10 @@ impl Agent {
 }
 
 impl Shared {
+    pub(super) fn settings(&self) -> PathBuf {
+        self.options.data.join("settings")
+    }
+
     pub(super) fn log(&self, level: &str, component: &str, text: &str) {
         let line = Line {
             pid: self.process.pid,

@@ -4,6 +4,7 @@
 //! other unseen (two MSMQ resources added at once, a cycle closed from both ends).
 
 mod change;
+mod checkpoint;
 mod dependency;
 mod feature;
 mod group;
@@ -18,6 +19,7 @@ mod removal;
 mod resource;
 
 pub use change::Change;
+pub use checkpoint::{add_checkpoint, check_settings_edit, remove_checkpoint};
 pub use dependency::{add_dependency, remove_dependency, set_dependency};
 pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{
