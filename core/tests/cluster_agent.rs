@@ -146,6 +146,7 @@ impl Lab {
             }),
             fencer: Arc::new(SaysDead),
             program: Vec::new(),
+            build: hamq_core::cluster::functional_level::Build::current(),
             timing: Timing {
                 failback_delay: Duration::from_millis(50),
                 ..Timing::default()

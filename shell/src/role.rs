@@ -238,10 +238,10 @@ fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
 
 fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     const HINT: &str = "hamq node --cluster NAME --name NODE --listen ADDRESS --data FOLDER \
-                        --database FILE|etcd://… [--supervised]";
+                        --database FILE|etcd://… [--supervised] [--level N]";
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
     let (mut cluster, mut name, mut listen) = (None, None, None);
-    let (mut data, mut database, mut supervised) = (None, None, false);
+    let (mut data, mut database, mut supervised, mut level) = (None, None, false, None);
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
         match option.as_str() {
@@ -251,6 +251,11 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
             "--data" => data = Some(PathBuf::from(value()?)),
             "--database" => database = Some(location(value()?)?),
             "--supervised" => supervised = true,
+            "--level" => {
+                let number = text(&value()?);
+                let parsed = number.parse::<u64>();
+                level = Some(parsed.map_err(|_| usage(format!("{number} is no level")))?);
+            }
             other => return Err(usage(format!("{other} is no option"))),
         }
     }
@@ -266,6 +271,7 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         database: database.ok_or_else(|| missing("--database"))?,
         supervised,
         program: program.to_vec(),
+        level,
     })
 }
 

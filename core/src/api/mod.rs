@@ -61,6 +61,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetClusterQuorum::SPEC,
     cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
+    cluster::UpdateClusterFunctionalLevel::SPEC,
     backup::BackupCluster::SPEC,
     backup::RestoreCluster::SPEC,
     policy::SetCluster::SPEC,

@@ -18,6 +18,12 @@ record! {
         process_id "ProcessId": Option<u64>,
         /// Installed subcomponents of Message Queuing.
         features "Features": Vec<String>,
+        /// The version of its program; empty for one of before version 0.1.0.
+        build "BuildNumber": String,
+        /// The lowest functional level its program knows.
+        lowest "NodeLowestVersion": u64,
+        /// The highest.
+        highest "NodeHighestVersion": u64,
         /// Whether it is paused, drained or quarantined, and why.
         status "StatusInformation": Option<String>,
     }

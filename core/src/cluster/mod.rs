@@ -16,6 +16,7 @@ pub mod policy;
 pub mod record;
 pub mod view;
 
+pub mod functional_level;
 pub mod group;
 pub mod network;
 pub mod node;

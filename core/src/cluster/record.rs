@@ -12,6 +12,7 @@
 //!                                         /held/<g>       Held            not started by itself
 //!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
 //!  /token/<id>         JoinToken          /checkpoint/<r>/<path>  Checkpoint; its images: checkpoint/<r>/<path>@<version>
+//!  /level              Level              /version/<n>    Build
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
 //! ```
 

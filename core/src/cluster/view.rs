@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checkpoint::Checkpoint;
+use super::functional_level::{Build, LEVEL_KEY, Level};
 use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
@@ -81,6 +82,10 @@ pub struct View {
     pub networks: Table<NetworkConfig>,
     /// Permissions to join.
     pub tokens: Table<JoinToken>,
+    /// The functional level, where it was ever set.
+    pub level: Option<Versioned<Level>>,
+    /// The programs of nodes.
+    pub builds: Table<Build>,
     /// Checkpoints, by resource and path.
     pub checkpoints: Table<Checkpoint>,
     /// Epochs of removed groups.
@@ -147,6 +152,10 @@ impl View {
             self.retired = decode(value).map(|row| Versioned { row, version });
             return;
         }
+        if key == LEVEL_KEY {
+            self.level = decode(value).map(|row| Versioned { row, version });
+            return;
+        }
         if key == POLICY_KEY {
             self.policy = decode(value).map(|row| Versioned { row, version });
             return;
@@ -176,6 +185,7 @@ impl View {
             "interfaces" => insert(&mut self.interfaces, name, value, version),
             "network" => insert(&mut self.networks, name, value, version),
             "token" => insert(&mut self.tokens, name, value, version),
+            "version" => insert(&mut self.builds, name, value, version),
             "checkpoint" => insert(&mut self.checkpoints, name, value, version),
             _ => false,
         };
@@ -230,6 +240,7 @@ impl View {
             "interfaces" => drop(self.interfaces.remove(name)),
             "network" => drop(self.networks.remove(name)),
             "token" => drop(self.tokens.remove(name)),
+            "version" => drop(self.builds.remove(name)),
             "checkpoint" => drop(self.checkpoints.remove(name)),
             _ => {}
         }

@@ -92,6 +92,7 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         agent,
         name,
         arguments,
+        cluster::UpdateClusterFunctionalLevel,
         super::policy::SetCluster,
         super::policy::SetClusterGroup,
         super::policy::SetClusterResource,

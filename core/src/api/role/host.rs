@@ -94,6 +94,7 @@ impl HostFile {
             database: self.database.parse()?,
             supervised,
             program,
+            level: None,
         })
     }
 

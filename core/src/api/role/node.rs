@@ -8,6 +8,7 @@ use super::control::{self, Order};
 use super::queue_manager::wait_for_signal;
 use crate::api::server::serve_commands;
 use crate::cluster::agent::{Agent, AgentOptions, ProcessFencer, ResourceFactory, Timing};
+use crate::cluster::functional_level::Build;
 use crate::database::{self, Location};
 use crate::error::{Error, Result};
 use crate::resource_types::{Resource, create};
@@ -36,6 +37,8 @@ pub struct NodeOptions {
     pub supervised: bool,
     /// How to start this program in another role.
     pub program: Vec<PathBuf>,
+    /// Takes part as a program would that knows no functional level above this one.
+    pub level: Option<u64>,
 }
 
 struct Types;
@@ -89,6 +92,7 @@ async fn serve(
         factory: Arc::new(Types),
         fencer: Arc::new(ProcessFencer),
         program: options.program.clone(),
+        build: options.level.map_or_else(Build::current, Build::held_at),
         timing: Timing::default(),
     })
     .await?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::fencer::identity;
 use super::{Life, Shared};
 use crate::cluster::engine::Event;
+use crate::cluster::functional_level::{LEVEL_KEY, Level, level_to_join};
 use crate::cluster::record::{
     CLUSTER_KEY, ClusterConfig, NodeConfig, Process, STATE_PREFIX, Session, encode, fold, key,
 };
@@ -44,7 +45,8 @@ pub(super) async fn join(shared: &Shared) -> Result<ClusterConfig> {
         if fold(&config.name) != fold(&shared.options.cluster) {
             return Err(other_cluster(shared, &config));
         }
-        let Some(transaction) = joining(shared, &view, &config) else {
+        let level = level_to_join(&view, &shared.options.node, &shared.options.build)?;
+        let Some(transaction) = joining(shared, &view, &config, level) else {
             return Ok(config);
         };
         if let Commit::Done { .. } = database.commit(transaction).await? {
@@ -68,10 +70,21 @@ fn new_cluster(shared: &Shared) -> ClusterConfig {
 }
 
 /// The cluster's row is written with each new node, so that two nodes never get the same number.
-fn joining(shared: &Shared, view: &View, config: &ClusterConfig) -> Option<Transaction> {
+fn joining(
+    shared: &Shared,
+    view: &View,
+    config: &ClusterConfig,
+    level: u64,
+) -> Option<Transaction> {
     let (name, address) = (&shared.options.node, shared.options.address.to_string());
     let known = view.nodes.get(&fold(name));
-    if view.cluster.is_some() && known.is_some_and(|n| n.address == address) {
+    let build = &shared.options.build;
+    let told = view
+        .builds
+        .get(&fold(name))
+        .is_some_and(|b| b.row == *build)
+        && view.functional_level() == level;
+    if view.cluster.is_some() && known.is_some_and(|n| n.address == address) && told {
         return None;
     }
     let next = view.nodes.values().map(|n| n.id).max().unwrap_or(0) + 1;
@@ -92,12 +105,26 @@ fn joining(shared: &Shared, view: &View, config: &ClusterConfig) -> Option<Trans
         key: CLUSTER_KEY.to_owned(),
         version: view.cluster.as_ref().map_or(0, |c| c.version),
     };
+    let level_row = Guard {
+        key: LEVEL_KEY.to_owned(),
+        version: view.level.as_ref().map_or(0, |row| row.version),
+    };
+    let mut writes = vec![
+        put(CLUSTER_KEY.to_owned(), encode(config), None),
+        put(key("node", name), encode(&row), None),
+        put(key("version", name), encode(build), None),
+    ];
+    if view.functional_level() != level {
+        writes.push(put(LEVEL_KEY.to_owned(), encode(&Level { level }), None));
+    }
     Some(Transaction {
-        guards: vec![cluster, view.guard("node", &view.nodes, name)],
-        writes: vec![
-            put(CLUSTER_KEY.to_owned(), encode(config), None),
-            put(key("node", name), encode(&row), None),
+        guards: vec![
+            cluster,
+            view.guard("node", &view.nodes, name),
+            view.guard("version", &view.builds, name),
+            level_row,
         ],
+        writes,
     })
 }
 

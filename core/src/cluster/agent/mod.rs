@@ -35,6 +35,7 @@ use tokio::task::AbortHandle;
 
 use super::cluster_log::Line;
 use super::engine::Event;
+use super::functional_level::Build;
 use super::record::{DECISION_PREFIX, Decision, FencingMode, decode};
 use super::view::View;
 use crate::database::{Commit, Database, Transaction};
@@ -127,6 +128,8 @@ pub struct AgentOptions {
     pub fencer: Arc<dyn Fencer>,
     /// How to start this program again in another role.
     pub program: Vec<PathBuf>,
+    /// What this program is, and the functional levels it knows.
+    pub build: Build,
     /// For a cluster that does not exist yet.
     pub timing: Timing,
 }

@@ -6,6 +6,7 @@ use super::resource::quoted;
 use crate::cluster::checkpoint::{
     Checkpoint, Kind, OF_RESOURCE_MAX, PATH_BYTES_MAX, image_key, row_key, table_key,
 };
+use crate::cluster::functional_level::{CHECKPOINTS, check_level};
 use crate::cluster::record::fold;
 use crate::cluster::view::{Versioned, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// `ResourceNotFound`, `InvalidParameter`; `ObjectAlreadyExists` when a checkpoint covers the path already;
 /// `InvalidRequest` beyond the bound.
 pub fn add_checkpoint(view: &View, resource: &str, kind: Kind, path: &str) -> Result<Change> {
+    check_level(view, CHECKPOINTS, "checkpoints")?;
     let config = find_resource(view, resource)?;
     let path = check_path(kind, path)?;
     if view.checkpoints_of(resource).count() >= OF_RESOURCE_MAX {
@@ -157,6 +159,7 @@ mod tests {
     use crate::cluster::checkpoint::Holder;
     use crate::cluster::configuration::{NewGroup, NewResource, add_group, add_resource};
     use crate::cluster::configuration::{find_group, remove_resource};
+    use crate::cluster::functional_level::{LEVEL_KEY, Level};
     use crate::cluster::record::RestartPolicy;
 
     fn apply(view: &mut View, change: Change) {
@@ -166,6 +169,11 @@ mod tests {
 
     fn with_app() -> View {
         let mut view = View::default();
+        let level = Level { level: CHECKPOINTS };
+        apply(
+            &mut view,
+            Change::default().put_row(LEVEL_KEY, None, &level),
+        );
         let group = NewGroup {
             name: "G".to_owned(),
             ..NewGroup::default()

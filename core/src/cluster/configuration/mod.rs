@@ -8,6 +8,7 @@ mod checkpoint;
 mod dependency;
 mod feature;
 mod group;
+mod level;
 mod lookup;
 mod maintenance;
 mod memory_pool;
@@ -25,6 +26,7 @@ pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{
     NewGroup, add_group, check_not_paused, move_group, remove_group, start_group, stop_group,
 };
+pub use level::update_level;
 pub use lookup::{find_group, find_node, find_resource};
 pub use maintenance::set_maintenance;
 pub use memory_pool::{MEMORY_POOL_DEFAULT_MB, memory_pool_mb, set_memory_pool};
