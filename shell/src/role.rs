@@ -151,8 +151,14 @@ fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
         .first()
         .and_then(|word| word.to_str())
         .unwrap_or_default();
+    let arguments = std::iter::once("node".into()).chain(words.iter().cloned());
+    let arguments: Vec<OsString> = arguments.collect();
     if verb.is_empty() || verb.starts_with("--") {
-        return run_node(&read_node(Parser::from_args(words), program)?);
+        let options = read_node(Parser::from_args(words), program)?;
+        return run_node(&NodeOptions {
+            arguments,
+            ..options
+        });
     }
     let parser = Parser::from_args(words.iter().skip(1).cloned());
     let host = read_host(verb, parser)?;
@@ -162,7 +168,11 @@ fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
         Host::Join(options) => join_host(&options, out),
         Host::Start { data, supervised } => {
             let file = HostFile::load(&data)?;
-            run_node(&file.options(data, supervised, program.to_vec())?)
+            let options = file.options(data, supervised, program.to_vec())?;
+            run_node(&NodeOptions {
+                arguments,
+                ..options
+            })
         }
         Host::Install { data, print } => {
             let program = program.first().cloned().unwrap_or_default();
@@ -271,6 +281,7 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         database: database.ok_or_else(|| missing("--database"))?,
         supervised,
         program: program.to_vec(),
+        arguments: Vec::new(),
         level,
     })
 }

@@ -69,6 +69,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     node::GetClusterNode::SPEC,
     node::StartClusterNode::SPEC,
     node::StopClusterNode::SPEC,
+    node::RestartClusterNode::SPEC,
     node::SuspendClusterNode::SPEC,
     node::ResumeClusterNode::SPEC,
     node::RemoveClusterNode::SPEC,

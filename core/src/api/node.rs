@@ -50,6 +50,20 @@ command! {
 }
 
 command! {
+    /// Restarts the Cluster service of a node under its resources: they go on as if nothing had happened.
+    ///
+    /// The agent becomes the program that is installed now, in the same process: this is how a new version gets onto a node
+    /// without moving its groups. Queue managers and applications go on; what cannot be kept (block devices, addresses
+    /// beyond loopback, scripts, services, OCF agents) is refused with the group to move first.
+    RestartClusterNode = "Restart-ClusterNode" => NodeInfo, at Client, risk Low, aliases [],
+    {
+        /// The node's name.
+        name "Name": String, position 0, pipeline value, completes Node;
+    }
+    examples { "Restart-ClusterNode n1" => "n1 has the new program, and its groups have not moved." }
+}
+
+command! {
     /// Starts the Cluster service of a node that is down.
     ///
     /// -ForceQuorum is the operator's word that every node that does not answer is dead: their sessions end at

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
-//! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
+//! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Restart-Agent`, `Read-AgentInstance`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
 //! `Force-Quorum`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod checkpoint;
@@ -149,6 +149,8 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "read-nodesetting" => checkpoint::read_settings(agent, &read(&arguments)?).await,
         "write-nodesetting" => checkpoint::write_setting(agent, &read(&arguments)?).await,
+        "restart-agent" => write(&agent.restart().await?),
+        "read-agentinstance" => write(&agent.instance()),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),
     }

@@ -16,6 +16,7 @@ mod log_file;
 mod nodes;
 mod plan;
 mod quorum;
+mod restart;
 mod setting;
 mod validation;
 
@@ -97,6 +98,7 @@ impl LocalClusters {
                 let info = self.stop_node(&from_value(arguments)?, &agents?).await?;
                 one(to_value(&info))
             }
+            "Restart-ClusterNode" => self.restart_node(&from_value(arguments)?, &agents?).await,
             "Remove-ClusterNode" => {
                 let info = self.remove_node(&from_value(arguments)?, &agents?).await?;
                 one(to_value(&info))

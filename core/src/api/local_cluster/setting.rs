@@ -35,7 +35,7 @@ pub(super) async fn set(command: &SetClusterNodeSetting, agents: &Agents) -> Res
     Ok(vec![record])
 }
 
-fn agent_of<'a>(agents: &'a Agents, node: &str) -> Result<&'a AgentAddress> {
+pub(super) fn agent_of<'a>(agents: &'a Agents, node: &str) -> Result<&'a AgentAddress> {
     let found = agents
         .nodes
         .iter()

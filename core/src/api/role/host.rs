@@ -95,6 +95,7 @@ impl HostFile {
             supervised,
             program,
             level: None,
+            arguments: Vec::new(),
         })
     }
 

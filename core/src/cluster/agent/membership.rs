@@ -156,6 +156,7 @@ pub(super) async fn register(shared: &Shared, config: &ClusterConfig) -> Result<
             Commit::Refused => database.revoke(lease).await?,
             Commit::Done { revision } => {
                 shared.incarnation.send_replace(incarnation.clone());
+                shared.lease.send_replace(Some(lease));
                 return Ok(Registered {
                     incarnation,
                     lease,
@@ -183,7 +184,7 @@ fn session_row(shared: &Shared, view: &View, incarnation: &str, lease: LeaseId) 
     }
 }
 
-fn process(identity: &ProcessIdentity) -> Process {
+pub(super) fn process(identity: &ProcessIdentity) -> Process {
     Process {
         pid: identity.pid,
         start_time: identity.start_time,

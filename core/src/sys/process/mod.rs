@@ -3,12 +3,14 @@
 //! ```text
 //!  agent ── spawn ──> Child (control pipe in, status lines out, exit event)
 //!                       └─ the child calls die_with_parent() first: no orphan, however the agent dies
+//!       └─ handover: the agent becomes a newer program, and the child stays its child
 //!  supervise ───────> a foreign command with the same guarantees
 //!  ProcessIdentity ── kill_and_wait(): by pidfd, never a recycled pid
 //! ```
 
 mod child;
 mod command_line;
+mod handover;
 mod holders;
 mod identity;
 mod listing;
@@ -16,8 +18,11 @@ mod run;
 mod supervise;
 mod tree;
 
-pub use child::{Child, Exit, Spawn, die_with_parent, spawn};
+pub use child::{
+    Child, Exit, Memory, Spawn, adopt, become_program, die_with_parent, spawn, with_spawner_here,
+};
 pub use command_line::split_command_line;
+pub use handover::{end_unadopted, take_over};
 pub use holders::{FileHolder, file_holders};
 pub use identity::{Presence, ProcessIdentity, boot_id};
 pub use listing::{arguments, children, is_gone};
