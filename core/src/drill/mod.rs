@@ -19,5 +19,5 @@ mod victims;
 mod wait;
 mod workload;
 
-pub use ledger::{Ledger, Verdict};
+pub use ledger::{Ledger, MessageKey, Verdict};
 pub use workload::{Workload, WorkloadOptions};
