@@ -18,6 +18,8 @@ use crate::sys::process;
 
 /// How long a killed process may take to be gone.
 const DEATH_WAIT: Duration = Duration::from_secs(5);
+/// How long a group may be without a queue manager before one that is to be killed is not there.
+const BIRTH_WAIT: Duration = Duration::from_secs(30);
 
 impl Drill {
     /// Makes a fault.
@@ -33,7 +35,11 @@ impl Drill {
         if kind == "restart" {
             return self.restart(client, &command.group);
         }
-        let (node, victims) = find_owner(client, &command.group)?;
+        let (node, victims) = match kind.as_str() {
+            // The group may be between two of them, though it was online a moment ago.
+            "killqueuemanager" => find_queue_manager(client, &command.group)?,
+            _ => find_owner(client, &command.group)?,
+        };
         let (name, target) = match kind.as_str() {
             "kill" => ("Kill", self.kill(&command.group, &victims.all())?),
             "killqueuemanager" => (
@@ -186,6 +192,22 @@ impl Drill {
         if let Some(workload) = &state.workload {
             workload.mark_fault(SystemClock.boot());
         }
+    }
+}
+
+/// The owner, once a queue manager of the group runs there.
+fn find_queue_manager(client: &Client, name: &str) -> Result<(String, Victims)> {
+    let end = SystemClock.boot() + BIRTH_WAIT;
+    loop {
+        let found = find_owner(client, name);
+        let comes = match &found {
+            Ok((_, victims)) => victims.queue_managers.is_empty(),
+            Err(error) => matches!(error.kind, ErrorKind::InvalidState | ErrorKind::NodeDown),
+        };
+        if !comes || SystemClock.boot() > end {
+            return found;
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 

@@ -1,7 +1,8 @@
 //! `hamq-chaos WORLD [--seed N] [--events N] [--failovers N] [--faults A,B] [--seconds N]`: faults on a cluster under load, and what they cost.
 //!
 //! WORLD is `machine` (three nodes here, SQLite), `small-disk` (the same on a disk that can run full; root) or `hosts` (three
-//! hosts in network namespaces, etcd on three others; root). scripts/measure-failover calls it once for each row of its table.
+//! hosts in network namespaces, etcd on three others; root). The program under test is the
+//! `hamq-under-test` beside this one unless --program PATH names another. scripts/measure-failover calls it once for each row of its table.
 
 #![allow(
     clippy::print_stdout,
@@ -32,9 +33,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool> {
     let usage = |error: lexopt::Error| Error::new(ErrorKind::Usage, error.to_string());
-    let (kind, plan) = read(Parser::from_env()).map_err(usage)?;
+    let (kind, plan, program) = read(Parser::from_env()).map_err(usage)?;
     let this = std::env::current_exe().map_err(|e| Error::system("this program", &e))?;
-    let program = this.with_file_name("hamq-under-test").display().to_string();
+    let beside = || this.with_file_name("hamq-under-test").display().to_string();
+    let program = program.unwrap_or_else(beside);
     let mut world: Box<dyn World> = match kind.as_str() {
         "machine" => Box::new(Machine::new(&program, false)?),
         "small-disk" => Box::new(Machine::new(&program, true)?),
@@ -51,8 +53,8 @@ fn run() -> Result<bool> {
     Ok(report.passed())
 }
 
-fn read(mut parser: Parser) -> std::result::Result<(String, Plan), lexopt::Error> {
-    let mut kind = String::new();
+fn read(mut parser: Parser) -> std::result::Result<(String, Plan, Option<String>), lexopt::Error> {
+    let (mut kind, mut program) = (String::new(), None);
     let mut plan = Plan {
         seed: 1,
         events: 100,
@@ -63,6 +65,7 @@ fn read(mut parser: Parser) -> std::result::Result<(String, Plan), lexopt::Error
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Value(word) => kind = word.string()?,
+            Arg::Long("program") => program = Some(parser.value()?.string()?),
             Arg::Long("seed") => plan.seed = parser.value()?.parse()?,
             Arg::Long("events") => plan.events = parser.value()?.parse()?,
             Arg::Long("failovers") => plan.failovers = parser.value()?.parse()?,
@@ -78,5 +81,5 @@ fn read(mut parser: Parser) -> std::result::Result<(String, Plan), lexopt::Error
             other => return Err(other.unexpected()),
         }
     }
-    Ok((kind, plan))
+    Ok((kind, plan, program))
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ use hamq_core::api::queue::NewMsmqQueue;
 use hamq_core::api::resource::AddClusterResource;
 use hamq_core::api::trust::NewClusterClientCertificate;
 use hamq_core::api::value::Millis;
+use hamq_core::sys::network::QUEUE_MANAGER_PORT;
 use hamq_core::sys::process;
 use rustix::process::Signal;
 
 use super::catalogue::Fault;
 use super::dice::Dice;
+use super::load::Load;
 use super::machine::{be_patient, kill, send};
 use super::world::{GROUP, LEASE, Strike, World, group, operate};
 use crate::namespace::Namespace;
@@ -257,6 +260,13 @@ impl World for Hosts {
 
     fn inside(&self, work: &mut (dyn FnMut(&Client) + Send)) {
         self.outside.run(|| work(&self.client));
+    }
+
+    /// A session with a queue manager on another machine needs a certificate, which the client does not offer yet: so it is
+    /// connections that are counted here, not messages.
+    fn load(&self) -> Result<Load> {
+        let address = SocketAddr::from(([10, 78, 0, 101], QUEUE_MANAGER_PORT));
+        Ok(self.outside.run(|| Load::probe(address)))
     }
 
     fn store(&self) -> String {

@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::load::Load;
 use super::owners::Owners;
 use super::report::Report;
-use super::world::{GROUP, Strike, World, group, nodes};
+use super::world::{Strike, World, group, nodes};
 
 /// How long anything may take to come back.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,11 +40,7 @@ pub fn rehearse(world: &mut dyn World, plan: &Plan, tell: &mut dyn FnMut(&str)) 
         true => world.faults(),
         false => plan.only.clone(),
     };
-    let mut started = None;
-    world.inside(&mut |client| started = Some(Load::start(client, GROUP)));
-    let Some(load) = started.transpose()? else {
-        return Ok(Report::default());
-    };
+    let load = world.load()?;
     let owners = Owners::watch(world.store());
     let mut report = Report {
         seed: plan.seed,
@@ -118,7 +114,7 @@ impl Stage<'_> {
         }
         let after = self.epoch(world);
         // A restart in place raises no epoch, and is one all the same.
-        let in_place = u64::from(matches!(fault, Fault::KillManager | Fault::OutOfMemory));
+        let in_place = u64::from(fault == Fault::KillManager);
         report.failovers += after.saturating_sub(before).max(in_place);
     }
 

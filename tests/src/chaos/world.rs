@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hamq_core::Result;
 use hamq_core::api::client::Client;
 use hamq_core::api::group::{GetClusterGroup, GroupInfo, MoveClusterGroup};
 use hamq_core::api::node::{GetClusterNode, ResumeClusterNode, SuspendClusterNode};
@@ -9,6 +10,7 @@ use hamq_core::api::value::Millis;
 
 use super::catalogue::Fault;
 use super::dice::Dice;
+use super::load::Load;
 
 /// The virtual server under load.
 pub const GROUP: &str = "VS1";
@@ -60,6 +62,12 @@ pub trait World {
 
     /// Does `work` where the client is.
     fn inside(&self, work: &mut (dyn FnMut(&Client) + Send));
+
+    /// Puts a load on the group.
+    ///
+    /// # Errors
+    /// When the virtual server's name is not known.
+    fn load(&self) -> Result<Load>;
 
     /// The folder of the group's message store.
     fn store(&self) -> String;
