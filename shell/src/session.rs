@@ -208,6 +208,14 @@ impl State {
         drop(result.and_then(|()| err.flush()));
     }
 
+    /// The same, but only where it can be written over.
+    pub fn progress_on_terminal(&self, line: &str) {
+        if std::io::stderr().is_terminal() {
+            let line: String = line.chars().take(self.error_width().saturating_sub(1)).collect();
+            self.progress(&line, false);
+        }
+    }
+
     /// Asks a person.
     #[must_use]
     pub fn confirm(&self, question: &str) -> bool {

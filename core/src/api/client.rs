@@ -218,6 +218,16 @@ impl Client {
         Ok(Session::start(self.runtime()?, options))
     }
 
+    /// How often it was cancelled: who does its work in steps looks whether the number has changed.
+    pub(crate) fn cancellations(&self) -> u64 {
+        *self.0.cancelled.borrow()
+    }
+
+    /// What it was told when it was made.
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.0.options
+    }
+
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.
     pub fn close(&self) {
         self.0.drill.abandon();

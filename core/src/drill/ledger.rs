@@ -37,7 +37,7 @@ pub struct Ledger {
 }
 
 /// What a ledger adds up to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     /// Messages handed in.
     pub sent: u64,
