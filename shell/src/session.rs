@@ -211,7 +211,10 @@ impl State {
     /// The same, but only where it can be written over.
     pub fn progress_on_terminal(&self, line: &str) {
         if std::io::stderr().is_terminal() {
-            let line: String = line.chars().take(self.error_width().saturating_sub(1)).collect();
+            let line: String = line
+                .chars()
+                .take(self.error_width().saturating_sub(1))
+                .collect();
             self.progress(&line, false);
         }
     }

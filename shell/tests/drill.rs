@@ -84,7 +84,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        drop(self.run("Get-Cluster | ForEach-Object { Stop-Cluster $_.Name; Remove-Cluster $_.Name -Force }"));
+        drop(self.run(
+            "Get-Cluster | ForEach-Object { Stop-Cluster $_.Name; Remove-Cluster $_.Name -Force }",
+        ));
     }
 }
 
@@ -95,7 +97,9 @@ fn text(bytes: &[u8]) -> String {
 /// The letter that /proc has for what a process does; `T` is stopped.
 fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
     state.unwrap_or('X')
 }
 
@@ -116,7 +120,8 @@ fn signal(pid: u32, name: &str) {
 fn a_frozen_node_runs_again_when_the_client_is_killed_in_the_middle() {
     let machine = Machine::with_patient_nodes();
     let agent = machine.agent("n1");
-    let script = "Invoke-Fault Freeze G -Duration 600s | Out-Null; Write-Host frozen; Start-Sleep 600s";
+    let script =
+        "Invoke-Fault Freeze G -Duration 600s | Out-Null; Write-Host frozen; Start-Sleep 600s";
     let mut client = machine.begins(script, "frozen");
     assert_eq!(state(agent), 'T');
     client.kill().unwrap();
@@ -131,17 +136,24 @@ fn a_frozen_node_runs_again_when_the_client_is_killed_in_the_middle() {
 fn a_fault_ends_with_its_time_and_with_the_word_for_it() {
     let machine = Machine::with_patient_nodes();
     let agent = machine.agent("n1");
-    let script = "Invoke-Fault Freeze G -Duration 1s | Out-Null; Write-Host frozen; Start-Sleep 600s";
+    let script =
+        "Invoke-Fault Freeze G -Duration 1s | Out-Null; Write-Host frozen; Start-Sleep 600s";
     let mut client = machine.begins(script, "frozen");
     until("its time is over", || state(agent) != 'T');
-    assert!(client.try_wait().unwrap().is_none(), "the client still runs");
+    assert!(
+        client.try_wait().unwrap().is_none(),
+        "the client still runs"
+    );
     client.kill().unwrap();
     client.wait().unwrap();
     let said = machine.does(
         "Invoke-Fault Freeze G -Duration 600s | Out-Null
          echo (Invoke-Fault Undo G).Target (Invoke-Fault Undo G).Target",
     );
-    assert_eq!(said, "1 thawed, 0 had been fenced by SIGKILL\nnothing is left to undo\n");
+    assert_eq!(
+        said,
+        "1 thawed, 0 had been fenced by SIGKILL\nnothing is left to undo\n"
+    );
     assert_ne!(state(agent), 'T');
 }
 
@@ -150,14 +162,16 @@ fn a_busy_disk_and_a_killed_node_are_put_right_by_the_leash_alone() {
     let machine = Machine::with_patient_nodes();
     let agent = machine.agent("n1");
     let churn = machine.folder.path().join("disk/.hamq-drill-churn-0");
-    let script = "Invoke-Fault SlowDisk G -Duration 600s | Out-Null; Write-Host busy; Start-Sleep 600s";
+    let script =
+        "Invoke-Fault SlowDisk G -Duration 600s | Out-Null; Write-Host busy; Start-Sleep 600s";
     let mut client = machine.begins(script, "busy");
     assert!(churn.exists());
     signal(client.id(), "-KILL");
     client.wait().unwrap();
     until("the writers are gone", || !churn.exists());
 
-    let script = "Invoke-Fault Kill G -Duration 600s | Out-Null; Write-Host killed; Start-Sleep 600s";
+    let script =
+        "Invoke-Fault Kill G -Duration 600s | Out-Null; Write-Host killed; Start-Sleep 600s";
     let mut client = machine.begins(script, "killed");
     assert_eq!(state(agent), 'X');
     signal(client.id(), "-KILL");
@@ -200,7 +214,10 @@ fn a_drill_is_played_reported_and_compared() {
     );
     assert!(shown.contains("Passed        : true"), "{shown}");
     assert!(shown.contains("Lost          : 0"), "{shown}");
-    assert!(!shown.contains("Figure"), "a drill is as good as itself: {shown}");
+    assert!(
+        !shown.contains("Figure"),
+        "a drill is as good as itself: {shown}"
+    );
     assert!(machine.file("d.html").contains("<svg"));
     assert!(machine.file("d.xml").contains("name=\"1 Kill\"/>"));
     let again = machine.file("again.txt");
@@ -228,17 +245,33 @@ fn a_drill_that_is_interrupted_puts_everything_back() {
         disk.display()
     ));
     let unconfirmed = machine.run("Start-Drill VS1");
-    assert_eq!(unconfirmed.status.code(), Some(4), "{}", text(&unconfirmed.stderr));
+    assert_eq!(
+        unconfirmed.status.code(),
+        Some(4),
+        "{}",
+        text(&unconfirmed.stderr)
+    );
     let full = machine.run("Start-Drill VS1 -Queue VS1/private$/mine -Force");
-    assert!(text(&full.stderr).contains("holds 1 messages"), "{}", text(&full.stderr));
+    assert!(
+        text(&full.stderr).contains("holds 1 messages"),
+        "{}",
+        text(&full.stderr)
+    );
 
     let agent = machine.agent("n1");
-    let client = machine.hamq("Start-Drill VS1 -Fault Freeze -Duration 600s -Force").spawn().unwrap();
+    let client = machine
+        .hamq("Start-Drill VS1 -Fault Freeze -Duration 600s -Force")
+        .spawn()
+        .unwrap();
     until("the node is frozen", || state(agent) == 'T');
     signal(client.id(), "-INT");
     let ended = client.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130), "{}", text(&ended.stderr));
     assert_ne!(state(agent), 'T');
-    let queues = machine.does("Get-MsmqQueue VS1 | ForEach-Object { echo $_.Name $_.MessageCount }");
-    assert_eq!(queues, "VS1\\private$\\mine\n1\n", "the drill's own queue is gone");
+    let queues =
+        machine.does("Get-MsmqQueue VS1 | ForEach-Object { echo $_.Name $_.MessageCount }");
+    assert_eq!(
+        queues, "VS1\\private$\\mine\n1\n",
+        "the drill's own queue is gone"
+    );
 }

@@ -69,9 +69,7 @@ impl Drill {
             "Get-DrillWorkload" => one(self.progress()),
             "Stop-DrillWorkload" => one(from_value(given).and_then(|c| self.stop(&c))),
             "Invoke-Fault" => one(from_value(given).and_then(|c| self.fault(client, &c))),
-            "Measure-DrillFault" => {
-                many(from_value(given).and_then(|c| self.measure(client, &c)))
-            }
+            "Measure-DrillFault" => many(from_value(given).and_then(|c| self.measure(client, &c))),
             "Get-DrillPlan" => many(from_value(given).and_then(|c| say_plan(client, &c))),
             "Start-Drill" => {
                 one(from_value(given).and_then(|c| rehearsal::start(self, client, &c)))
@@ -79,9 +77,7 @@ impl Drill {
             "Export-DrillReport" => one(from_value(given).and_then(|c| self.export(&c))),
             "Compare-Drill" => many(from_value(given).and_then(|c| self.compare(&c))),
             "Assert-NoLoss" | "Assert-NoDuplicate" | "Assert-InOrder" => one(self.assert(name)),
-            "Wait-ClusterGroup" => {
-                one(from_value(given).and_then(|c| wait_for_group(client, &c)))
-            }
+            "Wait-ClusterGroup" => one(from_value(given).and_then(|c| wait_for_group(client, &c))),
             _ => return None,
         })
     }
@@ -126,7 +122,11 @@ impl Drill {
     /// `InvalidState` when there is none.
     pub fn progress(&self) -> Result<WorkloadInfo> {
         let state = self.lock();
-        let mut info = state.workload.as_ref().map(describe).ok_or_else(no_workload)?;
+        let mut info = state
+            .workload
+            .as_ref()
+            .map(describe)
+            .ok_or_else(no_workload)?;
         info.step.clone_from(&state.step);
         Ok(info)
     }
@@ -231,8 +231,11 @@ impl Drill {
         match path {
             Some(path) => Report::load(path),
             None => self.lock().report.clone().ok_or_else(|| {
-                Error::new(ErrorKind::InvalidState, "no drill was played in this session")
-                    .hint("Start-Drill plays one; -From names a report kept as .json")
+                Error::new(
+                    ErrorKind::InvalidState,
+                    "no drill was played in this session",
+                )
+                .hint("Start-Drill plays one; -From names a report kept as .json")
             }),
         }
     }

@@ -79,9 +79,13 @@ impl Drill {
                 self.leash(client, scene, Deed::Freeze(victims.all()), hold, Vec::new())?;
                 victims.to_string()
             }
-            FaultKind::DiskFull => {
-                self.leash(client, scene, Deed::Fill(scene.own_disk()?), hold, Vec::new())?
-            }
+            FaultKind::DiskFull => self.leash(
+                client,
+                scene,
+                Deed::Fill(scene.own_disk()?),
+                hold,
+                Vec::new(),
+            )?,
             FaultKind::SlowDisk => {
                 let deed = Deed::Churn(scene.any_disk()?, CHURN_THREADS);
                 self.leash(client, scene, deed, hold, Vec::new())?
@@ -164,7 +168,10 @@ impl Drill {
             }
         }
         if hit.is_empty() {
-            let text = format!("no process of {} runs on {} any more", scene.group, scene.owner);
+            let text = format!(
+                "no process of {} runs on {} any more",
+                scene.group, scene.owner
+            );
             return Err(Error::new(ErrorKind::NotFound, text)
                 .hint("the node is down already; Get-ClusterNode shows it"));
         }
@@ -172,7 +179,12 @@ impl Drill {
         for process in processes {
             let _ = process.ends_within(DEATH_WAIT);
         }
-        self.mark(&scene.group, SystemClock.boot(), SystemClock.wall_ms(), None);
+        self.mark(
+            &scene.group,
+            SystemClock.boot(),
+            SystemClock.wall_ms(),
+            None,
+        );
         Ok(hit.join(", "))
     }
 
@@ -213,7 +225,12 @@ impl Drill {
     /// Starts every node that is down.
     fn restart(&self, client: &Client, group: &str) -> Result<FaultInfo> {
         let epoch = find_group(client, group)?.epoch;
-        self.mark(group, SystemClock.boot(), SystemClock.wall_ms(), Some(epoch));
+        self.mark(
+            group,
+            SystemClock.boot(),
+            SystemClock.wall_ms(),
+            Some(epoch),
+        );
         let down = start_nodes(client, |_| true)?;
         Ok(FaultInfo {
             kind: "Restart".to_owned(),
@@ -226,7 +243,12 @@ impl Drill {
 
     fn move_group(&self, client: &Client, scene: &Scene) -> Result<String> {
         let epoch = find_group(client, &scene.group)?.epoch;
-        self.mark(&scene.group, SystemClock.boot(), SystemClock.wall_ms(), Some(epoch));
+        self.mark(
+            &scene.group,
+            SystemClock.boot(),
+            SystemClock.wall_ms(),
+            Some(epoch),
+        );
         let moved = MoveClusterGroup {
             name: scene.group.clone(),
             node: None,
@@ -256,7 +278,9 @@ impl Drill {
 /// Those of Start-ClusterNode.
 pub(super) fn start_nodes(client: &Client, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     let nodes = client.run(GetClusterNode { name: None })?;
-    let down = nodes.into_iter().filter(|node| node.state == "Down" && wanted(&node.name));
+    let down = nodes
+        .into_iter()
+        .filter(|node| node.state == "Down" && wanted(&node.name));
     let down: Vec<String> = down.map(|node| node.name).collect();
     for name in &down {
         client.run(StartClusterNode {

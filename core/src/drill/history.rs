@@ -115,7 +115,9 @@ fn joined(pair: &[Slot]) -> Slot {
 
 /// Four buckets to a doubling: `4 * log2` with the two bits behind the first.
 fn bucket(latency: Duration) -> usize {
-    let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(4);
+    let us = u64::try_from(latency.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(4);
     let doubling = u64::from(us.ilog2());
     let quarter = (us >> (doubling - 2)) & 3;
     usize::try_from(doubling * 4 + quarter).map_or(BUCKETS - 1, |index| index.min(BUCKETS - 1))
@@ -146,7 +148,10 @@ mod tests {
             .iter()
             .map(|slot| (slot.acknowledged, slot.received, slot.latency_max))
             .collect();
-        assert_eq!(seen, [(0, 0, ms(0)), (2, 0, ms(70)), (0, 0, ms(0)), (0, 7, ms(0))]);
+        assert_eq!(
+            seen,
+            [(0, 0, ms(0)), (2, 0, ms(70)), (0, 0, ms(0)), (0, 7, ms(0))]
+        );
     }
 
     #[test]
@@ -169,7 +174,10 @@ mod tests {
         }
         for (percent, truth) in [(50, 5_000.0), (99, 9_900.0), (100, 10_000.0)] {
             let found = history.latency(percent).as_secs_f64() * 1e6;
-            assert!((truth..=truth * 1.25).contains(&found), "{percent}: {found}");
+            assert!(
+                (truth..=truth * 1.25).contains(&found),
+                "{percent}: {found}"
+            );
         }
         assert_eq!(History::new(ms(0)).latency(50), ms(0));
     }

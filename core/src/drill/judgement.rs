@@ -28,7 +28,11 @@ pub(super) fn judge(
         no_loss(counts),
         no_duplicate(counts),
         check("NoAlteration", counts.altered == 0, || {
-            format!("{} messages that nobody sent like this{}", counts.altered, example(counts, "never sent"))
+            format!(
+                "{} messages that nobody sent like this{}",
+                counts.altered,
+                example(counts, "never sent")
+            )
         }),
     ];
     if limits.ordered {
@@ -57,8 +61,10 @@ pub(super) fn assert(what: &str, counts: &Verdict) -> Result<()> {
     };
     match check.passed {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidState, format!("{what}: {}", check.text))
-            .hint("Get-ClusterLog and Trace-MsmqMessage tell what became of a message")),
+        false => Err(
+            Error::new(ErrorKind::InvalidState, format!("{what}: {}", check.text))
+                .hint("Get-ClusterLog and Trace-MsmqMessage tell what became of a message"),
+        ),
     }
 }
 
@@ -82,20 +88,34 @@ pub(super) fn info(found: Verdict, seconds: f64) -> VerdictInfo {
 
 fn no_loss(counts: &Verdict) -> Check {
     check("NoLoss", counts.lost == 0, || match counts.lost {
-        0 => format!("all {} acknowledged messages were received", counts.acknowledged),
-        lost => format!("{lost} acknowledged messages never came{}", example(counts, "never came")),
+        0 => format!(
+            "all {} acknowledged messages were received",
+            counts.acknowledged
+        ),
+        lost => format!(
+            "{lost} acknowledged messages never came{}",
+            example(counts, "never came")
+        ),
     })
 }
 
 fn no_duplicate(counts: &Verdict) -> Check {
     check("NoDuplicate", counts.duplicated == 0, || {
-        format!("{} messages came twice{}", counts.duplicated, example(counts, "twice"))
+        format!(
+            "{} messages came twice{}",
+            counts.duplicated,
+            example(counts, "twice")
+        )
     })
 }
 
 fn in_order(counts: &Verdict) -> Check {
     check("InOrder", counts.out_of_order == 0, || {
-        format!("{} messages came behind later ones{}", counts.out_of_order, example(counts, "behind"))
+        format!(
+            "{} messages came behind later ones{}",
+            counts.out_of_order,
+            example(counts, "behind")
+        )
     })
 }
 
@@ -130,7 +150,12 @@ fn check(name: &str, passed: bool, text: impl FnOnce() -> String) -> Check {
 mod tests {
     use super::*;
 
-    fn failed(counts: &Verdict, faults: &[FaultStory], left: &[String], limits: Limits) -> Vec<String> {
+    fn failed(
+        counts: &Verdict,
+        faults: &[FaultStory],
+        left: &[String],
+        limits: Limits,
+    ) -> Vec<String> {
         let checks = judge(counts, faults, left, limits);
         let failed = checks.into_iter().filter(|check| !check.passed);
         failed.map(|check| check.name).collect()
@@ -183,9 +208,16 @@ mod tests {
             outage_ms: Some(500.0),
             ordered: true,
         };
-        let faults = [fault(500.0, None), fault(500.1, None), fault(1.0, Some("hung"))];
+        let faults = [
+            fault(500.0, None),
+            fault(500.1, None),
+            fault(1.0, Some("hung")),
+        ];
         assert_eq!(failed(&sound(), &faults, &[], limits), ["2 Kill", "3 Kill"]);
-        assert_eq!(failed(&sound(), &faults, &[], Limits::default()), ["3 Kill"]);
+        assert_eq!(
+            failed(&sound(), &faults, &[], Limits::default()),
+            ["3 Kill"]
+        );
     }
 
     #[test]

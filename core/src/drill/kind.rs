@@ -59,7 +59,9 @@ impl FaultKind {
     /// `Usage`, with what was meant.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let names = Self::ALL.map(Self::name);
-        let found = Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
+        let found = Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(text));
         found.ok_or_else(|| {
             let hint = match crate::name::nearest(text, names) {
                 Some(meant) => format!("did you mean {meant}?"),

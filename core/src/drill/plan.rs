@@ -24,14 +24,20 @@ pub(super) fn check(scene: &Scene, kinds: &[FaultKind]) -> Result<()> {
 /// Why not.
 pub(super) fn possible(scene: &Scene, kind: FaultKind) -> Result<()> {
     match kind {
-        FaultKind::Kill | FaultKind::Freeze => scene.victims.as_ref().map(drop).map_err(Clone::clone),
+        FaultKind::Kill | FaultKind::Freeze => {
+            scene.victims.as_ref().map(drop).map_err(Clone::clone)
+        }
         FaultKind::KillQueueManager => {
             let victims = scene.victims.as_ref().map_err(Clone::clone)?;
             match victims.queue_managers.is_empty() {
                 false => Ok(()),
                 true => {
-                    let text = format!("{} has no queue manager running on {}", scene.group, scene.owner);
-                    Err(Error::new(ErrorKind::InvalidState, text).hint("Start-ClusterGroup brings it online"))
+                    let text = format!(
+                        "{} has no queue manager running on {}",
+                        scene.group, scene.owner
+                    );
+                    Err(Error::new(ErrorKind::InvalidState, text)
+                        .hint("Start-ClusterGroup brings it online"))
                 }
             }
         }
@@ -39,7 +45,8 @@ pub(super) fn possible(scene: &Scene, kind: FaultKind) -> Result<()> {
         FaultKind::SlowDisk => scene.any_disk().map(drop),
         FaultKind::Move if scene.others_up == 0 => {
             let text = format!("no other node is up that could take {}", scene.group);
-            Err(Error::new(ErrorKind::HostNodeNotAvailable, text).hint("Get-ClusterNode shows them"))
+            Err(Error::new(ErrorKind::HostNodeNotAvailable, text)
+                .hint("Get-ClusterNode shows them"))
         }
         FaultKind::Move => Ok(()),
         FaultKind::CutOff => Err(Error::new(
@@ -83,7 +90,12 @@ fn groups(scene: &Scene, kind: FaultKind) -> Vec<String> {
 }
 
 fn target(scene: &Scene, kind: FaultKind) -> String {
-    let disk = || scene.disk.as_ref().map_or_else(String::new, |d| d.display().to_string());
+    let disk = || {
+        scene
+            .disk
+            .as_ref()
+            .map_or_else(String::new, |d| d.display().to_string())
+    };
     match (kind, &scene.victims) {
         (FaultKind::Kill | FaultKind::Freeze, Ok(victims)) => victims.to_string(),
         (FaultKind::KillQueueManager, Ok(victims)) => victims.names_of_queue_managers(),
@@ -106,8 +118,12 @@ fn clients(scene: &Scene) -> String {
 fn outage(scene: &Scene, kind: FaultKind) -> String {
     let (suspect, lease) = (scene.suspect_ms, scene.lease_ms);
     match kind {
-        FaultKind::Kill if scene.others_up == 0 => "until the node is started again: no other is up".to_owned(),
-        FaultKind::Kill => format!("below a second where its death is seen; {lease} ms more where the lease must run out"),
+        FaultKind::Kill if scene.others_up == 0 => {
+            "until the node is started again: no other is up".to_owned()
+        }
+        FaultKind::Kill => format!(
+            "below a second where its death is seen; {lease} ms more where the lease must run out"
+        ),
         FaultKind::KillQueueManager => "below a second: it is restarted where it was".to_owned(),
         FaultKind::Freeze => format!("{suspect} ms until it is missed, then below a second"),
         FaultKind::DiskFull => "while it lasts: sends are refused, receives go on".to_owned(),
@@ -119,7 +135,10 @@ fn outage(scene: &Scene, kind: FaultKind) -> String {
 
 fn undo(scene: &Scene, kind: FaultKind) -> String {
     match kind {
-        FaultKind::Kill => format!("{} is started again (Start-Drill does it, else Start-ClusterNode)", scene.owner),
+        FaultKind::Kill => format!(
+            "{} is started again (Start-Drill does it, else Start-ClusterNode)",
+            scene.owner
+        ),
         FaultKind::KillQueueManager => "the cluster restarts it".to_owned(),
         FaultKind::Freeze | FaultKind::DiskFull | FaultKind::SlowDisk => {
             "by itself: when its time is over, or its client gone".to_owned()
@@ -156,7 +175,10 @@ mod tests {
         assert_eq!(rows[1].groups, ["VS1"]);
         assert_eq!(rows[0].clients, "3 sessions with MQ1");
         assert!(rows[1].possible);
-        assert_eq!((rows[0].possible, rows[0].reason.as_deref()), (false, Some("n1 runs elsewhere")));
+        assert_eq!(
+            (rows[0].possible, rows[0].reason.as_deref()),
+            (false, Some("n1 runs elsewhere"))
+        );
     }
 
     #[test]

@@ -47,7 +47,11 @@ const LEASH_SLACK_MS: u64 = 60_000;
 pub(super) fn start(drill: &Drill, client: &Client, command: &StartDrill) -> Result<DrillInfo> {
     let kinds = FaultKind::parse_all(&command.faults)?;
     report::check_paths(&command.report)?;
-    let earlier = command.compare_with.as_deref().map(Report::load).transpose()?;
+    let earlier = command
+        .compare_with
+        .as_deref()
+        .map(Report::load)
+        .transpose()?;
     let calm = Patience::new(client, Duration::ZERO);
     let name = format!("drill-{:06x}", uuid::Uuid::new_v4().as_u128() & 0xff_ffff);
     let report = match (command.throwaway, command.group.as_deref()) {
@@ -56,7 +60,15 @@ pub(super) fn start(drill: &Drill, client: &Client, command: &StartDrill) -> Res
             drill.lock().step = Some("makes a cluster".to_owned());
             let throwaway = Throwaway::new(client.options(), &name)?;
             let group = throwaway::GROUP;
-            play(drill, &throwaway.client, &calm, command, &kinds, &name, group)?
+            play(
+                drill,
+                &throwaway.client,
+                &calm,
+                command,
+                &kinds,
+                &name,
+                group,
+            )?
         }
         _ => {
             let text = "Start-Drill needs a group, or -Throwaway, and not both";
@@ -163,15 +175,22 @@ fn play(
         });
     }
     let Some((verdict, history, seconds)) = finished else {
-        return Err(Error::new(ErrorKind::Internal, "the load of the drill is gone"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "the load of the drill is gone",
+        ));
     };
     drill.lock().verdict = Some((verdict.clone(), seconds));
     let limits = Limits {
-        outage_ms: command.max_outage.map(|limit| limit.duration().as_secs_f64() * 1_000.0),
+        outage_ms: command
+            .max_outage
+            .map(|limit| limit.duration().as_secs_f64() * 1_000.0),
         ordered: command.consumers.unwrap_or(1) == 1,
     };
     let running_ms = (SystemClock.boot().saturating_sub(history.start())).as_millis();
-    let started = SystemClock.wall_ms().saturating_sub(u64::try_from(running_ms).unwrap_or(0));
+    let started = SystemClock
+        .wall_ms()
+        .saturating_sub(u64::try_from(running_ms).unwrap_or(0));
     let checks = judgement::judge(&verdict, &rehearsal.faults, &left, limits);
     Ok(Report {
         cluster: client.cluster().unwrap_or_default(),
@@ -208,9 +227,16 @@ impl Rehearsal<'_> {
         self.warm_up()?;
         let mut dice = self.command.seed.unwrap_or(1);
         for (index, kind) in kinds.iter().enumerate() {
-            self.step(&format!("fault {} of {}: {}", index + 1, kinds.len(), kind.name()));
+            self.step(&format!(
+                "fault {} of {}: {}",
+                index + 1,
+                kinds.len(),
+                kind.name()
+            ));
             self.wait_for_service()?;
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             self.rest(Duration::from_millis(PAUSE_MS + (dice >> 33) % PAUSE_MS))?;
             let story = self.strike(*kind)?;
             let broken = story.error.is_some();
@@ -264,7 +290,12 @@ impl Rehearsal<'_> {
     }
 
     fn begin(&self, made: FaultInfo) -> FaultStory {
-        let at = self.drill.lock().fault.as_ref().map_or(Duration::ZERO, |fault| fault.at);
+        let at = self
+            .drill
+            .lock()
+            .fault
+            .as_ref()
+            .map_or(Duration::ZERO, |fault| fault.at);
         FaultStory {
             kind: made.kind,
             node: made.node,
@@ -317,7 +348,9 @@ impl Rehearsal<'_> {
     }
 
     fn start_nodes(&self) -> Result<Vec<String>> {
-        start_nodes(self.client, |node| self.up_before.iter().any(|before| before == node))
+        start_nodes(self.client, |node| {
+            self.up_before.iter().any(|before| before == node)
+        })
     }
 
     fn warm_up(&self) -> Result<()> {
@@ -329,9 +362,15 @@ impl Rehearsal<'_> {
             }
             if patience.is_over() {
                 let why = progress.last_error.unwrap_or_default();
-                let text = format!("no message got through {} within {} s: {why}", self.group, WARM_UP.as_secs());
-                return Err(Error::new(ErrorKind::Timeout, text)
-                    .hint(format!("Get-ClusterWhy {} tells what is in the way", self.group)));
+                let text = format!(
+                    "no message got through {} within {} s: {why}",
+                    self.group,
+                    WARM_UP.as_secs()
+                );
+                return Err(Error::new(ErrorKind::Timeout, text).hint(format!(
+                    "Get-ClusterWhy {} tells what is in the way",
+                    self.group
+                )));
             }
             patience.pause()?;
         }
@@ -362,7 +401,10 @@ impl Rehearsal<'_> {
 
     fn since_start(&self, at: Duration) -> f64 {
         let state = self.drill.lock();
-        let start = state.workload.as_ref().map_or(at, |load| load.history().start());
+        let start = state
+            .workload
+            .as_ref()
+            .map_or(at, |load| load.history().start());
         millis(at.saturating_sub(start))
     }
 
@@ -383,9 +425,13 @@ fn whole(client: &Client) -> Result<Vec<String>> {
     let nodes = client.run(GetClusterNode { name: None })?;
     let wounded = nodes.iter().find(|node| node.state != "Up");
     if let Some(node) = wounded {
-        let text = format!("node {} is {}: a drill begins with every node up", node.name, node.state);
-        return Err(Error::new(ErrorKind::InvalidState, text)
-            .hint("Start-ClusterNode or Resume-ClusterNode brings it back; Get-ClusterNode shows why"));
+        let text = format!(
+            "node {} is {}: a drill begins with every node up",
+            node.name, node.state
+        );
+        return Err(Error::new(ErrorKind::InvalidState, text).hint(
+            "Start-ClusterNode or Resume-ClusterNode brings it back; Get-ClusterNode shows why",
+        ));
     }
     Ok(nodes.into_iter().map(|node| node.name).collect())
 }
@@ -394,8 +440,10 @@ fn whole(client: &Client) -> Result<Vec<String>> {
 fn queue(client: &Client, scene: &Scene, command: &StartDrill, name: &str) -> Result<String> {
     if find_group(client, &scene.group)?.state != "Online" {
         let text = format!("{} is not online", scene.group);
-        return Err(Error::new(ErrorKind::InvalidState, text)
-            .hint(format!("Get-ClusterWhy {} tells why; Start-ClusterGroup starts it", scene.group)));
+        return Err(Error::new(ErrorKind::InvalidState, text).hint(format!(
+            "Get-ClusterWhy {} tells why; Start-ClusterGroup starts it",
+            scene.group
+        )));
     }
     if let Some(own) = &command.queue {
         return fitting(client, own);
@@ -417,19 +465,25 @@ fn fitting(client: &Client, own: &str) -> Result<String> {
         journal: false,
         sub_queue: None,
     })?;
-    let refused = |text: String, hint: &str| Err(Error::new(ErrorKind::InvalidState, text).hint(hint));
+    let refused =
+        |text: String, hint: &str| Err(Error::new(ErrorKind::InvalidState, text).hint(hint));
     match found.as_slice() {
         [queue] if !queue.transactional => refused(
             format!("{own} is not transactional: it promises neither order nor exactly once"),
             "leave -Queue out, and the drill makes a transactional one",
         ),
         [queue] if queue.message_count > 0 => refused(
-            format!("{own} holds {} messages, which the drill's consumer would take", queue.message_count),
+            format!(
+                "{own} holds {} messages, which the drill's consumer would take",
+                queue.message_count
+            ),
             "use an empty queue that nobody else sends to",
         ),
         [queue] => Ok(queue.name.clone()),
-        [] => Err(Error::new(ErrorKind::QueueNotFound, format!("there is no queue {own}"))
-            .hint("Get-MsmqQueue lists them")),
+        [] => Err(
+            Error::new(ErrorKind::QueueNotFound, format!("there is no queue {own}"))
+                .hint("Get-MsmqQueue lists them"),
+        ),
         _ => refused(format!("{own} means several queues"), "a drill loads one"),
     }
 }
@@ -459,7 +513,10 @@ fn load_of(command: &StartDrill) -> Load {
         consumers: command.consumers.unwrap_or(1),
         rate: command.rate.unwrap_or(100),
         seed: command.seed.unwrap_or(1),
-        messages: command.messages.clone().unwrap_or_else(|| "made up".to_owned()),
+        messages: command
+            .messages
+            .clone()
+            .unwrap_or_else(|| "made up".to_owned()),
     }
 }
 

@@ -69,9 +69,13 @@ impl Scene {
             groups_of_owner: of_owner.map(|g| g.name).collect(),
             others_up: up.count(),
             victims: victims(&nodes, &owner, &info.name),
-            sessions: server.as_deref().and_then(|server| sessions(client, server)),
+            sessions: server
+                .as_deref()
+                .and_then(|server| sessions(client, server)),
             disk_is_own: disk.as_ref().is_some_and(is_own_file_system),
-            suspect_ms: cluster.as_ref().map_or(0, |c| c.same_subnet_delay * c.same_subnet_threshold),
+            suspect_ms: cluster
+                .as_ref()
+                .map_or(0, |c| c.same_subnet_delay * c.same_subnet_threshold),
             lease_ms: cluster.as_ref().map_or(0, |c| c.lease_ttl),
             group: info.name,
             owner,
@@ -113,7 +117,9 @@ impl Scene {
 }
 
 fn victims(nodes: &[NodeInfo], owner: &str, group: &str) -> Result<Victims> {
-    let node = nodes.iter().find(|node| node.name.eq_ignore_ascii_case(owner));
+    let node = nodes
+        .iter()
+        .find(|node| node.name.eq_ignore_ascii_case(owner));
     let down = || Error::new(ErrorKind::NodeDown, format!("node {owner} is not running"));
     let agent = node.and_then(|node| node.process_id).ok_or_else(down)?;
     let agent = u32::try_from(agent)
@@ -132,14 +138,21 @@ fn private_property(
         name: None,
         group: Some(group.to_owned()),
     })?;
-    let Some(resource) = resources.into_iter().find(|r| r.resource_type == resource_type) else {
+    let Some(resource) = resources
+        .into_iter()
+        .find(|r| r.resource_type == resource_type)
+    else {
         return Ok(None);
     };
     let found = client.run(GetClusterParameter {
         resource: resource.name,
         name: Some(property.to_owned()),
     })?;
-    Ok(found.into_iter().next().map(|p| p.value).filter(|value| !value.is_empty()))
+    Ok(found
+        .into_iter()
+        .next()
+        .map(|p| p.value)
+        .filter(|value| !value.is_empty()))
 }
 
 fn sessions(client: &Client, server: &str) -> Option<u64> {

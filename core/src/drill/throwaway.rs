@@ -55,7 +55,12 @@ impl Throwaway {
         for (name, kind, parameter, providers) in [
             ("Disk", "Physical Disk", Some(place.disk), &[][..]),
             ("IP", "IP Address", Some(place.address), &[]),
-            ("Name", "Network Name", Some(format!("Name={GROUP}")), &["IP"]),
+            (
+                "Name",
+                "Network Name",
+                Some(format!("Name={GROUP}")),
+                &["IP"],
+            ),
             ("MSMQ", "MSMQ", None, &["Disk", "Name"]),
         ] {
             client.run(AddClusterResource {

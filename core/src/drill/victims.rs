@@ -21,15 +21,18 @@ impl Victims {
     pub(super) fn of(agent: u32, node: &str, group: &str) -> Result<Self> {
         if !is_agent_of(&process::arguments(agent), node) {
             let text = format!("process {agent} of this machine is not the agent of node {node}");
-            return Err(Error::new(ErrorKind::InvalidState, text)
-                .hint("the node runs elsewhere, or has just ended: make the fault on its own machine"));
+            return Err(Error::new(ErrorKind::InvalidState, text).hint(
+                "the node runs elsewhere, or has just ended: make the fault on its own machine",
+            ));
         }
         let managers = process::children(agent)
             .into_iter()
             .filter(|pid| is_queue_manager_of(&process::arguments(*pid), group));
         Ok(Self {
             agent: ProcessIdentity::of(agent)?,
-            queue_managers: managers.filter_map(|pid| ProcessIdentity::of(pid).ok()).collect(),
+            queue_managers: managers
+                .filter_map(|pid| ProcessIdentity::of(pid).ok())
+                .collect(),
         })
     }
 
@@ -42,7 +45,10 @@ impl Victims {
 
     /// The queue managers alone, for people.
     pub(super) fn names_of_queue_managers(&self) -> String {
-        let names = self.queue_managers.iter().map(|p| format!("queue manager {}", p.pid));
+        let names = self
+            .queue_managers
+            .iter()
+            .map(|p| format!("queue manager {}", p.pid));
         names.collect::<Vec<_>>().join(", ")
     }
 }
@@ -63,7 +69,9 @@ fn is_agent_of(arguments: &[String], node: &str) -> bool {
     };
     let mut rest = arguments.iter().skip(role);
     !rest.any(|argument| argument == "--name")
-        || rest.next().is_some_and(|name| name.eq_ignore_ascii_case(node))
+        || rest
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(node))
 }
 
 /// The agent passes the group's name along, so that people and this function can tell the processes apart.

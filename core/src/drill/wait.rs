@@ -57,7 +57,10 @@ impl<'a> Patience<'a> {
     /// `OperationCancelled`.
     pub(super) fn pause(&self) -> Result<()> {
         if self.client.cancellations() != self.cancelled {
-            return Err(Error::new(ErrorKind::OperationCancelled, "cancelled by its caller"));
+            return Err(Error::new(
+                ErrorKind::OperationCancelled,
+                "cancelled by its caller",
+            ));
         }
         std::thread::sleep(LOOK_AGAIN);
         Ok(())

@@ -27,7 +27,10 @@ pub fn consequences(invoke: &dyn Invoke, bound: &Bound) -> Result<Option<Vec<Str
         _ => return Ok(None),
     };
     let undoes = ["undo", "thaw", "restart"];
-    if faults.iter().any(|fault| undoes.contains(&fault.to_lowercase().as_str())) {
+    if faults
+        .iter()
+        .any(|fault| undoes.contains(&fault.to_lowercase().as_str()))
+    {
         return Ok(None);
     }
     if bound.switch("Throwaway") == Some(true) {
@@ -88,11 +91,18 @@ pub fn run(state: &State, name: &str, arguments: Value) -> Result<Vec<Value>> {
 }
 
 fn show(state: &State) {
-    let progress = state.invoke.invoke("Get-DrillWorkload", Value::Map(Vec::new()));
-    let first = progress.ok().and_then(|rows| from_value::<WorkloadInfo>(rows.first()?).ok());
+    let progress = state
+        .invoke
+        .invoke("Get-DrillWorkload", Value::Map(Vec::new()));
+    let first = progress
+        .ok()
+        .and_then(|rows| from_value::<WorkloadInfo>(rows.first()?).ok());
     if let Some(load) = first {
         let step = load.step.unwrap_or_default();
-        let counts = format!("{} acknowledged, {} received", load.acknowledged, load.received);
+        let counts = format!(
+            "{} acknowledged, {} received",
+            load.acknowledged, load.received
+        );
         state.progress_on_terminal(&format!("drill: {step}; {counts}"));
     }
 }

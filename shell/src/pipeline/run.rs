@@ -180,7 +180,10 @@ fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     if bound.spec.output.name == ValidationInfo::SPEC.name && values.iter().any(found_failed) {
         call.state.partial.set(true); // the exit code tells it: 3
     }
-    if values.iter().any(|v| cmdlet::drill::has_failed(bound.spec.output.name, v)) {
+    if values
+        .iter()
+        .any(|v| cmdlet::drill::has_failed(bound.spec.output.name, v))
+    {
         call.state.partial.set(true);
     }
     Ok(values)
@@ -212,7 +215,9 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     };
     if bound.switch("WhatIf") == Some(true) {
         if let Some(lines) = radius()? {
-            lines.iter().for_each(|line| call.state.line(&format!("What if: {line}")));
+            lines
+                .iter()
+                .for_each(|line| call.state.line(&format!("What if: {line}")));
             return Ok(false);
         }
         let risk = risk_text(spec.risk);

@@ -119,8 +119,10 @@ fn hit(processes: &[ProcessIdentity], signal: Signal) -> Result<String> {
         }
     }
     if hit.is_empty() {
-        return Err(Error::new(ErrorKind::NotFound, "no process to hit is running")
-            .hint("the node is down already; Get-ClusterNode shows it"));
+        return Err(
+            Error::new(ErrorKind::NotFound, "no process to hit is running")
+                .hint("the node is down already; Get-ClusterNode shows it"),
+        );
     }
     Ok(hit.join(", "))
 }

@@ -83,9 +83,21 @@ fn figures(report: &Report) -> BTreeMap<(usize, String), (Kind, f64)> {
         false => 0.0,
     };
     put("messages a second".to_owned(), Kind::Rate, rate);
-    put("latency p50 ms".to_owned(), Kind::Time, report.latency_p50_ms);
-    put("latency p99 ms".to_owned(), Kind::Time, report.latency_p99_ms);
-    put("worst outage ms".to_owned(), Kind::Time, report.worst_outage_ms());
+    put(
+        "latency p50 ms".to_owned(),
+        Kind::Time,
+        report.latency_p50_ms,
+    );
+    put(
+        "latency p99 ms".to_owned(),
+        Kind::Time,
+        report.latency_p99_ms,
+    );
+    put(
+        "worst outage ms".to_owned(),
+        Kind::Time,
+        report.worst_outage_ms(),
+    );
     // The worst of each kind of fault, in the alphabet's order, so that two drills have the same places.
     let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
     for fault in &report.faults {

@@ -35,7 +35,11 @@ pub(super) fn html(report: &Report, against: &[DifferenceInfo]) -> String {
         escaped(&counts(report)),
         escaped(&latency(report))
     );
-    let _ = writeln!(out, "<section><h2>Over time</h2>\n{}</section>", picture::timeline(report));
+    let _ = writeln!(
+        out,
+        "<section><h2>Over time</h2>\n{}</section>",
+        picture::timeline(report)
+    );
     checks(&mut out, report);
     faults(&mut out, report);
     for (index, fault) in report.faults.iter().enumerate() {
@@ -141,7 +145,9 @@ mod tests {
     fn the_page_asks_nothing_of_a_network() {
         let report = sample::report();
         let page = html(&report, &compare(&report, &report));
-        for word in ["http:", "https:", "src=", "href=", "url(", "<script", "@import"] {
+        for word in [
+            "http:", "https:", "src=", "href=", "url(", "<script", "@import",
+        ] {
             assert!(!page.contains(word), "{word}");
         }
         assert!(page.contains("FAILED"), "{page}");
@@ -157,6 +163,10 @@ mod tests {
         let text = format!("<body>{body}</body>");
         let document = roxmltree::Document::parse(&text).unwrap();
         let pictures = document.descendants().filter(|n| n.has_tag_name("svg"));
-        assert_eq!(pictures.count(), 2, "the timeline, and the fault with steps");
+        assert_eq!(
+            pictures.count(),
+            2,
+            "the timeline, and the fault with steps"
+        );
     }
 }

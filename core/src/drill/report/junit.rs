@@ -31,7 +31,11 @@ pub(super) fn junit(report: &Report) -> String {
         };
     }
     let about = format!("{}\n{}", setting(report), counts(report));
-    let _ = writeln!(out, "  <system-out>{}</system-out>\n</testsuite>", escaped(&about));
+    let _ = writeln!(
+        out,
+        "  <system-out>{}</system-out>\n</testsuite>",
+        escaped(&about)
+    );
     out
 }
 
@@ -47,12 +51,18 @@ mod tests {
         let suite = document.root_element();
         assert_eq!(suite.attribute("tests"), Some("2"));
         assert_eq!(suite.attribute("failures"), Some("1"));
-        assert_eq!(suite.attribute("timestamp"), Some("2023-11-14T22:13:20.000"));
+        assert_eq!(
+            suite.attribute("timestamp"),
+            Some("2023-11-14T22:13:20.000")
+        );
         let failure = document
             .descendants()
             .find(|node| node.has_tag_name("failure"))
             .unwrap();
-        assert_eq!(failure.attribute("message"), Some("1 acknowledged message & more"));
+        assert_eq!(
+            failure.attribute("message"),
+            Some("1 acknowledged message & more")
+        );
         assert_eq!(failure.parent().unwrap().attribute("name"), Some("NoLoss"));
     }
 }

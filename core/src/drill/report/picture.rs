@@ -64,10 +64,15 @@ impl Chart {
         let highest = acknowledged.iter().chain(&received).copied();
         let latency = timeline.latency_max_ms.chunks(joined);
         Self {
-            seconds: report.seconds.max(slot_s * small(acknowledged.len() as u64)).max(0.1),
+            seconds: report
+                .seconds
+                .max(slot_s * small(acknowledged.len() as u64))
+                .max(0.1),
             slot_s,
             rate_max: nice(highest.fold(1.0, f64::max)),
-            latency_ms: latency.map(|part| part.iter().copied().fold(0.0, f64::max)).collect(),
+            latency_ms: latency
+                .map(|part| part.iter().copied().fold(0.0, f64::max))
+                .collect(),
             acknowledged,
             received,
         }
@@ -108,7 +113,10 @@ fn outages(out: &mut String, report: &Report, chart: &Chart) {
 
 /// The outage ends with the first send that got through.
 fn stretch(fault: &FaultStory, outage: f64) -> (f64, f64) {
-    let first_send = fault.phases.iter().find(|phase| phase.phase == "first send");
+    let first_send = fault
+        .phases
+        .iter()
+        .find(|phase| phase.phase == "first send");
     let end = fault.at_ms + first_send.map_or(outage, |phase| phase.elapsed_ms);
     (end - outage, end)
 }
@@ -117,20 +125,48 @@ fn grid(out: &mut String, chart: &Chart) {
     let (left, right) = (LEFT - 6.0, RIGHT);
     for part in [0.0, 0.5, 1.0] {
         let y = chart.rate_y(chart.rate_max * part);
-        let _ = writeln!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/><text class=\"end\" x=\"{left}\" y=\"{:.1}\">{:.0}</text>", y + 4.0, chart.rate_max * part);
+        let _ = writeln!(
+            out,
+            "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/><text class=\"end\" x=\"{left}\" y=\"{:.1}\">{:.0}</text>",
+            y + 4.0,
+            chart.rate_max * part
+        );
     }
-    for (ms, label) in [(0.1, "0.1 ms"), (10.0, "10 ms"), (1_000.0, "1 s"), (100_000.0, "100 s")] {
+    for (ms, label) in [
+        (0.1, "0.1 ms"),
+        (10.0, "10 ms"),
+        (1_000.0, "1 s"),
+        (100_000.0, "100 s"),
+    ] {
         let y = latency_y(ms);
-        let _ = writeln!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/><text class=\"end\" x=\"{left}\" y=\"{:.1}\">{label}</text>", y + 4.0);
+        let _ = writeln!(
+            out,
+            "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/><text class=\"end\" x=\"{left}\" y=\"{:.1}\">{label}</text>",
+            y + 4.0
+        );
     }
     let step = nice(chart.seconds / 10.0);
     let mut second = 0.0;
     while second <= chart.seconds {
-        let _ = writeln!(out, "<text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{} s</text>", chart.x(second), LATENCY.1 + 18.0, (second * 10.0).round() / 10.0);
+        let _ = writeln!(
+            out,
+            "<text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{} s</text>",
+            chart.x(second),
+            LATENCY.1 + 18.0,
+            (second * 10.0).round() / 10.0
+        );
         second += step;
     }
-    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{:.1}\">messages a second: <tspan class=\"sent\">acknowledged</tspan>, <tspan class=\"received\">received</tspan></text>", RATE.1 + 16.0);
-    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{:.1}\">the longest send of each moment, where it ended</text>", LATENCY.1 + 36.0);
+    let _ = writeln!(
+        out,
+        "<text x=\"{LEFT}\" y=\"{:.1}\">messages a second: <tspan class=\"sent\">acknowledged</tspan>, <tspan class=\"received\">received</tspan></text>",
+        RATE.1 + 16.0
+    );
+    let _ = writeln!(
+        out,
+        "<text x=\"{LEFT}\" y=\"{:.1}\">the longest send of each moment, where it ended</text>",
+        LATENCY.1 + 36.0
+    );
 }
 
 fn line(out: &mut String, class: &str, chart: &Chart, rates: &[f64]) {
@@ -146,9 +182,19 @@ fn line(out: &mut String, class: &str, chart: &Chart, rates: &[f64]) {
 
 fn latencies(out: &mut String, chart: &Chart) {
     let mut path = String::new();
-    for (index, ms) in chart.latency_ms.iter().enumerate().filter(|(_, ms)| **ms > 0.0) {
+    for (index, ms) in chart
+        .latency_ms
+        .iter()
+        .enumerate()
+        .filter(|(_, ms)| **ms > 0.0)
+    {
         let x = chart.x((small(index as u64) + 0.5) * chart.slot_s);
-        let _ = write!(path, "M{x:.1} {:.1}V{:.1}", LATENCY.1, latency_y(*ms).min(LATENCY.1 - 1.0));
+        let _ = write!(
+            path,
+            "M{x:.1} {:.1}V{:.1}",
+            LATENCY.1,
+            latency_y(*ms).min(LATENCY.1 - 1.0)
+        );
     }
     let _ = writeln!(out, "<path class=\"latency\" d=\"{path}\"/>");
 }
@@ -182,7 +228,10 @@ pub(super) fn failover(fault: &FaultStory) -> String {
         .filter(|phase| phase.phase != "outage")
         .take(STEPS_MAX)
         .collect();
-    let last = steps.iter().map(|phase| phase.elapsed_ms).fold(0.0, f64::max);
+    let last = steps
+        .iter()
+        .map(|phase| phase.elapsed_ms)
+        .fold(0.0, f64::max);
     if last <= 0.0 {
         return String::new();
     }
@@ -194,7 +243,11 @@ pub(super) fn failover(fault: &FaultStory) -> String {
     let mut before = 0.0;
     for (index, phase) in steps.iter().enumerate() {
         let (from, to) = (x(before), x(phase.elapsed_ms));
-        let class = if phase.node == "client" { "client" } else { "step" };
+        let class = if phase.node == "client" {
+            "client"
+        } else {
+            "step"
+        };
         let _ = writeln!(
             out,
             "<rect class=\"{class} s{}\" x=\"{from:.1}\" y=\"8\" width=\"{:.1}\" height=\"18\"><title>{} at {:.1} ms on {}: {}</title></rect>",
@@ -208,7 +261,12 @@ pub(super) fn failover(fault: &FaultStory) -> String {
         before = before.max(phase.elapsed_ms);
     }
     for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let _ = writeln!(out, "<text class=\"mid\" x=\"{:.1}\" y=\"42\">{:.0} ms</text>", x(last * part), last * part);
+        let _ = writeln!(
+            out,
+            "<text class=\"mid\" x=\"{:.1}\" y=\"42\">{:.0} ms</text>",
+            x(last * part),
+            last * part
+        );
     }
     out.push_str("</svg>\n");
     out
@@ -234,8 +292,19 @@ mod tests {
 
     #[test]
     fn scales_are_round_numbers() {
-        for (value, expected) in [(1.0, 1.0), (1.3, 2.0), (3.0, 5.0), (7.0, 10.0), (420.0, 500.0), (0.25, 0.5)] {
-            assert!((nice(value) - expected).abs() < 1e-9, "{value}: {}", nice(value));
+        for (value, expected) in [
+            (1.0, 1.0),
+            (1.3, 2.0),
+            (3.0, 5.0),
+            (7.0, 10.0),
+            (420.0, 500.0),
+            (0.25, 0.5),
+        ] {
+            assert!(
+                (nice(value) - expected).abs() < 1e-9,
+                "{value}: {}",
+                nice(value)
+            );
         }
     }
 

@@ -185,14 +185,20 @@ impl Report {
     /// `NotFound`; `Usage` when it is no report or of another version.
     pub(in crate::drill) fn load(path: &str) -> Result<Self> {
         let off = |why: &str| {
-            Error::new(ErrorKind::Usage, format!("{path} is no report of a drill: {why}"))
-                .hint("Start-Drill -Report drill.json writes one")
+            Error::new(
+                ErrorKind::Usage,
+                format!("{path} is no report of a drill: {why}"),
+            )
+            .hint("Start-Drill -Report drill.json writes one")
         };
         let bytes = file::read_up_to(Path::new(path), BYTES_MAX)?;
         let bytes = bytes.ok_or_else(|| off("it is too large"))?;
         let report: Self = serde_json::from_slice(&bytes).map_err(|e| off(&e.to_string()))?;
         if report.format != FORMAT || report.version != VERSION {
-            let why = format!("it is {} {}, not {FORMAT} {VERSION}", report.format, report.version);
+            let why = format!(
+                "it is {} {}, not {FORMAT} {VERSION}",
+                report.format, report.version
+            );
             return Err(off(&why));
         }
         if report.timeline.slot_ms == 0 {
@@ -300,8 +306,15 @@ mod tests {
         std::fs::write(&path, report.json().unwrap()).unwrap();
         assert_eq!(Report::load(name).unwrap(), report);
         assert!(!report.passed());
-        let later = report.json().unwrap().replace("\"Version\": 1", "\"Version\": 2");
-        for (content, why) in [("{}", "missing field"), ("[", "EOF"), (later.as_str(), "drill 2")] {
+        let later = report
+            .json()
+            .unwrap()
+            .replace("\"Version\": 1", "\"Version\": 2");
+        for (content, why) in [
+            ("{}", "missing field"),
+            ("[", "EOF"),
+            (later.as_str(), "drill 2"),
+        ] {
             std::fs::write(&path, content).unwrap();
             let error = Report::load(name).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Usage);

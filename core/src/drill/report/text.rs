@@ -9,7 +9,11 @@ use crate::api::drill::DifferenceInfo;
 pub(super) fn text(report: &Report, against: &[DifferenceInfo]) -> String {
     let mut out = String::new();
     let verdict = if report.passed() { "PASSED" } else { "FAILED" };
-    let _ = writeln!(out, "{} on {} of {}: {verdict}", report.name, report.group, report.cluster);
+    let _ = writeln!(
+        out,
+        "{} on {} of {}: {verdict}",
+        report.name, report.group, report.cluster
+    );
     let _ = writeln!(out, "{}", setting(report));
     let _ = writeln!(out, "\n{}\n{}", counts(report), latency(report));
     let _ = writeln!(
@@ -26,7 +30,11 @@ pub(super) fn text(report: &Report, against: &[DifferenceInfo]) -> String {
         let _ = writeln!(out, "{word}  {:<20}{}", check.name, check.text);
     }
     if !against.is_empty() {
-        let _ = writeln!(out, "\n{:<32}{:>12}{:>12}  verdict", "compared", "before", "after");
+        let _ = writeln!(
+            out,
+            "\n{:<32}{:>12}{:>12}  verdict",
+            "compared", "before", "after"
+        );
         for row in against {
             let _ = writeln!(
                 out,
@@ -87,7 +95,11 @@ pub(super) fn latency(report: &Report) -> String {
 /// What followed a fault.
 pub(super) fn then(fault: &FaultStory) -> String {
     let parts = [fault.error.as_deref(), fault.undone.as_deref()];
-    let said: Vec<_> = parts.into_iter().flatten().filter(|s| !s.is_empty()).collect();
+    let said: Vec<_> = parts
+        .into_iter()
+        .flatten()
+        .filter(|s| !s.is_empty())
+        .collect();
     said.join("; ")
 }
 

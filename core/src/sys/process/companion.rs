@@ -46,7 +46,9 @@ impl Companion {
         let (sender, lines) = sync_channel(UNHEARD_MAX);
         let output = child.stdout.take();
         let read = move || {
-            let lines = output.into_iter().flat_map(|out| BufReader::new(out).lines());
+            let lines = output
+                .into_iter()
+                .flat_map(|out| BufReader::new(out).lines());
             for line in lines.map_while(std::io::Result::ok) {
                 if sender.send(line).is_err() {
                     return;
@@ -108,7 +110,10 @@ impl Drop for Companion {
 }
 
 fn gone() -> Error {
-    Error::new(ErrorKind::ServiceNotAvailable, "the companion process has ended")
+    Error::new(
+        ErrorKind::ServiceNotAvailable,
+        "the companion process has ended",
+    )
 }
 
 #[cfg(test)]
@@ -124,7 +129,10 @@ mod tests {
         let patience = Duration::from_secs(20);
         let mut companion = shell("read a; echo \"got $a\"; cat; echo end");
         companion.say("one").unwrap();
-        assert_eq!(companion.hear(patience).unwrap().as_deref(), Some("got one"));
+        assert_eq!(
+            companion.hear(patience).unwrap().as_deref(),
+            Some("got one")
+        );
         assert_eq!(companion.hear(Duration::ZERO).unwrap(), None);
         companion.input = None;
         assert_eq!(companion.hear(patience).unwrap().as_deref(), Some("end"));
