@@ -21,7 +21,7 @@ impl Machine {
         let machine = Self::empty();
         let disk = machine.folder.path().join("disk");
         machine.does(&format!(
-            "New-Cluster -Name lab -Node n1,n2 -Local -Detach -LeaseTtl 300s -SameSubnetThreshold 3000 | Out-Null
+            "New-Cluster -Name lab -Node n1,n2 -Local -Detach -LeaseTtl 300s -SameSubnetThreshold 1000 | Out-Null
              Add-ClusterGroup G -PreferredOwners n1 | Out-Null
              Add-ClusterResource G-Disk G 'Physical Disk' -Parameters 'DiskPath={}' | Out-Null
              Start-ClusterGroup G | Out-Null",
@@ -73,7 +73,9 @@ impl Machine {
     }
 
     fn agent(&self, node: &str) -> u32 {
-        let pid = self.does(&format!("echo (Get-ClusterNode {node}).ProcessId"));
+        let pid = self.does(&format!(
+            "Get-ClusterNode {node} | select -ExpandProperty ProcessId"
+        ));
         pid.trim().parse().unwrap()
     }
 
@@ -128,7 +130,7 @@ fn a_frozen_node_runs_again_when_the_client_is_killed_in_the_middle() {
     client.wait().unwrap();
     until("the node runs again", || state(agent) != 'T');
     assert_ne!(state(agent), 'X', "it was thawed, not ended");
-    let owner = machine.does("echo (Get-ClusterGroup G).OwnerNode");
+    let owner = machine.does("Get-ClusterGroup G | select -ExpandProperty OwnerNode");
     assert_eq!(owner.trim(), "n1");
 }
 
@@ -148,7 +150,8 @@ fn a_fault_ends_with_its_time_and_with_the_word_for_it() {
     client.wait().unwrap();
     let said = machine.does(
         "Invoke-Fault Freeze G -Duration 600s | Out-Null
-         echo (Invoke-Fault Undo G).Target (Invoke-Fault Undo G).Target",
+         Invoke-Fault Undo G | select -ExpandProperty Target
+         Invoke-Fault Undo G | select -ExpandProperty Target",
     );
     assert_eq!(
         said,
@@ -173,11 +176,11 @@ fn a_busy_disk_and_a_killed_node_are_put_right_by_the_leash_alone() {
     let script =
         "Invoke-Fault Kill G -Duration 600s | Out-Null; Write-Host killed; Start-Sleep 600s";
     let mut client = machine.begins(script, "killed");
-    assert_eq!(state(agent), 'X');
+    assert!(matches!(state(agent), 'X' | 'Z'), "it is dead");
     signal(client.id(), "-KILL");
     client.wait().unwrap();
     until("n1 was started again", || {
-        let up = machine.run("echo (Get-ClusterNode n1).State");
+        let up = machine.run("Get-ClusterNode n1 | select -ExpandProperty State");
         text(&up.stdout).trim() == "Up"
     });
 }
@@ -222,7 +225,7 @@ fn a_drill_is_played_reported_and_compared() {
     assert!(machine.file("d.xml").contains("name=\"1 Kill\"/>"));
     let again = machine.file("again.txt");
     assert!(again.contains("n1 started again"), "{again}");
-    let left = machine.does("echo (Get-Cluster).Count");
+    let left = machine.does("Get-Cluster | Measure-Object | select -ExpandProperty Count");
     assert_eq!(left.trim(), "0", "the cluster is gone");
 }
 
@@ -241,7 +244,7 @@ fn a_drill_that_is_interrupted_puts_everything_back() {
          Add-ClusterResource VS1-MSMQ VS1 MSMQ -DependsOn VS1-Disk,VS1-Name | Out-Null
          Start-ClusterGroup VS1 | Out-Null
          New-MsmqQueue VS1/private$/mine -Transactional | Out-Null
-         Send-MsmqQueue VS1/private$/mine precious -Transaction Single | Out-Null",
+         Send-MsmqQueue VS1/private$/mine precious -Transactional | Out-Null",
         disk.display()
     ));
     let unconfirmed = machine.run("Start-Drill VS1");

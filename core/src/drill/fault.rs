@@ -44,9 +44,10 @@ impl Drill {
         match command.kind.to_ascii_lowercase().as_str() {
             "thaw" | "undo" => self.undo(&command.group),
             "restart" => self.restart(client, &command.group),
-            other => {
+            _ => {
+                let kind = FaultKind::parse(&command.kind)?;
                 let scene = Scene::of(client, &command.group)?;
-                self.make(client, &scene, FaultKind::parse(other)?, command.duration)
+                self.make(client, &scene, kind, command.duration)
             }
         }
     }

@@ -36,7 +36,7 @@ const PAUSE_MS: u64 = 500;
 const SETTLE: Duration = Duration::from_millis(1_500);
 /// Different messages that are made up.
 const MADE_UP: u64 = 250;
-/// A leash for a killed node lasts so much longer than the wait for its group.
+/// A leash lasts so much longer than the drill means to hold its fault.
 const LEASH_SLACK_MS: u64 = 60_000;
 
 /// Plays a drill.
@@ -255,7 +255,9 @@ impl Rehearsal<'_> {
         let duration = match kind {
             FaultKind::Kill if !has_remedy(self.client) => None,
             FaultKind::Kill => Some(Millis(self.timeout().0.saturating_add(LEASH_SLACK_MS))),
-            _ => Some(self.command.duration.unwrap_or(DURATION)),
+            // The drill ends it; the leash only in the drill's place.
+            kind if kind.lasts() => Some(Millis(self.duration().0.saturating_add(LEASH_SLACK_MS))),
+            _ => Some(self.duration()),
         };
         let made = match self.drill.make(self.client, &scene, kind, duration) {
             Ok(made) => made,
@@ -270,7 +272,7 @@ impl Rehearsal<'_> {
         };
         let mut story = self.begin(made);
         if kind.lasts() {
-            self.rest(duration.unwrap_or(DURATION).duration())?;
+            self.rest(self.duration().duration())?;
             self.end(kind, &mut story)?;
         }
         let patience = self.calm.again(self.timeout().duration());
@@ -388,6 +390,10 @@ impl Rehearsal<'_> {
 
     fn rest(&self, time: Duration) -> Result<()> {
         self.calm.again(time).sit_out()
+    }
+
+    fn duration(&self) -> Millis {
+        self.command.duration.unwrap_or(DURATION)
     }
 
     fn timeout(&self) -> Millis {

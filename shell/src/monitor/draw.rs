@@ -13,6 +13,8 @@ use super::view::{Mode, Monitor, Panel, QueueLine, STALE_MS, Sort};
 /// Smaller than this nothing can be told.
 const WIDTH_MIN: u16 = 40;
 const HEIGHT_MIN: u16 = 10;
+/// Columns of a state: `Offline`.
+const STATE: usize = 7;
 /// Columns of the figures of a queue: depth, in, out.
 const FIGURE: usize = 7;
 
@@ -56,14 +58,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, monitor: &Monitor, now_ms: u64, ink: I
     ])
     .areas(area);
     let [left, right] =
-        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(body);
+        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)])
+            .spacing(1)
+            .areas(body);
     header(frame, head, monitor, now_ms, ink);
     tree(frame, left, monitor, ink);
     queues(frame, right, monitor, now_ms, ink);
     log_lines(frame, log, monitor, ink);
     footer(frame, foot, monitor);
-    if let Mode::Reading { title, lines, top } = &monitor.mode {
-        reading(frame, body.union(log), title, lines, *top);
+    match &monitor.mode {
+        Mode::Reading { title, lines, top } => {
+            let title = format!("{title}; any other key closes it");
+            let lines: Vec<&str> = lines.iter().skip(*top).map(String::as_str).collect();
+            reading(frame, body.union(log), &title, &lines);
+        }
+        Mode::Question(text) => reading(frame, log, "this changes something", &[text]),
+        _ => {}
     }
 }
 
@@ -150,7 +160,7 @@ fn tree(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor, ink: Ink) {
         let text = vec![
             Span::styled(format!("{} ", line.standing.sign()), ink.of(line.standing)),
             Span::raw(padded(&name, wide)),
-            Span::styled(format!(" {} ", line.state), ink.of(line.standing)),
+            Span::styled(format!(" {:<STATE$} ", line.state), ink.of(line.standing)),
             Span::raw(line.reason.clone()),
         ];
         highlighted(
@@ -279,14 +289,12 @@ fn footer(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor) {
         Mode::Filter => format!("/{}_", monitor.filter),
         Mode::Command(line) => format!(":{line}_"),
         Mode::Running(line) => format!("{line} runs; Esc ends it"),
-        Mode::Question(text) => format!("{text}  Do it? y/N"),
+        Mode::Question(_) => " Do it? y/N".to_owned(),
     };
     // What is typed last is what must be seen.
     let width = usize::from(area.width);
     let surplus = match monitor.mode {
-        Mode::Filter | Mode::Command(_) | Mode::Question(_) => {
-            text.chars().count().saturating_sub(width)
-        }
+        Mode::Filter | Mode::Command(_) => text.chars().count().saturating_sub(width),
         _ => 0,
     };
     let text: String = text.chars().skip(surplus).collect();
@@ -294,15 +302,15 @@ fn footer(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor) {
     frame.render_widget(Paragraph::new(padded(&text, width)).style(style), area);
 }
 
-fn reading(frame: &mut Frame<'_>, area: Rect, title: &str, text: &[String], top: usize) {
+fn reading(frame: &mut Frame<'_>, area: Rect, title: &str, text: &[&str]) {
     let block = Block::new()
         .borders(Borders::ALL)
-        .title(format!(" {title}; any other key closes it "));
+        .title(format!(" {title} "));
     let inner = block.inner(area);
     frame.render_widget(Clear, area);
     frame.render_widget(block, area);
-    let rows = text.iter().skip(top).take(usize::from(inner.height));
-    let rows: Vec<Line<'_>> = rows.map(|line| Line::raw(line.as_str())).collect();
+    let rows = text.iter().take(usize::from(inner.height));
+    let rows: Vec<Line<'_>> = rows.map(|line| Line::raw(*line)).collect();
     frame.render_widget(Paragraph::new(rows).wrap(Wrap { trim: false }), inner);
 }
 

@@ -25,6 +25,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const EVENTS_BACK: Millis = Millis(15 * 60 * 1_000);
 /// How soon a thread notices that it shall end.
 const NOTICE: Duration = Duration::from_millis(100);
+/// The counters of a queue manager's dead-letter queues, all together.
+const COMPUTER_QUEUES: &str = "Computer Queues";
 /// Virtual servers whose queues are shown.
 const SERVERS_MAX: usize = 32;
 
@@ -184,8 +186,12 @@ impl Asker {
         })?;
         let mut queues = std::collections::BTreeMap::<String, QueueNews>::new();
         for counter in counters.into_iter().filter(|c| c.object == "MSMQ Queue") {
-            let queue = queues.entry(counter.instance.clone()).or_default();
-            queue.name = counter.instance;
+            let name = match counter.instance.as_str() {
+                COMPUTER_QUEUES => "dead letters".to_owned(),
+                _ => counter.instance,
+            };
+            let queue = queues.entry(name.clone()).or_default();
+            queue.name = name;
             match counter.counter.as_str() {
                 "Messages in Queue" => queue.depth = counter.value,
                 "Messages Arrived" => queue.arrived = counter.value,

@@ -54,7 +54,12 @@ impl Guard {
         let asks = asks.lock().unwrap_or_else(PoisonError::into_inner);
         let (news, answers) = &*asks;
         while answers.try_recv().is_ok() {} // an answer to an earlier question is none to this one
-        let question = format!("{} {}: {}", spec.name, words(arguments), spec.summary);
+        let question = format!(
+            "{} {}: {}",
+            spec.name,
+            words(arguments),
+            spec.summary.trim()
+        );
         let sent = news.send(News::Question(question));
         match sent
             .ok()

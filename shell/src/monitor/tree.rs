@@ -72,8 +72,14 @@ pub(super) fn lines(monitor: &Monitor) -> Vec<TreeLine> {
         let head = line(0, &group.name, &group.state, reason);
         let resources = cluster.resources.iter().filter(|r| r.group == group.name);
         let resources = resources.map(|r| {
-            let reason = r.status.clone().unwrap_or_else(|| r.resource_type.clone());
-            line(1, &r.name, &r.state, reason)
+            // What is online needs no reason.
+            let status = r.status.clone().filter(|_| r.state != "Online");
+            line(
+                1,
+                &r.name,
+                &r.state,
+                status.unwrap_or_else(|| r.resource_type.clone()),
+            )
         });
         let whole = passes(monitor, &head);
         let resources: Vec<_> = resources.filter(|r| whole || passes(monitor, r)).collect();

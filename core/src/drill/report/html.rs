@@ -19,7 +19,7 @@ svg{width:100%;height:auto;display:block;margin:.5rem 0}svg text{font:11px syste
 .grid{stroke:var(--rule);fill:none}.line{fill:none;stroke-width:1.5}.line.sent{stroke:var(--sent)}.line.received{stroke:var(--received);stroke-dasharray:4 2}
 svg tspan.sent{fill:var(--sent)}svg tspan.received{fill:var(--received)}.latency{stroke:var(--bar);fill:none;stroke-width:1.2}.outage{fill:var(--shade)}
 path.fault{stroke:var(--fault);fill:none;stroke-dasharray:2 2}svg text.fault{fill:var(--fault);font-weight:600}
-.step.s0{fill:var(--bar)}.step.s1{fill:var(--bar2)}.client{fill:var(--client)}
+.step.s0{fill:var(--bar)}.step.s1{fill:var(--bar2)}.client.s0{fill:var(--client)}.client.s1{fill:var(--client);opacity:.75}svg text.in{fill:var(--paper)}
 ";
 
 /// The report as HTML.

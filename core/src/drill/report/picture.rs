@@ -19,6 +19,8 @@ const LATENCY: (f64, f64) = (225.0, 345.0);
 const POINTS_MAX: usize = 800;
 /// Latencies shown: from 0.1 ms at the ground to 100 s at the top, in powers of ten.
 const DECADES: f64 = 6.0;
+/// The width of a letter in a bar.
+const LABEL: f64 = 7.5;
 /// Steps of a failover shown in its bar at most.
 const STEPS_MAX: usize = 40;
 
@@ -258,12 +260,21 @@ pub(super) fn failover(fault: &FaultStory) -> String {
             escaped(&phase.node),
             escaped(&phase.detail)
         );
+        if to - from > LABEL * small(phase.phase.chars().count() as u64) {
+            let _ = writeln!(
+                out,
+                "<text class=\"in\" x=\"{:.1}\" y=\"21\">{}</text>",
+                from + 4.0,
+                escaped(&phase.phase)
+            );
+        }
         before = before.max(phase.elapsed_ms);
     }
     for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
+        let class = if part < 1.0 { "mid" } else { "end" };
         let _ = writeln!(
             out,
-            "<text class=\"mid\" x=\"{:.1}\" y=\"42\">{:.0} ms</text>",
+            "<text class=\"{class}\" x=\"{:.1}\" y=\"42\">{:.0} ms</text>",
             x(last * part),
             last * part
         );
