@@ -303,14 +303,14 @@ fn no_workload() -> Error {
 }
 
 fn describe(workload: &Workload) -> WorkloadInfo {
-    let (verdict, waiting) = workload.progress();
+    let (counters, waiting) = (workload.counters(), workload.waiting());
     WorkloadInfo {
         queue: workload.queue().to_string(),
-        sent: verdict.sent,
-        acknowledged: verdict.acknowledged,
-        received: verdict.received,
+        sent: counters.sent,
+        acknowledged: counters.acknowledged,
+        received: counters.received,
         waiting,
-        unknown: verdict.unknown,
+        unknown: counters.unknown,
         input: u64::try_from(workload.input_count()).unwrap_or(u64::MAX),
         last_error: workload.last_error(),
         step: None,

@@ -105,6 +105,12 @@ impl Workload {
         Ok(workload)
     }
 
+    /// The counters now, without the search for lost messages.
+    #[must_use]
+    pub fn counters(&self) -> Verdict {
+        lock(&self.shared.ledger).counters()
+    }
+
     /// The counters now.
     #[must_use]
     pub fn progress(&self) -> (Verdict, u64) {
@@ -112,7 +118,7 @@ impl Workload {
         (ledger.verdict(), ledger.waiting())
     }
 
-    /// The counters now, without the search for lost messages.
+    /// Acknowledged messages that are still to be received.
     #[must_use]
     pub fn waiting(&self) -> u64 {
         lock(&self.shared.ledger).waiting()

@@ -30,16 +30,12 @@ const COMPUTER_QUEUES: &str = "Computer Queues";
 /// Virtual servers whose queues are shown.
 const SERVERS_MAX: usize = 32;
 
-/// Ends the threads when it is dropped, and what they wait for.
-pub(super) struct Fetch {
-    invoke: Arc<dyn Invoke>,
-    end: Arc<AtomicBool>,
-}
+/// Ends the threads when it is dropped; one that waits for the cluster ends when that answers.
+pub(super) struct Fetch(Arc<AtomicBool>);
 
 impl Drop for Fetch {
     fn drop(&mut self) {
-        self.end.store(true, Ordering::Relaxed);
-        self.invoke.cancel();
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -57,14 +53,11 @@ struct Asker {
 /// # Errors
 /// When a thread cannot start.
 pub(super) fn start(invoke: Arc<dyn Invoke>, news: Sender<News>) -> Result<Fetch> {
-    let fetch = Fetch {
-        invoke: Arc::clone(&invoke),
-        end: Arc::default(),
-    };
+    let fetch = Fetch(Arc::default());
     let asker = Asker {
         invoke,
         news,
-        end: Arc::clone(&fetch.end),
+        end: Arc::clone(&fetch.0),
         servers: Arc::default(),
     };
     asker

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, KeyEventKind, poll, read};
@@ -40,9 +40,9 @@ pub(crate) fn show(state: &State, allow_changes: bool) -> Result<()> {
     }
     let (news, learned) = channel();
     let fetch = fetch::start(Arc::clone(&state.invoke), news.clone())?;
+    let given_back = GiveBack;
     // Also restores the terminal before a panic's words come out.
     let terminal = ratatui::try_init().map_err(|e| Error::system("take over the terminal", &e))?;
-    let given_back = GiveBack;
     let screen = Screen {
         state,
         news,
@@ -87,11 +87,8 @@ impl Screen<'_> {
         let began = Instant::now();
         let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         loop {
-            loop {
-                match self.learned.try_recv() {
-                    Ok(news) => monitor.learn(news, now()),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
+            while let Ok(news) = self.learned.try_recv() {
+                monitor.learn(news, now());
             }
             terminal
                 .draw(|frame| draw(frame, &monitor, now(), self.ink))
