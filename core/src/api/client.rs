@@ -301,6 +301,7 @@ impl Client {
             wants: String::new(),
             address: Some(found.clone()),
             locate: Arc::new(Fixed(found)),
+            trust: ClientFile::trust_in(&self.0.options.home)?,
             failover_timeout: self.0.options.failover_timeout,
         })
     }
@@ -314,11 +315,13 @@ impl Client {
             Err(error) if error.kind == ErrorKind::ResourceNotAvailable => None,
             Err(error) => return Err(error),
         };
+        let trust = agents.trust.clone();
         let (registry, chosen) = (self.0.registry.clone(), chosen.clone());
         let agents = move || chosen.agents(&registry).unwrap_or_else(|_| agents.clone());
         Ok(SessionOptions {
             wants: computer.to_owned(),
             address,
+            trust,
             locate: Arc::new(Locator {
                 agents: Arc::new(agents),
                 computer: computer.to_owned(),
