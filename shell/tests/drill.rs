@@ -61,9 +61,9 @@ impl Machine {
     }
 
     /// Starts a script and returns when it has shown `word`.
-    fn begins(&self, script: &str, word: &str) -> Child {
-        let mut child = self.hamq(script).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.as_mut().unwrap());
+    fn begins(&self, script: &str, word: &str) -> Client {
+        let mut child = Client(self.hamq(script).spawn().unwrap());
+        let mut out = BufReader::new(child.0.stdout.as_mut().unwrap());
         let mut line = String::new();
         while line.trim() != word {
             line.clear();
@@ -96,6 +96,23 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A command that runs on; it ends with the test.
+struct Client(Child);
+
+impl Client {
+    fn is_killed(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// The letter that /proc has for what a process does; `T` is stopped.
 fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -124,10 +141,9 @@ fn a_frozen_node_runs_again_when_the_client_is_killed_in_the_middle() {
     let agent = machine.agent("n1");
     let script =
         "Invoke-Fault Freeze G -Duration 600s | Out-Null; Write-Host frozen; Start-Sleep 600s";
-    let mut client = machine.begins(script, "frozen");
+    let client = machine.begins(script, "frozen");
     assert_eq!(state(agent), 'T');
-    client.kill().unwrap();
-    client.wait().unwrap();
+    client.is_killed();
     until("the node runs again", || state(agent) != 'T');
     assert_ne!(state(agent), 'X', "it was thawed, not ended");
     let owner = machine.does("Get-ClusterGroup G | select -ExpandProperty OwnerNode");
@@ -143,11 +159,10 @@ fn a_fault_ends_with_its_time_and_with_the_word_for_it() {
     let mut client = machine.begins(script, "frozen");
     until("its time is over", || state(agent) != 'T');
     assert!(
-        client.try_wait().unwrap().is_none(),
+        client.0.try_wait().unwrap().is_none(),
         "the client still runs"
     );
-    client.kill().unwrap();
-    client.wait().unwrap();
+    client.is_killed();
     let said = machine.does(
         "Invoke-Fault Freeze G -Duration 600s | Out-Null
          Invoke-Fault Undo G | select -ExpandProperty Target
@@ -167,18 +182,16 @@ fn a_busy_disk_and_a_killed_node_are_put_right_by_the_leash_alone() {
     let churn = machine.folder.path().join("disk/.hamq-drill-churn-0");
     let script =
         "Invoke-Fault SlowDisk G -Duration 600s | Out-Null; Write-Host busy; Start-Sleep 600s";
-    let mut client = machine.begins(script, "busy");
+    let client = machine.begins(script, "busy");
     assert!(churn.exists());
-    signal(client.id(), "-KILL");
-    client.wait().unwrap();
+    client.is_killed();
     until("the writers are gone", || !churn.exists());
 
     let script =
         "Invoke-Fault Kill G -Duration 600s | Out-Null; Write-Host killed; Start-Sleep 600s";
-    let mut client = machine.begins(script, "killed");
+    let client = machine.begins(script, "killed");
     assert!(matches!(state(agent), 'X' | 'Z'), "it is dead");
-    signal(client.id(), "-KILL");
-    client.wait().unwrap();
+    client.is_killed();
     until("n1 was started again", || {
         let up = machine.run("Get-ClusterNode n1 | select -ExpandProperty State");
         text(&up.stdout).trim() == "Up"
