@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hamq_core::api::role::{
     HostFile, JoinOptions, NodeOptions, QueueManagerOptions, StoreCommand, create_host,
-    install_host, join_host, run_node, run_queue_manager, run_store, run_supervise,
+    install_host, join_host, run_leash, run_node, run_queue_manager, run_store, run_supervise,
 };
 use hamq_core::database::Location;
 use hamq_core::{Error, ErrorKind, Result};
@@ -55,6 +55,7 @@ pub fn run_with(arguments: &[OsString], program: &[PathBuf]) -> Option<ExitCode>
                 Err(error) => Err(error),
             }
         }
+        "leash" => run_leash(),
         "store" => return Some(store(Parser::from_args(rest))),
         _ => return None,
     };

@@ -177,13 +177,15 @@ impl Client {
         from_value(values.first().unwrap_or(&Value::Null))
     }
 
-    /// Ends every call of this client that is waiting, with `OperationCancelled`; from any thread (Ctrl-C).
+    /// Ends every call of this client that is waiting, with `OperationCancelled`, and every fault it has made; from
+    /// any thread (Ctrl-C).
     pub fn cancel(&self) {
         self.0.cancelled.send_modify(|count| *count += 1);
         let sessions: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
         for session in sessions {
             session.cancel();
         }
+        self.0.drill.let_go();
     }
 
     /// A session with the queue manager of `computer` (a virtual server or node name, `HOST:PORT`, or `unix:PATH`).
@@ -216,6 +218,16 @@ impl Client {
         let chosen = self.cluster_for(computer)?;
         let options = self.session_options(computer, chosen.as_ref())?;
         Ok(Session::start(self.runtime()?, options))
+    }
+
+    /// How often it was cancelled: who does its work in steps looks whether the number has changed.
+    pub(crate) fn cancellations(&self) -> u64 {
+        *self.0.cancelled.borrow()
+    }
+
+    /// What it was told when it was made.
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.0.options
     }
 
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.

@@ -67,6 +67,12 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
         ))),
         "Import-Csv" => file::import_csv(call, bound),
         "Get-Content" => file::content(call, bound),
+        "Show-ClusterMonitor" => {
+            let allow_changes = bound.switch("AllowChanges") == Some(true);
+            crate::monitor::show(call.state, allow_changes).map_err(|e| call.fail(e))?;
+            call.state.check_interrupt()?;
+            Ok(none())
+        }
         "Clear-Host" => {
             // Nothing is cleared where nobody looks at a screen.
             if std::io::IsTerminal::is_terminal(&std::io::stdout()) {

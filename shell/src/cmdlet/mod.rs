@@ -7,6 +7,7 @@
 //! ```
 
 mod condition;
+pub mod drill;
 mod file;
 pub mod filter;
 pub mod help;

@@ -118,6 +118,9 @@ pub static VERBS: &[&CommandSpec] = &[
         "Path" Text at 0 of Completes::File => "The file; it is replaced.",
         "Append" Switch => "Add to it.",
     ], "Get-ClusterLog | Out-File cluster.log" => "Keeps the log."),
+    verb!("Show-ClusterMonitor", ["mon"], "Shows the cluster on one screen: nodes, groups, resources, queues, events.", parameters![
+        "AllowChanges" Switch => "Let commands typed in it change something, each after a question.",
+    ], "Show-ClusterMonitor" => "Until q; ? tells the keys."),
     verb!("Clear-Host", ["clear", "cls"], "Clears the screen.", parameters![],
         "Clear-Host" => "A clean screen."),
     verb!("Out-Null", [], "Takes the rows and shows nothing.", parameters![],

@@ -174,11 +174,17 @@ fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     if !permitted(call, bound)? {
         return Ok(Vec::new());
     }
-    let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
+    let result = cmdlet::drill::run(call.state, bound.spec.name, arguments(bound));
     call.state.check_interrupt()?;
     let values = result.map_err(|e| call.fail_about(bound, e))?;
     if bound.spec.output.name == ValidationInfo::SPEC.name && values.iter().any(found_failed) {
         call.state.partial.set(true); // the exit code tells it: 3
+    }
+    if values
+        .iter()
+        .any(|v| cmdlet::drill::has_failed(bound.spec.output.name, v))
+    {
+        call.state.partial.set(true);
     }
     Ok(values)
 }
@@ -203,7 +209,17 @@ fn arguments(bound: &Bound) -> Value {
 fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     let spec = bound.spec;
     let target = target(bound);
+    let radius = || {
+        let lines = cmdlet::drill::consequences(call.state.invoke.as_ref(), bound);
+        lines.map_err(|e| call.fail_about(bound, e))
+    };
     if bound.switch("WhatIf") == Some(true) {
+        if let Some(lines) = radius()? {
+            lines
+                .iter()
+                .for_each(|line| call.state.line(&format!("What if: {line}")));
+            return Ok(false);
+        }
         let risk = risk_text(spec.risk);
         call.state.line(&format!(
             "What if: {} on {target}: {}; risk: {risk}",
@@ -217,6 +233,8 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
         return Ok(true);
     }
     if call.state.interactive {
+        let lines = radius()?.unwrap_or_default();
+        lines.iter().for_each(|line| call.state.line(line));
         return Ok(call
             .state
             .confirm(&format!("{} on {target}: are you sure?", spec.name)));
