@@ -100,7 +100,7 @@ fn text(bytes: &[u8]) -> String {
 struct Client(Child);
 
 impl Client {
-    fn is_killed(mut self) {
+    fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -136,14 +136,14 @@ fn signal(pid: u32, name: &str) {
 }
 
 #[test]
-fn a_frozen_node_runs_again_when_the_client_is_killed_in_the_middle() {
+fn a_frozen_node_runs_again_when_the_client_kill_in_the_middle() {
     let machine = Machine::with_patient_nodes();
     let agent = machine.agent("n1");
     let script =
         "Invoke-Fault Freeze G -Duration 600s | Out-Null; Write-Host frozen; Start-Sleep 600s";
     let client = machine.begins(script, "frozen");
     assert_eq!(state(agent), 'T');
-    client.is_killed();
+    client.kill();
     until("the node runs again", || state(agent) != 'T');
     assert_ne!(state(agent), 'X', "it was thawed, not ended");
     let owner = machine.does("Get-ClusterGroup G | select -ExpandProperty OwnerNode");
@@ -162,7 +162,7 @@ fn a_fault_ends_with_its_time_and_with_the_word_for_it() {
         client.0.try_wait().unwrap().is_none(),
         "the client still runs"
     );
-    client.is_killed();
+    client.kill();
     let said = machine.does(
         "Invoke-Fault Freeze G -Duration 600s | Out-Null
          Invoke-Fault Undo G | select -ExpandProperty Target
@@ -184,14 +184,14 @@ fn a_busy_disk_and_a_killed_node_are_put_right_by_the_leash_alone() {
         "Invoke-Fault SlowDisk G -Duration 600s | Out-Null; Write-Host busy; Start-Sleep 600s";
     let client = machine.begins(script, "busy");
     assert!(churn.exists());
-    client.is_killed();
+    client.kill();
     until("the writers are gone", || !churn.exists());
 
     let script =
         "Invoke-Fault Kill G -Duration 600s | Out-Null; Write-Host killed; Start-Sleep 600s";
     let client = machine.begins(script, "killed");
     assert!(matches!(state(agent), 'X' | 'Z'), "it is dead");
-    client.is_killed();
+    client.kill();
     until("n1 was started again", || {
         let up = machine.run("Get-ClusterNode n1 | select -ExpandProperty State");
         text(&up.stdout).trim() == "Up"

@@ -138,7 +138,7 @@ fn it_shows_the_cluster_follows_it_and_gives_the_terminal_back() {
         return;
     };
     terminal.sees("nodes 2/2 up  groups 1/1 online");
-    terminal.sees("+ G-Disk");
+    terminal.sees("+   G-Disk Online  Physical Disk");
     terminal.text(":Move-ClusterGroup G");
     terminal.key("Enter");
     terminal.sees("this monitor is read-only");

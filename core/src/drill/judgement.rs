@@ -177,7 +177,8 @@ mod tests {
             ..Limits::default()
         };
         assert!(failed(&sound(), &[], &[], ordered).is_empty());
-        let broken: [(&str, fn(&mut Verdict)); 5] = [
+        type Break = fn(&mut Verdict);
+        let broken: [(&str, Break); 5] = [
             ("Load", |v| v.acknowledged = 0),
             ("NoLoss", |v| v.lost = 1),
             ("NoDuplicate", |v| v.duplicated = 1),

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::commands::{Drill, threads};
 use super::fault::{has_remedy, start_nodes};
+use super::history::History;
 use super::judgement::{self, Limits};
 use super::kind::FaultKind;
+use super::ledger::Verdict;
 use super::report::{self, FaultStory, Load, Report, Timeline};
 use super::scene::Scene;
 use super::throwaway::{self, Throwaway};
@@ -145,15 +147,12 @@ fn play(
     drill.undo_everything();
     let load = drill.lock().workload.take();
     let left = rehearsal.put_back();
-    let finished = load.map(|load| {
-        let seconds = load.running().as_secs_f64();
-        let history = load.history();
-        let verdict = match played.is_ok() {
-            true => load.finish(DRAIN),
-            false => load.finish(Duration::ZERO),
-        };
-        (verdict, history, seconds)
-    });
+    let drain = if played.is_ok() {
+        DRAIN
+    } else {
+        Duration::ZERO
+    };
+    let outcome = load.map(|load| Outcome::of(load, drain));
     if command.queue.is_none() {
         let removed = client.run(RemoveMsmqQueue {
             name: queue.clone(),
@@ -163,50 +162,74 @@ fn play(
     }
     drill.lock().step = None;
     if let Err(error) = played {
-        let left = match left.as_slice() {
-            [] => "everything was put back".to_owned(),
-            left => left.join("; "),
-        };
-        let text = format!("the drill ended early: {}; {left}", error.message);
-        return Err(Error {
-            kind: error.kind,
-            message: text,
-            hint: error.hint,
-        });
+        return Err(ended_early(error, &left));
     }
-    let Some((verdict, history, seconds)) = finished else {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            "the load of the drill is gone",
-        ));
+    let Some(outcome) = outcome else {
+        let text = "the load of the drill is gone";
+        return Err(Error::new(ErrorKind::Internal, text));
     };
-    drill.lock().verdict = Some((verdict.clone(), seconds));
-    let limits = Limits {
-        outage_ms: command
-            .max_outage
-            .map(|limit| limit.duration().as_secs_f64() * 1_000.0),
-        ordered: command.consumers.unwrap_or(1) == 1,
-    };
-    let running_ms = (SystemClock.boot().saturating_sub(history.start())).as_millis();
-    let started = SystemClock
-        .wall_ms()
-        .saturating_sub(u64::try_from(running_ms).unwrap_or(0));
-    let checks = judgement::judge(&verdict, &rehearsal.faults, &left, limits);
-    Ok(Report {
+    drill.lock().verdict = Some((outcome.verdict.clone(), outcome.seconds));
+    let report = Report {
         cluster: client.cluster().unwrap_or_default(),
         group: scene.group,
         queue,
-        started: Time(started),
-        seconds: (seconds * 10.0).round() / 10.0,
         load: load_of(command),
-        counts: verdict,
-        latency_p50_ms: millis(history.latency(50)),
-        latency_p99_ms: millis(history.latency(99)),
         faults: rehearsal.faults,
-        checks,
-        timeline: Timeline::of(&history),
         ..Report::new(name)
-    })
+    };
+    Ok(outcome.judged(report, &left, command))
+}
+
+fn ended_early(error: Error, left: &[String]) -> Error {
+    let left = match left {
+        [] => "everything was put back".to_owned(),
+        left => left.join("; "),
+    };
+    Error {
+        message: format!("the drill ended early: {}; {left}", error.message),
+        ..error
+    }
+}
+
+/// What a load came to.
+struct Outcome {
+    verdict: Verdict,
+    history: History,
+    seconds: f64,
+}
+
+impl Outcome {
+    fn of(mut load: Workload, drain: Duration) -> Self {
+        let seconds = load.running().as_secs_f64();
+        let verdict = load.settle(drain);
+        Self {
+            verdict,
+            history: load.history(),
+            seconds,
+        }
+    }
+
+    /// The report with its figures and its checks.
+    fn judged(self, report: Report, left: &[String], command: &StartDrill) -> Report {
+        let limits = Limits {
+            outage_ms: command
+                .max_outage
+                .map(|limit| limit.duration().as_secs_f64() * 1_000.0),
+            ordered: command.consumers.unwrap_or(1) == 1,
+        };
+        let ago = SystemClock.boot().saturating_sub(self.history.start());
+        let ago_ms = u64::try_from(ago.as_millis()).unwrap_or(0);
+        Report {
+            started: Time(SystemClock.wall_ms().saturating_sub(ago_ms)),
+            seconds: (self.seconds * 10.0).round() / 10.0,
+            latency_p50_ms: millis(self.history.latency(50)),
+            latency_p99_ms: millis(self.history.latency(99)),
+            checks: judgement::judge(&self.verdict, &report.faults, left, limits),
+            counts: self.verdict,
+            timeline: Timeline::of(&self.history),
+            ..report
+        }
+    }
 }
 
 struct Rehearsal<'a> {

@@ -1,6 +1,6 @@
 //! Where a fault would strike: the group's owner, its processes, its disk, and who depends on them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::victims::Victims;
 use super::wait::find_group;
@@ -72,7 +72,7 @@ impl Scene {
             sessions: server
                 .as_deref()
                 .and_then(|server| sessions(client, server)),
-            disk_is_own: disk.as_ref().is_some_and(is_own_file_system),
+            disk_is_own: disk.as_deref().is_some_and(is_own_file_system),
             suspect_ms: cluster
                 .as_ref()
                 .map_or(0, |c| c.same_subnet_delay * c.same_subnet_threshold),
@@ -164,7 +164,7 @@ fn sessions(client: &Client, server: &str) -> Option<u64> {
     Some(found.ok()?.first()?.value)
 }
 
-fn is_own_file_system(folder: &PathBuf) -> bool {
+fn is_own_file_system(folder: &Path) -> bool {
     let Ok(folder) = folder.canonicalize() else {
         return false;
     };

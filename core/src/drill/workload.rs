@@ -172,7 +172,13 @@ impl Workload {
 
     /// Stops the senders, waits until everything acknowledged has been received or `timeout` is over,
     /// looks once more for surplus messages, and adds up.
+    #[must_use]
     pub fn finish(mut self, timeout: Duration) -> Verdict {
+        self.settle(timeout)
+    }
+
+    /// As [`Workload::finish`], with the history still to be had.
+    pub(super) fn settle(&mut self, timeout: Duration) -> Verdict {
         self.shared.enter(Phase::Draining);
         join(&mut self.senders);
         let end = SystemClock.boot() + timeout;

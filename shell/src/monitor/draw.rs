@@ -114,7 +114,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor, now_ms: u64, ink
     }
     match monitor.age_ms(now_ms) {
         Some(age) if age > STALE_MS => {
-            parts.push(Span::styled(format!("  {} s old", age / 1_000), warn))
+            parts.push(Span::styled(format!("  {} s old", age / 1_000), warn));
         }
         _ => {}
     }
@@ -126,7 +126,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor, now_ms: u64, ink
     frame.render_widget(Line::from(parts), area);
 }
 
-fn title(monitor: &Monitor, panel: Panel, text: String) -> Block<'static> {
+fn title(monitor: &Monitor, panel: Panel, text: &str) -> Block<'static> {
     let mut style = Style::new().add_modifier(Modifier::BOLD);
     if monitor.focus == panel {
         style = style.add_modifier(Modifier::REVERSED);
@@ -142,7 +142,7 @@ const fn first(selected: usize, height: u16) -> usize {
 }
 
 fn tree(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor, ink: Ink) {
-    let block = title(monitor, Panel::Tree, "nodes, groups, resources".to_owned());
+    let block = title(monitor, Panel::Tree, "nodes, groups, resources");
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let all = lines(monitor);
@@ -178,7 +178,7 @@ fn queues(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor, now_ms: u64, ink
         Sort::In => "in/s",
         Sort::Out => "out/s",
     };
-    let block = title(monitor, Panel::Queues, format!("queues by {by}"));
+    let block = title(monitor, Panel::Queues, &format!("queues by {by}"));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
@@ -244,7 +244,7 @@ fn log_lines(frame: &mut Frame<'_>, area: Rect, monitor: &Monitor, ink: Ink) {
     if !monitor.filter.is_empty() {
         text = format!("{text}; filter /{}", monitor.filter);
     }
-    let block = title(monitor, Panel::Events, text);
+    let block = title(monitor, Panel::Events, &text);
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if let Some(error) = &monitor.events_error {

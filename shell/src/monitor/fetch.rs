@@ -196,7 +196,6 @@ impl Asker {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn words(error: Error) -> String {
     error.message
 }

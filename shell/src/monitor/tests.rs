@@ -20,19 +20,19 @@ use super::keys::Effect;
 use super::view::{ClusterNews, Mode, Monitor, News, Panel, QueueNews};
 use crate::session::Invoke;
 
-fn typed<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
-    from_value(&Value::serialized(&value).unwrap()).unwrap()
+fn typed<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> T {
+    from_value(&Value::serialized(value).unwrap()).unwrap()
 }
 
 fn node(name: &str, state: &str, status: Option<&str>) -> NodeInfo {
     typed(
-        json!({"Name": name, "ID": 1, "State": state, "Address": "", "ProcessId": null, "Features": [], "StatusInformation": status}),
+        &json!({"Name": name, "ID": 1, "State": state, "Address": "", "ProcessId": null, "Features": [], "StatusInformation": status}),
     )
 }
 
 fn group(name: &str, owner: Option<&str>, state: &str) -> GroupInfo {
     typed(
-        json!({"Name": name, "OwnerNode": owner, "State": state, "Epoch": 3, "PersistentState": 1, "PreferredOwners": [],
+        &json!({"Name": name, "OwnerNode": owner, "State": state, "Epoch": 3, "PersistentState": 1, "PreferredOwners": [],
         "AutoFailbackType": 0, "FailoverThreshold": 2, "FailoverPeriod": 6, "FailbackWindow": "", "Priority": 2000,
         "AntiAffinityClassNames": [], "DefaultOwner": null, "StatusInformation": null}),
     )
@@ -66,7 +66,7 @@ fn resource(
         fields.insert(field.to_owned(), json!(value));
     }
     fields.insert("StatusInformation".to_owned(), json!(status));
-    typed(fields.into())
+    typed(&fields.into())
 }
 
 fn event(second: u64, node: &str, level: &str, text: &str) -> LogEntry {

@@ -217,8 +217,7 @@ pub(in crate::drill) fn tenths(value: f64) -> f64 {
 pub(super) mod sample {
     use super::*;
 
-    /// A small drill with one fault that was survived and one that was not in time.
-    pub(in crate::drill::report) fn report() -> Report {
+    fn faults() -> Vec<FaultStory> {
         let phase = |phase: &str, elapsed_ms: f64, node: &str| PhaseInfo {
             phase: phase.to_owned(),
             elapsed_ms,
@@ -249,6 +248,11 @@ pub(super) mod sample {
             error: Some("VS1 does not serve again after 1 s".to_owned()),
             ..FaultStory::default()
         };
+        vec![fault, late]
+    }
+
+    /// A small drill with one fault that was survived and one that was not in time.
+    pub(in crate::drill::report) fn report() -> Report {
         let check = |name: &str, passed: bool, text: &str| Check {
             name: name.to_owned(),
             passed,
@@ -277,7 +281,7 @@ pub(super) mod sample {
             },
             latency_p50_ms: 1.5,
             latency_p99_ms: 320.0,
-            faults: vec![fault, late],
+            faults: faults(),
             checks: vec![
                 check("NoLoss", false, "1 acknowledged message & more"),
                 check("Kill", true, "310.5 ms"),
