@@ -215,6 +215,26 @@ pub fn to_wire(value: &Dynamic) -> Value {
     Value::Text(text(value))
 }
 
+/// A JSON value as one of rhai; objects become records, with their properties in order.
+#[must_use]
+pub fn of_json(value: serde_json::Value) -> Dynamic {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Dynamic::UNIT,
+        Json::Bool(b) => b.into(),
+        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
+            (Some(n), _) => n.into(),
+            (None, f) => f.unwrap_or_default().into(),
+        },
+        Json::String(text) => text.into(),
+        Json::Array(items) => items.into_iter().map(of_json).collect::<Array>().into(),
+        Json::Object(entries) => {
+            let fields = entries.into_iter().map(|(k, v)| (k, of_json(v)));
+            Dynamic::from(Record::of(fields.collect()))
+        }
+    }
+}
+
 /// A value as JSON.
 #[must_use]
 pub fn to_json(value: &Dynamic) -> serde_json::Value {
