@@ -28,7 +28,7 @@ pub(super) fn compare<'a>(
     for row in first {
         match second.iter().position(|(key, _)| *key == row.0) {
             Some(at) => {
-                second.remove(at);
+                drop(second.remove(at));
                 equal.push(row);
             }
             None => only_first.push(row),
