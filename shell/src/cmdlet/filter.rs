@@ -10,7 +10,7 @@ use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
 use crate::pipeline::view::View;
-use crate::script::value::{property, rows_of, text};
+use crate::script::value::{as_row, property, rows_of, text};
 
 /// Starts a verb on its input.
 ///
@@ -158,6 +158,7 @@ pub(super) fn values<'a>(values: Vec<Dynamic>) -> Stream<'a> {
 
 pub(super) fn chain<'a>(input: Stream<'a>, more: Option<&Dynamic>) -> Stream<'a> {
     let more = more.map(rows_of).unwrap_or_default();
+    let more = more.into_iter().map(as_row).collect();
     Box::new(input.chain(values(more)))
 }
 
@@ -190,7 +191,7 @@ fn for_each<'a>(call: Call<'a>, bound: Bound, input: Stream<'a>) -> Stream<'a> {
             Some(process) => key(call, &bound, process, &row),
         });
         match result {
-            Ok(value) => values(rows_of(&value)),
+            Ok(value) => values(rows_of(&value).into_iter().map(as_row).collect()),
             Err(failure) => Box::new(std::iter::once(Err(failure))),
         }
     }))

@@ -43,7 +43,7 @@ pub(super) fn run<'a>(
     command.args(bound.texts("ArgumentList")).stdout(Stdio::piped());
     command.stdin(if rows.is_empty() { Stdio::null() } else { Stdio::piped() });
     let child = command.spawn().map_err(|e| {
-        let error = Error::system(format!("start {program}"), &e);
+        let error = Error::system(format!("start '{program}'"), &e);
         call.fail_about(bound, error.hint("the arguments follow the program: Invoke-Native ls '-l',/tmp"))
     })?;
     let mut running = Running(child);

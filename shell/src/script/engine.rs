@@ -149,17 +149,7 @@ fn register_values(engine: &mut Engine) {
         .register_iterator::<Rows>();
     engine
         .register_type_with_name::<Fault>("Error")
-        .register_get("message", |f: &mut Fault| f.error.message.clone())
-        .register_get("kind", |f: &mut Fault| f.error.kind.name())
-        .register_get("hint", |f: &mut Fault| {
-            f.error.hint.clone().unwrap_or_default()
-        })
-        .register_get("line", |f: &mut Fault| {
-            i64::try_from(f.line_column.0).unwrap_or(0)
-        })
-        .register_get("column", |f: &mut Fault| {
-            i64::try_from(f.line_column.1).unwrap_or(0)
-        })
+        .register_indexer_get(|f: &mut Fault, name: &str| f.record().get(name).map_err(raise))
         .register_fn("to_string", |f: &mut Fault| f.error.message.clone());
     engine.register_fn("__text", |parts: Array| -> ImmutableString {
         parts.iter().map(text).collect::<String>().into()

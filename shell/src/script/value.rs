@@ -113,10 +113,20 @@ pub fn property(value: &Dynamic, name: &str) -> Result<Dynamic> {
     if let Some(map) = value.clone().try_cast::<Map>() {
         return from_map(&map).get(name);
     }
+    if let Some(fault) = value.read_lock::<super::Fault>() {
+        return fault.record().get(name);
+    }
     Err(Error::new(
         ErrorKind::NotFound,
         format!("a {} has no property '{name}'", value.type_name()),
     ))
+}
+
+/// A row as commands take it: a plain map is a record.
+#[must_use]
+pub fn as_row(value: Dynamic) -> Dynamic {
+    let record = value.read_lock::<Map>().map(|map| from_map(&map));
+    record.map_or(value, Dynamic::from)
 }
 
 /// A plain map as a record.

@@ -68,11 +68,15 @@ impl Front<'_> {
         let mut chars = trimmed.chars();
         match chars.next() {
             None | Some('\n' | '\r' | ';' | '}' | ')' | '|') => !trimmed.starts_with("||"),
-            Some('-') => spaced && chars.next().is_some_and(char::is_alphabetic),
+            Some('-') => {
+                let next = chars.next();
+                let parameter = next.is_some_and(|c| c.is_alphanumeric());
+                spaced && (parameter || next == Some('-') && chars.next() == Some(' '))
+            }
             Some('.') => spaced && matches!(chars.next(), Some('/' | '\\')),
             Some(c) => {
                 spaced
-                    && (c.is_alphanumeric() || "'\"$@{*".contains(c))
+                    && (c.is_alphanumeric() || "'\"$@{*(".contains(c))
                     && !trimmed.starts_with("in ")
             }
         }

@@ -67,6 +67,7 @@ impl Front<'_> {
                     self.at += 1;
                     text.push('"');
                 }
+                Some('\\') if self.joins_lines(start) => {}
                 Some('\\') => text.push(self.escape()?),
                 Some('`') => {
                     self.at += 1;
@@ -108,6 +109,25 @@ impl Front<'_> {
             self.synth(",", start);
             text.clear();
         }
+    }
+
+    /// A backslash at the end of a line goes on with the next one, without its blanks up to the column of the quote.
+    fn joins_lines(&mut self, quote: usize) -> bool {
+        let rest = self.rest();
+        let end = ["\\\n", "\\\r\n"].iter().find(|end| rest.starts_with(**end));
+        let Some(end) = end else {
+            return false;
+        };
+        self.at += end.len();
+        let before = self.source.get(..quote).unwrap_or_default();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        for _ in 0..=column {
+            match self.peek() {
+                Some(c) if c.is_whitespace() && c != '\n' => self.at += c.len_utf8(),
+                _ => break,
+            }
+        }
+        true
     }
 
     fn escape(&mut self) -> Result<char, SyntaxError> {

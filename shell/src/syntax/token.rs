@@ -261,7 +261,7 @@ impl Front<'_> {
                 | "import"
                 | "as"
         );
-        if matches!(word.as_str(), "let" | "const" | "for") {
+        if matches!(word.as_str(), "let" | "const" | "for" | "fn") {
             self.declare();
         }
         match word.as_str() {

@@ -123,7 +123,7 @@ fn a_node_sends_its_groups_on() {
 
 #[test]
 fn sizes_reach_the_core_as_bytes() {
-    assert_eq!(argument("New-MsmqQueue VS1/private$/q -QueueQuota 5MB", "QueueQuota"), Value::from(5 << 20));
+    assert_eq!(argument("New-MsmqQueue VS1/private$/q -ReceiveRetryCount 1KB", "ReceiveRetryCount"), Value::from(1 << 10));
 }
 
 #[test]
