@@ -72,7 +72,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             segment_bytes: 16 * 1024 * 1024,
-            snapshot_bytes: 64 * 1024 * 1024,
+            snapshot_bytes: 32 * 1024 * 1024,
             fence: None,
         }
     }
