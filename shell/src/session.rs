@@ -229,6 +229,9 @@ impl State {
 
     /// One line about how far something is.
     pub fn progress(&self, line: &str, done: bool) {
+        if self.captured.is_some() {
+            return; // the screen belongs to somebody else
+        }
         let mut err = std::io::stderr().lock();
         let terminal = err.is_terminal();
         let result = match (terminal, done) {
@@ -238,6 +241,17 @@ impl State {
             (false, false) => writeln!(err, "{line}"),
         };
         drop(result.and_then(|()| err.flush()));
+    }
+
+    /// The same, but only where it can be written over.
+    pub fn progress_on_terminal(&self, line: &str) {
+        if std::io::stderr().is_terminal() && self.captured.is_none() {
+            let line: String = line
+                .chars()
+                .take(self.error_width().saturating_sub(1))
+                .collect();
+            self.progress(&line, false);
+        }
     }
 
     /// Asks a person.

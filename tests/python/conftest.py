@@ -40,10 +40,20 @@ def _make_virtual_server(cluster: hamq.Cluster, home: Path) -> None:
     address = ipaddress.ip_address(first or cluster.get_cluster_node("n1")[0].address) + 100
     disk = home / "disk"
     cluster.add_cluster_group("VS1", preferred_owners=["n1", "n2", "n3"])
-    cluster.add_cluster_resource("VS1-IP", "VS1", "IP Address", parameters=f"Address={address}")
     cluster.add_cluster_resource(
-        "VS1-Name", "VS1", "Network Name", parameters="Name=VS1", depends_on="VS1-IP"
+        "VS1-IP", "VS1", resource_type="IP Address", parameters=f"Address={address}"
     )
-    cluster.add_cluster_resource("VS1-Disk", "VS1", "Physical Disk", parameters=f"DiskPath={disk}")
-    cluster.add_cluster_resource("VS1-MSMQ", "VS1", "MSMQ", depends_on=["VS1-Disk", "VS1-Name"])
+    cluster.add_cluster_resource(
+        "VS1-Name",
+        "VS1",
+        resource_type="Network Name",
+        parameters="Name=VS1",
+        depends_on="VS1-IP",
+    )
+    cluster.add_cluster_resource(
+        "VS1-Disk", "VS1", resource_type="Physical Disk", parameters=f"DiskPath={disk}"
+    )
+    cluster.add_cluster_resource(
+        "VS1-MSMQ", "VS1", resource_type="MSMQ", depends_on=["VS1-Disk", "VS1-Name"]
+    )
     cluster.start_cluster_group("VS1", wait=30)

@@ -178,12 +178,21 @@ impl View {
         if kind == "resource"
             && let Some(config) = self.resources.get(name)
         {
-            let group = fold(&config.group);
-            let members = self.members.entry(group).or_default();
+            let members = self.members.entry(fold(&config.group)).or_default();
             members.insert(name.to_owned());
         }
         if !known {
             self.damaged.push(key.to_owned());
+        }
+    }
+
+    /// After a test has written into the tables.
+    #[cfg(test)]
+    pub(super) fn index_members(&mut self) {
+        self.members.clear();
+        for (name, config) in &self.resources {
+            let members = self.members.entry(fold(&config.row.group)).or_default();
+            members.insert(name.clone());
         }
     }
 

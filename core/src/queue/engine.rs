@@ -78,9 +78,10 @@ impl Default for Tuning {
     }
 }
 
-/// Requests and bytes of one round at most.
-const ROUND_REQUESTS_MAX: usize = 4096;
-const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Requests and bytes of one round at most: small enough that a flight is looked for while more than that waits,
+/// and that the first of many takes off while the rest is decided.
+const ROUND_REQUESTS_MAX: usize = 512;
+const ROUND_BYTES_MAX: usize = 1024 * 1024;
 
 /// Room for what time brings, asked for before it is decided.
 const TIME_RECORDS: usize = 16;

@@ -7,9 +7,9 @@ use rhai::{Dynamic, FnPtr};
 
 use super::{compare, condition, file, help, member, native, order, pick, wait};
 use crate::pipeline::run::Call;
+use crate::pipeline::view::View;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
-use crate::pipeline::view::View;
 use crate::script::value::{as_row, property, rows_of, text};
 
 /// Starts a verb on its input.
@@ -90,7 +90,8 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             Ok(none())
         }
         "Write-Warning" => {
-            call.state.tell(&format!("warning: {}", words(bound, "Message")));
+            call.state
+                .tell(&format!("warning: {}", words(bound, "Message")));
             Ok(none())
         }
         "Write-Error" => {
@@ -102,6 +103,12 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             Ok(none())
         }
         "Get-Content" => file::content(call, bound),
+        "Show-ClusterMonitor" => {
+            let allow_changes = bound.switch("AllowChanges") == Some(true);
+            crate::monitor::show(call.state, allow_changes).map_err(|e| call.fail(e))?;
+            call.state.check_interrupt()?;
+            Ok(none())
+        }
         "Clear-Host" => {
             // Nothing is cleared where nobody looks at a screen.
             if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
@@ -234,7 +241,9 @@ fn attempt<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     let script = script_of(call, bound, "Block")?;
     match block(call, &script, &Dynamic::UNIT) {
         Ok(value) => Ok(values(rows_of(&value))),
-        Err(failure) if matches!(*failure, rhai::EvalAltResult::ErrorTerminated(..)) => Err(failure),
+        Err(failure) if matches!(*failure, rhai::EvalAltResult::ErrorTerminated(..)) => {
+            Err(failure)
+        }
         Err(failure) => {
             let fault = call.state.fault(*failure);
             call.state.remember(fault.clone());

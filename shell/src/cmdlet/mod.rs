@@ -8,6 +8,7 @@
 
 mod compare;
 mod condition;
+pub mod drill;
 mod file;
 pub mod filter;
 pub mod help;

@@ -77,13 +77,19 @@ static OF_NODE: ParameterSpec = ParameterSpec {
 /// Parameters that the shell adds to commands of the core: they choose from what a command answers, or make an
 /// endless stream of it.
 pub static ADDED: &[(&str, &[ParameterSpec])] = &[
-    ("Receive-MsmqQueue", parameters![
-        "Wait" Switch => "Go on with the next message, for ever; -Timeout ends it after so long without one.",
-    ]),
+    (
+        "Receive-MsmqQueue",
+        parameters![
+            "Wait" Switch => "Go on with the next message, for ever; -Timeout ends it after so long without one.",
+        ],
+    ),
     ("Get-ClusterGroup", std::slice::from_ref(&OF_NODE)),
-    ("Get-ClusterLog", parameters![
-        "Follow" Switch => "Go on with the lines that come.",
-    ]),
+    (
+        "Get-ClusterLog",
+        parameters![
+            "Follow" Switch => "Go on with the lines that come.",
+        ],
+    ),
 ];
 
 /// Writes a file: also what `> FILE` stands for.
@@ -230,6 +236,9 @@ pub static VERBS: &[&CommandSpec] = &[
         "Path" Text at 0 of Completes::File => "The file.",
     ], "Import-Csv orders.csv | ForEach-Object { Send-MsmqQueue VS1/private$/orders $_.Text }" => "A message per line."),
     OUT_FILE,
+    verb!("Show-ClusterMonitor", ["mon"], "Shows the cluster on one screen: nodes, groups, resources, queues, events.", parameters![
+        "AllowChanges" Switch => "Let commands typed in it change something, each after a question.",
+    ], "Show-ClusterMonitor" => "Until q; ? tells the keys."),
     verb!("Clear-Host", ["clear", "cls"], "Clears the screen.", parameters![],
         "Clear-Host" => "A clean screen."),
     verb!("Out-Null", [], "Takes the rows and shows nothing.", parameters![],

@@ -138,10 +138,12 @@ fn stage<'a>(
 
 /// A stream that is started when its first row is asked for.
 fn lazily<'a>(starts: impl FnOnce() -> Result<Stream<'a>, Failure> + 'a) -> Stream<'a> {
-    Box::new(std::iter::once_with(starts).flat_map(|started| match started {
-        Ok(stream) => stream,
-        Err(failure) => Box::new(std::iter::once(Err(failure))),
-    }))
+    Box::new(
+        std::iter::once_with(starts).flat_map(|started| match started {
+            Ok(stream) => stream,
+            Err(failure) => Box::new(std::iter::once(Err(failure))),
+        }),
+    )
 }
 
 /// All rows of a pipeline.
@@ -219,15 +221,25 @@ pub(super) fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failu
     if !permitted(call, bound)? {
         return Ok(Vec::new());
     }
-    let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
+    let result = cmdlet::drill::run(call.state, bound.spec.name, arguments(bound));
     call.state.check_interrupt()?;
     let mut values = result.map_err(|e| call.fail_about(bound, e))?;
-    if let Some(node) = bound.text("Node").filter(|_| bound.spec.name == GetClusterGroup::SPEC.name) {
-        let owner = |group: &Value| text(group, "OwnerNode").is_some_and(|owner| fits(&node, owner));
+    if let Some(node) = bound
+        .text("Node")
+        .filter(|_| bound.spec.name == GetClusterGroup::SPEC.name)
+    {
+        let owner =
+            |group: &Value| text(group, "OwnerNode").is_some_and(|owner| fits(&node, owner));
         values.retain(owner);
     }
     if bound.spec.output.name == ValidationInfo::SPEC.name && values.iter().any(found_failed) {
         call.state.partial.set(true); // the exit code tells it: 3
+    }
+    if values
+        .iter()
+        .any(|v| cmdlet::drill::has_failed(bound.spec.output.name, v))
+    {
+        call.state.partial.set(true);
     }
     Ok(values)
 }
@@ -252,7 +264,17 @@ fn arguments(bound: &Bound) -> Value {
 fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     let spec = bound.spec;
     let target = target(bound);
+    let radius = || {
+        let lines = cmdlet::drill::consequences(call.state.invoke.as_ref(), bound);
+        lines.map_err(|e| call.fail_about(bound, e))
+    };
     if bound.switch("WhatIf") == Some(true) {
+        if let Some(lines) = radius()? {
+            lines
+                .iter()
+                .for_each(|line| call.state.line(&format!("What if: {line}")));
+            return Ok(false);
+        }
         let risk = risk_text(spec.risk);
         call.state.line(&format!(
             "What if: {} on {target}: {}; risk: {risk}",
@@ -266,6 +288,8 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
         return Ok(true);
     }
     if call.state.interactive {
+        let lines = radius()?.unwrap_or_default();
+        lines.iter().for_each(|line| call.state.line(line));
         return Ok(call
             .state
             .confirm(&format!("{} on {target}: are you sure?", spec.name)));
