@@ -268,3 +268,51 @@ fn an_interrupt_ends_a_wait_and_cannot_be_caught() {
     );
     assert_eq!(state.captured.as_ref().unwrap().borrow().as_str(), "");
 }
+
+/// The fenced blocks of a document: language and text.
+fn blocks(document: &str) -> Vec<(&str, &str)> {
+    let parts = document.split("```").skip(1).step_by(2);
+    parts.filter_map(|part| part.split_once('\n')).collect()
+}
+
+#[test]
+fn what_the_document_of_the_language_shows_is_what_is_shown() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/language.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let blocks = blocks(&document);
+    let mut compared = 0;
+    for pair in blocks.windows(2) {
+        if let [("hamq", source), ("text", expected)] = pair {
+            let mut session = super::session();
+            let _ = session.run("docs", source.trim_end());
+            assert_eq!(shown(&session).trim_end(), expected.trim_end(), "{source}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 8);
+}
+
+#[test]
+fn every_example_fits_the_parameters_of_its_commands() {
+    use crate::pipeline::bind::bind;
+    use crate::syntax::{Operand, translate};
+    fn written(operand: &Operand) -> bool {
+        match operand {
+            Operand::Bare(_) | Operand::Quoted(_) => true,
+            Operand::List(items) => items.iter().all(written),
+            _ => false,
+        }
+    }
+    let mut bound = 0;
+    for example in crate::cmdlet::all().flat_map(|spec| spec.examples) {
+        let unit = translate(example.code, 0, false).unwrap();
+        for mut stage in unit.pipelines.into_iter().flat_map(|p| p.stages) {
+            // Values that only a run gives are left out.
+            stage.arguments.retain(|a| a.operand.as_ref().is_none_or(written));
+            let result = bind(&stage, &[]);
+            assert!(result.is_ok(), "{}: {:?}", example.code, result.err());
+            bound += 1;
+        }
+    }
+    assert!(bound > 150, "{bound}");
+}
