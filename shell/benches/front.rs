@@ -12,10 +12,17 @@ const ROUNDS: usize = 200;
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rhai");
-    let scripts = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let scripts = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
     let scripts = scripts.filter(|path| path.extension().is_some_and(|e| e == "rhai"));
-    let scripts: Vec<_> = scripts.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    let examples: Vec<_> = cmdlet::all().flat_map(|s| s.examples).map(|e| e.code).collect();
+    let scripts: Vec<_> = scripts
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let examples: Vec<_> = cmdlet::all()
+        .flat_map(|s| s.examples)
+        .map(|e| e.code)
+        .collect();
     let examples = examples.join("\n");
     let long = vec![examples.as_str(); 50].join("\n");
     measure("examples of the help", &[&examples], ROUNDS);
@@ -35,5 +42,8 @@ fn measure(name: &str, texts: &[&str], rounds: usize) {
         best = best.min(begun.elapsed().as_secs_f64());
     }
     let lines = u32::try_from(lines).unwrap();
-    println!("{name}: {:.2} us a line ({lines} lines)", best * 1e6 / f64::from(lines));
+    println!(
+        "{name}: {:.2} us a line ({lines} lines)",
+        best * 1e6 / f64::from(lines)
+    );
 }

@@ -21,8 +21,13 @@ pub(super) fn compare<'a>(
         Ok((key, row.clone()))
     };
     let first = chain(input, bound.get("ReferenceObject"));
-    let first = first.map(|row| keyed(&row?)).collect::<Result<Vec<_>, _>>()?;
-    let second = bound.get("DifferenceObject").map(rows_of).unwrap_or_default();
+    let first = first
+        .map(|row| keyed(&row?))
+        .collect::<Result<Vec<_>, _>>()?;
+    let second = bound
+        .get("DifferenceObject")
+        .map(rows_of)
+        .unwrap_or_default();
     let mut second = second.iter().map(keyed).collect::<Result<Vec<_>, _>>()?;
     let (mut equal, mut only_first) = (Vec::new(), Vec::new());
     for row in first {
@@ -71,7 +76,8 @@ fn told(row: &Dynamic, names: &[String], side: &str) -> Dynamic {
     match row.clone().try_cast::<Record>() {
         None => told.set("InputObject", row.clone()),
         Some(record) => {
-            let shown = |name: &str| names.is_empty() || names.iter().any(|n| n.eq_ignore_ascii_case(name));
+            let shown =
+                |name: &str| names.is_empty() || names.iter().any(|n| n.eq_ignore_ascii_case(name));
             for (name, value) in record.fields.iter().filter(|(name, _)| shown(name)) {
                 told.set(name, value.clone());
             }

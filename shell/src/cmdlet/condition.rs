@@ -8,8 +8,8 @@ use rhai::{Dynamic, FnPtr};
 use super::filter::block;
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
-use crate::syntax::sized;
 use crate::script::value::{compare, number, property, rows_of, text};
+use crate::syntax::sized;
 
 pub(super) fn truth(value: &Dynamic) -> bool {
     match value.as_bool() {

@@ -7,9 +7,9 @@ use rhai::{Dynamic, FnPtr};
 
 use super::{compare, condition, file, help, member, native, order, pick, wait};
 use crate::pipeline::run::Call;
+use crate::pipeline::view::View;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
-use crate::pipeline::view::View;
 use crate::script::value::{as_row, property, rows_of, text};
 
 /// Starts a verb on its input.
@@ -90,7 +90,8 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             Ok(none())
         }
         "Write-Warning" => {
-            call.state.tell(&format!("warning: {}", words(bound, "Message")));
+            call.state
+                .tell(&format!("warning: {}", words(bound, "Message")));
             Ok(none())
         }
         "Write-Error" => {
@@ -240,7 +241,9 @@ fn attempt<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     let script = script_of(call, bound, "Block")?;
     match block(call, &script, &Dynamic::UNIT) {
         Ok(value) => Ok(values(rows_of(&value))),
-        Err(failure) if matches!(*failure, rhai::EvalAltResult::ErrorTerminated(..)) => Err(failure),
+        Err(failure) if matches!(*failure, rhai::EvalAltResult::ErrorTerminated(..)) => {
+            Err(failure)
+        }
         Err(failure) => {
             let fault = call.state.fault(*failure);
             call.state.remember(fault.clone());

@@ -26,7 +26,10 @@ pub(super) fn members<'a>(bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>
             continue;
         }
         let record = record.unwrap_or_default();
-        let fields = record.fields.iter().filter(|(name, _)| fits(&pattern, name));
+        let fields = record
+            .fields
+            .iter()
+            .filter(|(name, _)| fits(&pattern, name));
         told.extend(fields.map(|(name, value)| member(&shape, name, value)));
         shapes.push(shape);
     }

@@ -36,15 +36,27 @@ pub(super) fn run<'a>(
     input: Stream<'a>,
 ) -> Result<Stream<'a>, Failure> {
     let Some(program) = bound.text("FilePath") else {
-        return Err(call.fail(Error::new(ErrorKind::Usage, "Invoke-Native needs a program")));
+        return Err(call.fail(Error::new(
+            ErrorKind::Usage,
+            "Invoke-Native needs a program",
+        )));
     };
     let rows = input.collect::<Result<Vec<_>, _>>()?;
     let mut command = Command::new(&program);
-    command.args(bound.texts("ArgumentList")).stdout(Stdio::piped());
-    command.stdin(if rows.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command
+        .args(bound.texts("ArgumentList"))
+        .stdout(Stdio::piped());
+    command.stdin(if rows.is_empty() {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    });
     let child = command.spawn().map_err(|e| {
         let error = Error::system(format!("start '{program}'"), &e);
-        call.fail_about(bound, error.hint("the arguments follow the program: Invoke-Native ls '-l',/tmp"))
+        call.fail_about(
+            bound,
+            error.hint("the arguments follow the program: Invoke-Native ls '-l',/tmp"),
+        )
     })?;
     let mut running = Running(child);
     feed(&mut running, &rows);
@@ -60,7 +72,11 @@ fn feed(running: &mut Running, rows: &[Dynamic]) {
     let lines: String = rows.iter().map(|row| text(row) + "\n").collect();
     // A program that does not read to the end says so by its exit code, if it minds.
     let write = move || drop(input.write_all(lines.as_bytes()));
-    drop(std::thread::Builder::new().name("native-in".into()).spawn(write));
+    drop(
+        std::thread::Builder::new()
+            .name("native-in".into())
+            .spawn(write),
+    );
 }
 
 fn lines(running: &mut Running) -> Receiver<std::io::Result<Vec<u8>>> {
@@ -73,7 +89,11 @@ fn lines(running: &mut Running) -> Receiver<std::io::Result<Vec<u8>>> {
                 }
             }
         };
-        drop(std::thread::Builder::new().name("native-out".into()).spawn(read));
+        drop(
+            std::thread::Builder::new()
+                .name("native-out".into())
+                .spawn(read),
+        );
     }
     receiver
 }

@@ -121,7 +121,10 @@ fn calculated(by: &Dynamic) -> Option<hamq_core::Result<(String, Dynamic)>> {
     );
     Some(match (name, block) {
         (Some(name), Some(block)) => Ok((text(&name), block)),
-        _ => Err(Error::new(ErrorKind::Usage, "a made property needs a Name and an Expression")
-            .hint("@{ Name = 'Share'; Expression = { $_.MessageCount / 100 } }")),
+        _ => Err(Error::new(
+            ErrorKind::Usage,
+            "a made property needs a Name and an Expression",
+        )
+        .hint("@{ Name = 'Share'; Expression = { $_.MessageCount / 100 } }")),
     })
 }

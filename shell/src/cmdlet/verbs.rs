@@ -77,13 +77,19 @@ static OF_NODE: ParameterSpec = ParameterSpec {
 /// Parameters that the shell adds to commands of the core: they choose from what a command answers, or make an
 /// endless stream of it.
 pub static ADDED: &[(&str, &[ParameterSpec])] = &[
-    ("Receive-MsmqQueue", parameters![
-        "Wait" Switch => "Go on with the next message, for ever; -Timeout ends it after so long without one.",
-    ]),
+    (
+        "Receive-MsmqQueue",
+        parameters![
+            "Wait" Switch => "Go on with the next message, for ever; -Timeout ends it after so long without one.",
+        ],
+    ),
     ("Get-ClusterGroup", std::slice::from_ref(&OF_NODE)),
-    ("Get-ClusterLog", parameters![
-        "Follow" Switch => "Go on with the lines that come.",
-    ]),
+    (
+        "Get-ClusterLog",
+        parameters![
+            "Follow" Switch => "Go on with the lines that come.",
+        ],
+    ),
 ];
 
 /// Writes a file: also what `> FILE` stands for.

@@ -23,7 +23,9 @@ type Look = Result<Result<Option<Dynamic>, String>, Failure>;
 pub(super) fn wait<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     let length = |name, otherwise| {
         let millis = bound.get(name).and_then(|v| v.as_int().ok());
-        millis.map_or(otherwise, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+        millis.map_or(otherwise, |ms| {
+            Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+        })
     };
     let (timeout, interval) = (length("Timeout", TIMEOUT), length("Interval", INTERVAL));
     let end = Instant::now() + timeout;
@@ -86,7 +88,10 @@ fn record(call: Call<'_>, bound: &Bound, lists: &str) -> Result<Dynamic, Failure
     let shape = super::find(lists).map_or("", |spec| spec.output.name);
     match found.into_iter().next() {
         Some(record) => Ok(from_wire(record, shape)),
-        None => Err(call.fail(Error::new(ErrorKind::NotFound, format!("there is no '{name}'")))),
+        None => Err(call.fail(Error::new(
+            ErrorKind::NotFound,
+            format!("there is no '{name}'"),
+        ))),
     }
 }
 
@@ -121,7 +126,10 @@ fn state(call: Call<'_>, bound: &Bound, lists: &str, otherwise: &str) -> Look {
     let state = text(&state);
     Ok(match state.eq_ignore_ascii_case(&wanted) {
         true => Ok(Some(record)),
-        false => Err(format!("{} is {state}", bound.text("Name").unwrap_or_default())),
+        false => Err(format!(
+            "{} is {state}",
+            bound.text("Name").unwrap_or_default()
+        )),
     })
 }
 
@@ -137,11 +145,18 @@ fn depth(call: Call<'_>, bound: &Bound) -> Look {
     };
     let count = property(&record, "MessageCount").map_err(|e| call.fail(e))?;
     let count = number(&count).unwrap_or(0.0);
-    #[expect(clippy::cast_precision_loss, reason = "a queue holds fewer than 2^53 messages")]
-    let holds = |n: Option<usize>, test: fn(f64, f64) -> bool| n.is_none_or(|n| test(count, n as f64));
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a queue holds fewer than 2^53 messages"
+    )]
+    let holds =
+        |n: Option<usize>, test: fn(f64, f64) -> bool| n.is_none_or(|n| test(count, n as f64));
     let so = holds(least, |count, n| count >= n) && holds(most, |count, n| count <= n);
     Ok(match so {
         true => Ok(Some(record)),
-        false => Err(format!("{} holds {count} messages", bound.text("Name").unwrap_or_default())),
+        false => Err(format!(
+            "{} holds {count} messages",
+            bound.text("Name").unwrap_or_default()
+        )),
     })
 }

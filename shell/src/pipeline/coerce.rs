@@ -44,7 +44,8 @@ pub(super) fn coerce(
         );
         let error = Error::new(ErrorKind::Usage, what);
         match kind {
-            ValueKind::Int => error.hint("it takes a whole number, 0 or more; 64KB, 5MB, 2GB are numbers of bytes"),
+            ValueKind::Int => error
+                .hint("it takes a whole number, 0 or more; 64KB, 5MB, 2GB are numbers of bytes"),
             ValueKind::Duration => error.hint("it takes a length of time: 500ms, 30s, 5m, 2h"),
             ValueKind::Switch | ValueKind::Bool => error.hint("it takes $true or $false"),
             ValueKind::Text => error.hint("it takes one text"),

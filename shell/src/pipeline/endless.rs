@@ -40,7 +40,14 @@ fn failed<'a>(failure: Failure) -> Stream<'a> {
 /// The messages of a queue, each taken when it is wanted; they end after `-Timeout` without one.
 fn messages<'a>(call: Call<'a>, bound: &Bound) -> Stream<'a> {
     const CHOOSE: [&str; 8] = [
-        "Peek", "Count", "LookupId", "Next", "Previous", "Last", "CorrelationId", "Id",
+        "Peek",
+        "Count",
+        "LookupId",
+        "Next",
+        "Previous",
+        "Last",
+        "CorrelationId",
+        "Id",
     ];
     if let Some(name) = CHOOSE.iter().find(|name| bound.get(name).is_some()) {
         let what = format!("-Wait takes one message after the other: it cannot go with -{name}");

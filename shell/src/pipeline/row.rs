@@ -34,7 +34,9 @@ pub(super) fn give(bound: &mut Bound, row: &Dynamic) -> Result<bool> {
         if !open(bound, parameter) || (identified && foreign) {
             continue;
         }
-        let related = foreign.then(|| relation(bound, parameter, &record)).flatten();
+        let related = foreign
+            .then(|| relation(bound, parameter, &record))
+            .flatten();
         let by_value = parameter.pipeline == Pipeline::ByValue;
         let value = related.or_else(|| field(&record, parameter, by_value));
         if let Some(value) = value.filter(|value| !value.is_unit()) {

@@ -138,10 +138,12 @@ fn stage<'a>(
 
 /// A stream that is started when its first row is asked for.
 fn lazily<'a>(starts: impl FnOnce() -> Result<Stream<'a>, Failure> + 'a) -> Stream<'a> {
-    Box::new(std::iter::once_with(starts).flat_map(|started| match started {
-        Ok(stream) => stream,
-        Err(failure) => Box::new(std::iter::once(Err(failure))),
-    }))
+    Box::new(
+        std::iter::once_with(starts).flat_map(|started| match started {
+            Ok(stream) => stream,
+            Err(failure) => Box::new(std::iter::once(Err(failure))),
+        }),
+    )
 }
 
 /// All rows of a pipeline.
@@ -222,8 +224,12 @@ pub(super) fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failu
     let result = cmdlet::drill::run(call.state, bound.spec.name, arguments(bound));
     call.state.check_interrupt()?;
     let mut values = result.map_err(|e| call.fail_about(bound, e))?;
-    if let Some(node) = bound.text("Node").filter(|_| bound.spec.name == GetClusterGroup::SPEC.name) {
-        let owner = |group: &Value| text(group, "OwnerNode").is_some_and(|owner| fits(&node, owner));
+    if let Some(node) = bound
+        .text("Node")
+        .filter(|_| bound.spec.name == GetClusterGroup::SPEC.name)
+    {
+        let owner =
+            |group: &Value| text(group, "OwnerNode").is_some_and(|owner| fits(&node, owner));
         values.retain(owner);
     }
     if bound.spec.output.name == ValidationInfo::SPEC.name && values.iter().any(found_failed) {

@@ -45,7 +45,9 @@ impl View {
     /// # Errors
     /// With the one that was probably meant.
     pub fn of(word: &str) -> Result<Self> {
-        let found = WORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        let found = WORDS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word));
         found.map(|(_, view)| *view).ok_or_else(|| {
             let names = WORDS.map(|(name, _)| name);
             let error = Error::new(ErrorKind::Usage, format!("-As cannot be '{word}'"));
@@ -68,7 +70,9 @@ impl View {
         match self {
             Self::Name => return Ok(Box::new(rows.map(|row| Ok(name_of(&row?).into())))),
             Self::JsonLines => {
-                return Ok(Box::new(rows.map(|row| Ok(to_json(&row?).to_string().into()))));
+                return Ok(Box::new(
+                    rows.map(|row| Ok(to_json(&row?).to_string().into())),
+                ));
             }
             _ => {}
         }
@@ -94,14 +98,19 @@ impl View {
                 let all: serde_json::Value = rows.iter().map(to_json).collect();
                 format!("{all:#}\n")
             }
-            Self::JsonLines => rows.iter().map(|row| line(to_json(row).to_string())).collect(),
+            Self::JsonLines => rows
+                .iter()
+                .map(|row| line(to_json(row).to_string()))
+                .collect(),
             Self::Csv => render::csv(rows),
         }
     }
 }
 
 fn all_properties(rows: &[Dynamic]) -> Vec<String> {
-    let first = rows.first().and_then(|row| row.clone().try_cast::<Record>());
+    let first = rows
+        .first()
+        .and_then(|row| row.clone().try_cast::<Record>());
     let fields = first.map(|record| record.fields).unwrap_or_default();
     fields.iter().map(|(name, _)| name.clone()).collect()
 }
@@ -113,7 +122,11 @@ pub fn name_of(row: &Dynamic) -> String {
         None => text(row),
         Some(record) => {
             let first = || record.fields.first().map(|(_, value)| value);
-            record.find("Name").or_else(first).map(text).unwrap_or_default()
+            record
+                .find("Name")
+                .or_else(first)
+                .map(text)
+                .unwrap_or_default()
         }
     }
 }

@@ -9,13 +9,19 @@ use crate::script::value::{property, text};
 #[must_use]
 pub fn csv(rows: &[Dynamic]) -> String {
     let names = names(rows);
-    format!("{}{}", line(names.iter().map(String::as_str)), csv_body(rows, &names))
+    format!(
+        "{}{}",
+        line(names.iter().map(String::as_str)),
+        csv_body(rows, &names)
+    )
 }
 
 /// The names that [`csv`] would write.
 #[must_use]
 pub fn names(rows: &[Dynamic]) -> Vec<String> {
-    let first = rows.first().and_then(|row| row.clone().try_cast::<Record>());
+    let first = rows
+        .first()
+        .and_then(|row| row.clone().try_cast::<Record>());
     match first {
         Some(record) => record.fields.iter().map(|(name, _)| name.clone()).collect(),
         None if rows.is_empty() => Vec::new(),
@@ -33,7 +39,9 @@ pub fn csv_body(rows: &[Dynamic], names: &[String]) -> String {
         let cell = |name: &String| property(row, name).map(|v| text(&v)).unwrap_or_default();
         names.iter().map(cell).collect()
     };
-    rows.iter().map(|row| line(cells(row).iter().map(String::as_str))).collect()
+    rows.iter()
+        .map(|row| line(cells(row).iter().map(String::as_str)))
+        .collect()
 }
 
 fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {

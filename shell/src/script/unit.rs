@@ -42,9 +42,8 @@ pub(super) fn compile(
             _ => None,
         };
         let mut fault = Fault::new(compile_error(e.err_type()));
-        fault.line_column = place.map_or((0, 0), |(unit, span)| {
-            state.line_column(unit, span.start)
-        });
+        fault.line_column =
+            place.map_or((0, 0), |(unit, span)| state.line_column(unit, span.start));
         fault.place = place;
         fault
     })?;

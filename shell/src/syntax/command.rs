@@ -2,8 +2,8 @@
 
 use super::arguments::unknown_command;
 use super::front::{Context, Front};
-use super::statement::Statement;
 use super::site::{TokenKind, Wanted};
+use super::statement::Statement;
 use super::{Span, SyntaxError};
 use crate::cmdlet;
 

@@ -27,8 +27,8 @@ mod token;
 pub use arguments::{Argument, Operand, Stage};
 pub use front::{Pipeline, Unit, translate};
 pub use site::{Site, Token, TokenKind, Wanted, site, tokens};
-pub(crate) use token::sized;
 pub use source::{SourceMap, Span};
+pub(crate) use token::sized;
 
 /// A text that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

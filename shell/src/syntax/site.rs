@@ -182,7 +182,9 @@ impl Front<'_> {
     ) {
         // A word that reaches to the end of the text is still being typed.
         let typed = self.at >= self.source.len()
-            && !self.source.ends_with(|c: char| c.is_whitespace() || c == ',');
+            && !self
+                .source
+                .ends_with(|c: char| c.is_whitespace() || c == ',');
         if self.recording.is_none() || typed && parameter.is_none() {
             return;
         }

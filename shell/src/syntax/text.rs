@@ -114,13 +114,20 @@ impl Front<'_> {
     /// A backslash at the end of a line goes on with the next one, without its blanks up to the column of the quote.
     fn joins_lines(&mut self, quote: usize) -> bool {
         let rest = self.rest();
-        let end = ["\\\n", "\\\r\n"].iter().find(|end| rest.starts_with(**end));
+        let end = ["\\\n", "\\\r\n"]
+            .iter()
+            .find(|end| rest.starts_with(**end));
         let Some(end) = end else {
             return false;
         };
         self.at += end.len();
         let before = self.source.get(..quote).unwrap_or_default();
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count();
         for _ in 0..=column {
             match self.peek() {
                 Some(c) if c.is_whitespace() && c != '\n' => self.at += c.len_utf8(),

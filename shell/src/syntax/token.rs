@@ -1,8 +1,8 @@
 //! Tokens of statements: copied as they are, but for strings, maps, `$`, blocks and words of the language.
 
 use super::SyntaxError;
-use super::site::{TokenKind, Wanted};
 use super::front::{Context, Front};
+use super::site::{TokenKind, Wanted};
 use super::statement::{Body, Statement};
 use super::text::literal;
 use crate::cmdlet;

@@ -9,7 +9,9 @@ use crate::syntax::{site, tokens, translate};
 /// rhai's own scripts (tests/rhai, with their license).
 fn scripts() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/rhai");
-    let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
     let mut scripts: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|e| e == "rhai"))
         .map(|path| {
@@ -67,8 +69,10 @@ fn what_the_scripts_of_rhai_print_is_what_they_print_here() {
     let mut ran = 0;
     for (name, text) in scripts() {
         // Long ones, those that ask for the clock, and those that import or need what only rhai's own host has.
-        if matches!(name.as_str(), "speed_test.rhai" | "primes.rhai" | "mat_mul.rhai" | "fibonacci.rhai" | "module.rhai")
-            || text.contains("timestamp")
+        if matches!(
+            name.as_str(),
+            "speed_test.rhai" | "primes.rhai" | "mat_mul.rhai" | "fibonacci.rhai" | "module.rhai"
+        ) || text.contains("timestamp")
         {
             continue;
         }
@@ -108,10 +112,54 @@ impl Dice {
 }
 
 const PIECES: [&str; 48] = [
-    "\"", "'", "`", "$", "$(", "${", "@{", "@(", "#{", "{", "}", "(", ")", "[", "]", "|", "||", "&&", ";", "\n",
-    ",", "-", "--", "-Name", "-First:", "/*", "*/", "<#", "#>", "#", "//", ">", ">>", "\\", "@x", "$global:x = ",
-    "$env:HOME", "$?", "Get-ClusterGroup", "Move-ClusterGroup ", "where", "let x = ", "fn f() {", "switch x {",
-    "try {", "} catch (e) {", "5MB", "é€𝄞",
+    "\"",
+    "'",
+    "`",
+    "$",
+    "$(",
+    "${",
+    "@{",
+    "@(",
+    "#{",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "|",
+    "||",
+    "&&",
+    ";",
+    "\n",
+    ",",
+    "-",
+    "--",
+    "-Name",
+    "-First:",
+    "/*",
+    "*/",
+    "<#",
+    "#>",
+    "#",
+    "//",
+    ">",
+    ">>",
+    "\\",
+    "@x",
+    "$global:x = ",
+    "$env:HOME",
+    "$?",
+    "Get-ClusterGroup",
+    "Move-ClusterGroup ",
+    "where",
+    "let x = ",
+    "fn f() {",
+    "switch x {",
+    "try {",
+    "} catch (e) {",
+    "5MB",
+    "é€𝄞",
 ];
 
 /// One text, changed in a few places: letters, pieces of the language, and parts of other texts.
@@ -121,7 +169,9 @@ fn mutate(dice: &mut Dice, seeds: &[String]) -> String {
         let at = dice.roll(text.len() + 1);
         match dice.roll(6) {
             0 if at < text.len() => drop(text.remove(at)),
-            1 => text.splice(at..at, PIECES[dice.roll(PIECES.len())].chars()).for_each(drop),
+            1 => text
+                .splice(at..at, PIECES[dice.roll(PIECES.len())].chars())
+                .for_each(drop),
             2 => text.truncate(at),
             3 => {
                 let to = (at + dice.roll(12)).min(text.len());
@@ -131,9 +181,13 @@ fn mutate(dice: &mut Dice, seeds: &[String]) -> String {
                 let other: Vec<char> = seeds[dice.roll(seeds.len())].chars().collect();
                 let from = dice.roll(other.len());
                 let to = (from + dice.roll(30)).min(other.len());
-                text.splice(at..at, other[from..to].iter().copied()).for_each(drop);
+                text.splice(at..at, other[from..to].iter().copied())
+                    .for_each(drop);
             }
-            _ => text.insert(at, char::from_u32(u32::try_from(dice.roll(0x250)).unwrap()).unwrap_or(' ')),
+            _ => text.insert(
+                at,
+                char::from_u32(u32::try_from(dice.roll(0x250)).unwrap()).unwrap_or(' '),
+            ),
         }
     }
     text.into_iter().collect()
@@ -146,7 +200,12 @@ fn mutated_texts_are_read_or_refused_with_a_place() {
     let rounds = set("HAMQ_MUTATIONS").unwrap_or(3_000);
     let mut dice = Dice(set("HAMQ_SEED").unwrap_or(0x00C0_FFEE).max(1));
     let mut seeds: Vec<String> = super::cases::CASES.iter().map(|c| c.0.to_owned()).collect();
-    seeds.extend(scripts().into_iter().map(|(_, text)| text).filter(|t| t.len() < 1_500));
+    seeds.extend(
+        scripts()
+            .into_iter()
+            .map(|(_, text)| text)
+            .filter(|t| t.len() < 1_500),
+    );
     let (mut read, mut refused) = (0_u64, 0_u64);
     for _ in 0..rounds {
         let text = mutate(&mut dice, &seeds);
@@ -171,6 +230,9 @@ fn mutated_texts_are_read_or_refused_with_a_place() {
             assert!(site(&text).start <= text.len(), "{text:?}");
         }
     }
-    assert!(read > rounds / 50 && refused > rounds / 50, "{read} read, {refused} refused");
+    assert!(
+        read > rounds / 50 && refused > rounds / 50,
+        "{read} read, {refused} refused"
+    );
     println!("{rounds} texts: {read} read, {refused} refused");
 }
