@@ -10,6 +10,7 @@
 pub mod cmdlet;
 mod command_line;
 pub mod editor;
+mod monitor;
 pub mod pipeline;
 pub mod render;
 mod repl;

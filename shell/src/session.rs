@@ -1,6 +1,7 @@
 //! What a session of the shell holds: the way to the cluster, units read so far, and where output goes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,6 +16,9 @@ use crate::render;
 use crate::script::fault::{Exit, Fault, of_script};
 use crate::script::value::{Rows, rows_of, text, to_json};
 use crate::syntax::{Pipeline, SourceMap, Span, source};
+
+/// So many errors are kept for `$Error`.
+const ERRORS_MAX: usize = 256;
 
 /// The way commands are run: a client, or a double in tests.
 pub trait Invoke: Send + Sync {
@@ -82,6 +86,14 @@ pub struct State {
     pub units: RefCell<Vec<Source>>,
     /// All pipelines, each with its unit.
     pub pipelines: RefCell<Vec<(usize, Pipeline)>>,
+    /// `$global:x`.
+    pub globals: RefCell<Map>,
+    /// `$Error`: what failed, the last first.
+    pub errors: RefCell<VecDeque<Fault>>,
+    /// `$?`: the last pipeline did not fail.
+    pub succeeded: Cell<bool>,
+    /// `$LASTEXITCODE`: how the last program ended.
+    pub exit_code: Cell<i64>,
     /// What tests read instead of the output stream.
     pub captured: Option<RefCell<String>>,
 }
@@ -100,6 +112,10 @@ impl State {
             unit: Cell::new(0),
             units: RefCell::default(),
             pipelines: RefCell::default(),
+            globals: RefCell::default(),
+            errors: RefCell::default(),
+            succeeded: Cell::new(true),
+            exit_code: Cell::new(0),
             captured: None,
         }
     }
@@ -113,6 +129,14 @@ impl State {
             0 => Ok(()),
             code => Err(Exit(code).raise()),
         }
+    }
+
+    /// Keeps an error for `$Error`.
+    pub fn remember(&self, fault: Fault) {
+        self.succeeded.set(false);
+        let mut errors = self.errors.borrow_mut();
+        errors.truncate(ERRORS_MAX - 1);
+        errors.push_front(fault);
     }
 
     /// How wide tables may be.
@@ -195,8 +219,19 @@ impl State {
         }
     }
 
+    /// One line on the error stream.
+    pub fn tell(&self, line: &str) {
+        match &self.captured {
+            Some(captured) => captured.borrow_mut().push_str(&format!("{line}\n")),
+            None => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+    }
+
     /// One line about how far something is.
     pub fn progress(&self, line: &str, done: bool) {
+        if self.captured.is_some() {
+            return; // the screen belongs to somebody else
+        }
         let mut err = std::io::stderr().lock();
         let terminal = err.is_terminal();
         let result = match (terminal, done) {
@@ -206,6 +241,17 @@ impl State {
             (false, false) => writeln!(err, "{line}"),
         };
         drop(result.and_then(|()| err.flush()));
+    }
+
+    /// The same, but only where it can be written over.
+    pub fn progress_on_terminal(&self, line: &str) {
+        if std::io::stderr().is_terminal() && self.captured.is_none() {
+            let line: String = line
+                .chars()
+                .take(self.error_width().saturating_sub(1))
+                .collect();
+            self.progress(&line, false);
+        }
     }
 
     /// Asks a person.
@@ -248,6 +294,7 @@ impl State {
             EvalAltResult::ErrorInFunctionCall(_, source, inner, _) => {
                 return self.fault_in(*inner, source.parse().unwrap_or(unit));
             }
+            EvalAltResult::ErrorInModule(_, inner, _) => return self.fault_in(*inner, unit),
             EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<Fault>() {
                 Some(fault) => fault,
                 None => Fault::new(Error::new(ErrorKind::InvalidState, text(&value))),

@@ -17,12 +17,15 @@ use std::time::{Duration, Instant};
 
 use hamq_core::ErrorKind;
 use hamq_core::api::client::Client;
+use hamq_core::api::feature::InstallMsmqFeature;
 use hamq_core::api::group::{AddClusterGroup, GetClusterGroup, StartClusterGroup};
 use hamq_core::api::network::{GetClusterNetwork, GetClusterNetworkInterface, SetClusterNetwork};
 use hamq_core::api::node::GetClusterNode;
+use hamq_core::api::queue::NewMsmqQueue;
 use hamq_core::api::resource::AddClusterResource;
 use hamq_core::api::trust::{NewClusterClientCertificate, NewClusterJoinToken};
 use hamq_core::api::value::Millis;
+use hamq_tests::lab;
 use hamq_tests::namespace::{self, Namespace};
 use hamq_tests::process::wait_until;
 use hamq_tests::site::{Host, Site, give, text};
@@ -291,4 +294,105 @@ fn on_etcd_a_group_leaves_a_host_that_is_cut_off_and_its_address_with_it() {
         });
         assert_eq!(owner(one, &client).as_deref(), Some(to.name.as_str()));
     }
+}
+
+/// Message Queuing at 10.78.0.100, on a disk that all hosts share.
+fn add_virtual_server(site: &Site, host: &Host, client: &Client) {
+    let install = InstallMsmqFeature {
+        nodes: Vec::new(),
+        features: Vec::new(),
+    };
+    give(host, client, install).unwrap();
+    add_group(host, client, "10.78.0.100");
+    let disk = format!("DiskPath={}", site.folder.path().join("disk").display());
+    for (name, kind, parameter, needs) in [
+        ("G-Name", "Network Name", "Name=VS1", &["G-IP"][..]),
+        ("G-Disk", "Physical Disk", disk.as_str(), &[]),
+        ("G-MSMQ", "MSMQ", "", &["G-Disk", "G-Name"]),
+    ] {
+        let resource = AddClusterResource {
+            name: name.into(),
+            group: Some("G".into()),
+            resource_type: kind.into(),
+            parameters: (!parameter.is_empty())
+                .then(|| parameter.to_owned())
+                .into_iter()
+                .collect(),
+            depends_on: needs.iter().map(ToString::to_string).collect(),
+            restart_threshold: None,
+            restart_period: None,
+            restart_delay: Some(Millis(0)),
+        };
+        give(host, client, resource).unwrap();
+    }
+    let start = StartClusterGroup {
+        name: "G".into(),
+        wait: Some(Millis(60_000)),
+    };
+    give(host, client, start).unwrap();
+}
+
+#[test]
+#[ignore = "needs etcd and root: scripts/install-etcd; it makes network namespaces"]
+fn on_etcd_a_queue_goes_on_at_its_real_address_when_its_host_is_cut_off() {
+    if !namespace::can_be_made() {
+        return;
+    }
+    let (site, _etcd) = Site::on_etcd(PROGRAM, 1);
+    let (hosts, client) = site.three();
+    let [one, two, three] = &hosts;
+    add_virtual_server(&site, one, &client);
+    assert_eq!(owner(one, &client).as_deref(), Some("n2"));
+
+    // An application on a machine of its own, with a client's file.
+    let outside = Namespace::new();
+    site.public.connect(&outside, "eth0", &["10.78.0.9/24"]);
+    let name = "alice".into();
+    let file = give(one, &client, NewClusterClientCertificate { name }).unwrap();
+    let path = site.folder.path().join("alice.pem");
+    std::fs::write(&path, &file.text).unwrap();
+    let alice = site
+        .operator(&outside, "alice", path.to_str().unwrap())
+        .unwrap();
+    let queue = r"VS1\private$\orders";
+    let send = |body: usize| outside.run(|| lab::send(&alice, queue, &body.to_string()));
+    outside
+        .run(|| {
+            alice.run(NewMsmqQueue {
+                name: queue.into(),
+                transactional: true,
+                ..NewMsmqQueue::default()
+            })
+        })
+        .unwrap();
+    for body in 0..100 {
+        send(body).unwrap();
+    }
+    site.public.set(&two.public, false);
+    site.private.set(&two.private, false);
+    let cut = Instant::now();
+    for body in 100..200 {
+        send(body).unwrap();
+    }
+    let took = format!("FIGURE: cut off, sent again after {:?}\n", cut.elapsed());
+    std::io::stderr().write_all(took.as_bytes()).unwrap();
+    assert_eq!(owner(one, &client).as_deref(), Some("n3"));
+    let received = outside.run(|| lab::receive_all(&alice, queue)).unwrap();
+    let expected: Vec<String> = (0..200).map(|body| body.to_string()).collect();
+    assert_eq!(received, expected);
+
+    // Who has no certificate of this cluster hears nothing of the queues.
+    let at: SocketAddr = "10.78.0.100:7801".parse().unwrap();
+    let answer = outside.run(|| {
+        let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(10)).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream.write_all(&[0; 64]).unwrap();
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        answer
+    });
+    assert!(answer.len() < 20, "{answer:?}");
+    assert!(three.namespace.has_address("10.78.0.100"));
 }

@@ -19,13 +19,22 @@ A line is a pipeline of commands, or rhai, or both:
   Get-ClusterGroup | Where-Object State -eq Online
   let $g = Get-ClusterGroup VS1; if $g.OwnerNode == \"n1\" { Move-ClusterGroup $g }
 
-Values    30s  127.0.0.1  a,b  'verbatim'  \"text $x $(1 + 2)\"  $x  (expr)
-          { block with $_ }  @{ key = value }
+Values    30s  5MB  127.0.0.1  ./private$/q  a,b  'verbatim'  $x  (expr)
+          \"text $x $(1 + 2)\"  { block with $_ }  @{ key = value }  @( 1, 2 )
+          @x gives a command the parameters in the map x, or the values in a list
+Lines     go on after | and , and before a leading | or -Parameter
+          # and // to the end of the line, /* */ and <# #> are comments
+Variables $x here, $global:x in functions too, $env:HOME, $Error, $?,
+          $LASTEXITCODE, $args, $ScriptRoot
 Pipelines give rows: .Count, [0], for; a property of one row is its value,
           of many a list. A command inside an expression needs parentheses.
+Output    -As json | jsonl | csv | table | list | wide | name on the last
+          command; > FILE and >> FILE; what goes to no terminal is never cut
 Errors    stop the script; -ErrorAction Continue goes on and ends with code 3;
           try { } catch (e) { e.message, e.kind, e.hint, e.line }
 Chains    A && B runs B after A, unless A failed; A || B runs B if A failed
+          Invoke-Try { } is try as a value
+Modules   import \"lib\" as lib; reads lib.rhai beside the file
 Scripts   hamq run FILE --name value word: $ARGS.name, $args[0]; $ScriptRoot
 Exit      0 done, 1 failed, 2 usage, 3 partly failed, 4 refused, 124 time-out,
           130 interrupted";
@@ -103,7 +112,8 @@ fn command(spec: &CommandSpec, examples: bool, full: bool) -> String {
         if !spec.parameters.is_empty() {
             out.push_str("\nPARAMETERS\n");
         }
-        for parameter in spec.parameters {
+        let added = super::ADDED.iter().filter(|(name, _)| *name == spec.name);
+        for parameter in spec.parameters.iter().chain(added.flat_map(|(_, p)| *p)) {
             describe(&mut out, parameter);
         }
         if full {

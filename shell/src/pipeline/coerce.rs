@@ -1,11 +1,13 @@
 //! A value made to fit its parameter.
 
-use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
+use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, ValueKind};
+use hamq_core::name::nearest;
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::{Array, Dynamic};
 
 use super::bind::field;
 use crate::script::value::{Record, Rows, rows_of, text};
+use crate::syntax::sized;
 
 /// The value as the parameter takes it.
 ///
@@ -42,7 +44,8 @@ pub(super) fn coerce(
         );
         let error = Error::new(ErrorKind::Usage, what);
         match kind {
-            ValueKind::Int => error.hint("it takes a whole number, 0 or more"),
+            ValueKind::Int => error
+                .hint("it takes a whole number, 0 or more; 64KB, 5MB, 2GB are numbers of bytes"),
             ValueKind::Duration => error.hint("it takes a length of time: 500ms, 30s, 5m, 2h"),
             ValueKind::Switch | ValueKind::Bool => error.hint("it takes $true or $false"),
             ValueKind::Text => error.hint("it takes one text"),
@@ -50,6 +53,9 @@ pub(super) fn coerce(
         }
     };
     let single = single.ok_or_else(wrong)?;
+    if let Completes::Choice(words) = parameter.completes {
+        choose(spec, parameter, words, &single)?;
+    }
     let fitted = match kind {
         ValueKind::Switch | ValueKind::Bool => truth(&single).map(Dynamic::from),
         ValueKind::Int => whole(&single).map(Dynamic::from),
@@ -96,7 +102,25 @@ fn whole(value: &Dynamic) -> Option<i64> {
         .as_int()
         .ok()
         .or_else(|| text(value).parse().ok())
+        .or_else(|| sized(&text(value)).and_then(|n| i64::try_from(n).ok()))
         .filter(|n| *n >= 0)
+}
+
+/// Fails for a word that is close to one of the choices and none of them: a slip. What is far from all of them may be
+/// known to the command itself (a number, a resource type of one's own).
+fn choose(
+    spec: &CommandSpec,
+    parameter: &ParameterSpec,
+    words: &[&str],
+    value: &Dynamic,
+) -> Result<()> {
+    let word = text(value);
+    let known = words.iter().any(|w| w.eq_ignore_ascii_case(&word));
+    let Some(near) = nearest(&word, words.iter().copied()).filter(|_| !known) else {
+        return Ok(());
+    };
+    let what = format!("-{} of {} cannot be '{word}'", parameter.name, spec.name);
+    Err(Error::new(ErrorKind::Usage, what).hint(format!("did you mean {near}?")))
 }
 
 /// A length of time in milliseconds; a bare number is milliseconds, or seconds for the shell's verbs.

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!  stage + expressions ── bind ──> Bound ── run ──> Stream ─┬─> Rows
-//!                                                          └─> show
+//!                                                          └─> show, view
 //! ```
 
 pub mod bind;
 mod coerce;
+mod endless;
+mod row;
 pub mod run;
 pub mod show;
+pub mod view;
 
 pub use bind::Bound;
 pub use run::{Failure, Stream};

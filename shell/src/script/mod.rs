@@ -2,6 +2,8 @@
 
 pub mod engine;
 pub mod fault;
+mod module;
+mod unit;
 pub mod value;
 
 pub use engine::Session;

@@ -1,6 +1,9 @@
 //! Tests of the shell as a whole, on a scripted double of the client.
 
+mod cases;
 mod commands;
+mod corpus;
+mod language;
 mod pitfalls;
 mod table;
 

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +13,6 @@ use hamq_core::api::queue::NewMsmqQueue;
 use hamq_core::api::resource::AddClusterResource;
 use hamq_core::api::trust::NewClusterClientCertificate;
 use hamq_core::api::value::Millis;
-use hamq_core::sys::network::QUEUE_MANAGER_PORT;
 use hamq_core::sys::process;
 use rustix::process::Signal;
 
@@ -262,11 +260,8 @@ impl World for Hosts {
         self.outside.run(|| work(&self.client));
     }
 
-    /// A session with a queue manager on another machine needs a certificate, which the client does not offer yet: so it is
-    /// connections that are counted here, not messages.
     fn load(&self) -> Result<Load> {
-        let address = SocketAddr::from(([10, 78, 0, 101], QUEUE_MANAGER_PORT));
-        Ok(self.outside.run(|| Load::probe(address)))
+        self.outside.run(|| Load::start(&self.client, GROUP))
     }
 
     fn store(&self) -> String {

@@ -1,6 +1,5 @@
 //! The load: on a transactional queue and on one that is not, senders and a receiver that know what was acknowledged.
 
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,8 +15,6 @@ use hamq_core::{Error, ErrorKind, Result};
 const SENDERS: u32 = 2;
 /// Between two messages of a sender.
 const PACE: Duration = Duration::from_millis(4);
-/// How long a connection may take.
-const CONNECT_WAIT: Duration = Duration::from_millis(100);
 /// After an error that does not go away at once.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// How long a receiver waits for a message.
@@ -98,18 +95,6 @@ impl Load {
             lanes: lanes.into(),
             threads,
         })
-    }
-
-    /// Instead of messages: connects to a port, again and again, and looks how long nobody answers. Call it where clients are.
-    #[must_use]
-    pub fn probe(address: SocketAddr) -> Self {
-        let lane = Arc::new(Lane::new(("connections", false)));
-        let shared = Arc::clone(&lane);
-        let threads = vec![std::thread::spawn(move || shared.connect_all(address))];
-        Self {
-            lanes: vec![lane],
-            threads,
-        }
     }
 
     /// A fault is about to be made: gaps count from here.
@@ -232,19 +217,6 @@ impl Lane {
             number += 1;
             let began = Instant::now();
             self.send_one(session, MessageKey { sender, number });
-            std::thread::sleep(PACE.saturating_sub(began.elapsed()));
-        }
-    }
-
-    fn connect_all(&self, address: SocketAddr) {
-        let mut number = 0;
-        while !self.stop_sending.load(Ordering::SeqCst) {
-            let began = Instant::now();
-            if TcpStream::connect_timeout(&address, CONNECT_WAIT).is_ok() {
-                lock(&self.gaps).sent(began);
-                number += 1;
-                lock(&self.ledger).sent(MessageKey { sender: 0, number });
-            }
             std::thread::sleep(PACE.saturating_sub(began.elapsed()));
         }
     }

@@ -4,11 +4,13 @@
 //!  agent ── spawn ──> Child (control pipe in, status lines out, exit event)
 //!                       └─ the child calls die_with_parent() first: no orphan, however the agent dies
 //!  supervise ───────> a foreign command with the same guarantees
+//!  Companion ───────> one job for its starter, in lines; ends by itself when nobody is there any more
 //!  ProcessIdentity ── kill_and_wait(): by pidfd, never a recycled pid
 //! ```
 
 mod child;
 mod command_line;
+mod companion;
 mod holders;
 mod identity;
 mod listing;
@@ -18,6 +20,7 @@ mod tree;
 
 pub use child::{Child, Exit, Spawn, die_with_parent, spawn};
 pub use command_line::split_command_line;
+pub use companion::Companion;
 pub use holders::{FileHolder, file_holders};
 pub use identity::{Presence, ProcessIdentity, boot_id};
 pub use listing::{arguments, children, is_gone};
