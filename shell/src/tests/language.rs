@@ -308,7 +308,9 @@ fn every_example_fits_the_parameters_of_its_commands() {
         let unit = translate(example.code, 0, false).unwrap();
         for mut stage in unit.pipelines.into_iter().flat_map(|p| p.stages) {
             // Values that only a run gives are left out.
-            stage.arguments.retain(|a| a.operand.as_ref().is_none_or(written));
+            stage
+                .arguments
+                .retain(|a| a.operand.as_ref().is_none_or(written));
             let result = bind(&stage, &[]);
             assert!(result.is_ok(), "{}: {:?}", example.code, result.err());
             bound += 1;
