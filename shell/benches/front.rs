@@ -1,7 +1,7 @@
 //! How long the reader of the command language takes a line: `cargo bench -p hamq-shell --bench front`.
 //!
 //! The lines are those of the help's examples and of rhai's own scripts.
-#![allow(clippy::unwrap_used, reason = "a measurement")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
 use std::path::Path;
 use std::time::Instant;

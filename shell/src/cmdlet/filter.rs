@@ -1,11 +1,9 @@
 //! Running the verbs of the shell: each turns a stream of rows into another.
 
-use std::time::{Duration, Instant};
-
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, FnPtr};
 
-use super::{compare, condition, file, help, member, native, order, pick, wait};
+use super::{act, compare, condition, file, help, member, native, order, pick, wait};
 use crate::pipeline::run::Call;
 use crate::pipeline::view::View;
 use crate::pipeline::{Bound, Failure, Stream};
@@ -83,39 +81,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
             wait::wait(call, bound)
         }
         "Invoke-Try" => attempt(call, bound),
-        "Set-Variable" => {
-            let value = bound.get("Value").cloned().unwrap_or_default();
-            let mut globals = call.state.globals.borrow_mut();
-            globals.insert(name.unwrap_or_default().into(), value);
-            Ok(none())
-        }
-        "Write-Warning" => {
-            call.state
-                .tell(&format!("warning: {}", words(bound, "Message")));
-            Ok(none())
-        }
-        "Write-Error" => {
-            let error = Error::new(ErrorKind::InvalidState, words(bound, "Message"));
-            let fault = call.fault(error);
-            call.state.report(&fault);
-            call.state.remember(fault);
-            call.state.partial.set(true);
-            Ok(none())
-        }
         "Get-Content" => file::content(call, bound),
-        "Show-ClusterMonitor" => {
-            let allow_changes = bound.switch("AllowChanges") == Some(true);
-            crate::monitor::show(call.state, allow_changes).map_err(|e| call.fail(e))?;
-            call.state.check_interrupt()?;
-            Ok(none())
-        }
-        "Clear-Host" => {
-            // Nothing is cleared where nobody looks at a screen.
-            if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-                call.state.write("\x1b[2J\x1b[H");
-            }
-            Ok(none())
-        }
         "Get-Date" => {
             let now = std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)
@@ -125,33 +91,7 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
                 hamq_core::api::value::Time(millis).to_string().into(),
             ]))
         }
-        "Start-Sleep" => {
-            let millis = bound
-                .get("Duration")
-                .and_then(|v| v.as_int().ok())
-                .unwrap_or(0);
-            let end = Instant::now() + Duration::from_millis(u64::try_from(millis).unwrap_or(0));
-            while let Some(left) = end.checked_duration_since(Instant::now()) {
-                call.state.check_interrupt()?;
-                std::thread::sleep(left.min(Duration::from_millis(50)));
-            }
-            Ok(none())
-        }
-        "Write-Progress" => {
-            progress(call, bound);
-            Ok(none())
-        }
-        "Connect-Cluster" => {
-            call.state
-                .invoke
-                .connect(&name.unwrap_or_default())
-                .map_err(|e| call.fail_about(bound, e))?;
-            Ok(none())
-        }
-        other => Err(call.fail(Error::new(
-            ErrorKind::Internal,
-            format!("{other} has no implementation"),
-        ))),
+        _ => act::act(call, bound),
     }
 }
 
@@ -169,7 +109,7 @@ pub(super) fn chain<'a>(input: Stream<'a>, more: Option<&Dynamic>) -> Stream<'a>
     Box::new(input.chain(values(more)))
 }
 
-fn words(bound: &Bound, name: &str) -> String {
+pub(super) fn words(bound: &Bound, name: &str) -> String {
     bound.texts(name).join(" ")
 }
 
@@ -259,16 +199,4 @@ pub(super) fn script_of(call: Call<'_>, bound: &Bound, name: &str) -> Result<FnP
         let what = format!("{} needs a script block", bound.spec.name);
         call.fail(Error::new(ErrorKind::Usage, what).hint("{ … }"))
     })
-}
-
-fn progress(call: Call<'_>, bound: &Bound) {
-    let mut line = bound.text("Activity").unwrap_or_default();
-    if let Some(percent) = bound.get("PercentComplete") {
-        line = format!("{line} {}%", text(percent));
-    }
-    if let Some(status) = bound.text("Status") {
-        line = format!("{line}: {status}");
-    }
-    call.state
-        .progress(&line, bound.switch("Completed") == Some(true));
 }

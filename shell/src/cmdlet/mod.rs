@@ -6,6 +6,7 @@
 //!  VERBS (here)  ───┘
 //! ```
 
+mod act;
 mod compare;
 mod condition;
 pub mod drill;

@@ -123,7 +123,7 @@ fn stream<'a>(
                     return Some(Err(call.fail(Error::system(format!("read {program}"), &e))));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    let ended = running.take().map(|r| ended(call, &program, r));
+                    let ended = running.take().map(|mut r| ended(call, &program, &mut r));
                     return ended.flatten().map(Err);
                 }
             }
@@ -132,7 +132,7 @@ fn stream<'a>(
 }
 
 /// Waits for the end of a program that has closed its output; a code that is not 0 is a failure.
-fn ended(call: Call<'_>, program: &str, mut running: Running) -> Option<Failure> {
+fn ended(call: Call<'_>, program: &str, running: &mut Running) -> Option<Failure> {
     let status = loop {
         match running.0.try_wait() {
             Ok(Some(status)) => break status,

@@ -6,7 +6,7 @@ use reedline::{Highlighter, StyledText};
 use crate::syntax::{TokenKind, tokens};
 
 /// Commands, parameters, texts, variables, and what cannot be read.
-pub struct Colours;
+pub(super) struct Colours;
 
 impl Highlighter for Colours {
     fn highlight(&self, line: &str, _cursor: usize) -> StyledText {

@@ -182,7 +182,7 @@ fn command<'a>(
     input: Option<Stream<'a>>,
 ) -> Result<Stream<'a>, Failure> {
     let Some(input) = input else {
-        return Ok(invoke(call, bound));
+        return Ok(invoke(call, &bound));
     };
     let collects = bound.spec.parameters.iter().find(|p| {
         p.pipeline == hamq_core::api::spec::Pipeline::ByValue
@@ -193,23 +193,23 @@ fn command<'a>(
         let all = input.collect::<Result<Vec<_>, _>>()?;
         let mut bound = bound;
         bound.set(parameter, all.into()).map_err(|e| call.fail(e))?;
-        return Ok(invoke(call, bound));
+        return Ok(invoke(call, &bound));
     }
     Ok(Box::new(input.flat_map(move |row| {
         let bound = row.and_then(|row| bound.with_row(&row).map_err(|e| call.fail(e)));
         match bound {
-            Ok(bound) => invoke(call, bound),
+            Ok(bound) => invoke(call, &bound),
             Err(failure) => Box::new(std::iter::once(Err(failure))),
         }
     })))
 }
 
-fn invoke<'a>(call: Call<'a>, bound: Bound) -> Stream<'a> {
+fn invoke<'a>(call: Call<'a>, bound: &Bound) -> Stream<'a> {
     let shape = bound.spec.output.name;
-    if let Some(stream) = endless::stream(call, &bound) {
+    if let Some(stream) = endless::stream(call, bound) {
         return stream;
     }
-    match guarded(call, &bound) {
+    match guarded(call, bound) {
         Ok(values) => Box::new(values.into_iter().map(move |v| Ok(from_wire(v, shape)))),
         Err(failure) => Box::new(std::iter::once(Err(failure))),
     }
@@ -339,6 +339,6 @@ pub fn function(
             .set(parameter, value.clone())
             .map_err(|e| call.fail(e))?;
     }
-    let rows = invoke(call, bound).collect::<Result<Vec<_>, _>>()?;
+    let rows = invoke(call, &bound).collect::<Result<Vec<_>, _>>()?;
     Ok(Rows(Rc::new(rows)))
 }

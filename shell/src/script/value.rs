@@ -123,7 +123,6 @@ pub fn property(value: &Dynamic, name: &str) -> Result<Dynamic> {
 }
 
 /// A row as commands take it: a plain map is a record.
-#[must_use]
 pub fn as_row(value: Dynamic) -> Dynamic {
     let record = value.read_lock::<Map>().map(|map| from_map(&map));
     record.map_or(value, Dynamic::from)
@@ -226,7 +225,6 @@ pub fn to_wire(value: &Dynamic) -> Value {
 }
 
 /// A JSON value as one of rhai; objects become records, with their properties in order.
-#[must_use]
 pub fn of_json(value: serde_json::Value) -> Dynamic {
     use serde_json::Value as Json;
     match value {

@@ -195,6 +195,7 @@ fn mutate(dice: &mut Dice, seeds: &[String]) -> String {
 
 /// `HAMQ_MUTATIONS=1000000` for the long run; `HAMQ_SEED` for another one.
 #[test]
+#[expect(clippy::print_stdout, reason = "the long run tells its figures")]
 fn mutated_texts_are_read_or_refused_with_a_place() {
     let set = |name: &str| std::env::var(name).ok().and_then(|v| v.parse().ok());
     let rounds = set("HAMQ_MUTATIONS").unwrap_or(3_000);
