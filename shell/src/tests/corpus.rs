@@ -41,7 +41,14 @@ fn tree(engine: &Engine, text: &str) -> Result<String, String> {
     let names = regex_lite::Regex::new(r"anon\$[0-9a-f]+").unwrap();
     let shape = names.replace_all(&shape, "anon").into_owned();
     let noop = regex_lite::Regex::new(r"\s*Noop,?|source: [^,]*,|doc: [^,]*,|\s+").unwrap();
-    Ok(noop.replace_all(&shape, " ").into_owned())
+    let shape = noop.replace_all(&shape, " ").into_owned();
+    // Closures are listed in the order of hashes that hang on their places.
+    let mut closures: Vec<&str> = shape.split("anon(").collect();
+    closures
+        .iter_mut()
+        .for_each(|part| *part = part.trim_matches([',', ' ', '}']));
+    closures.sort_unstable();
+    Ok(closures.join("\n"))
 }
 
 #[test]
