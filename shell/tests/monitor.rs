@@ -2,61 +2,44 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::print_stderr, reason = "a test that is passed over says so")]
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod terminal;
 
-use tempfile::TempDir;
+use std::ops::Deref;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use terminal::Terminal;
 
 /// How long a screen may take to show what it should.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A terminal with a cluster of two nodes and the monitor on it.
-struct Terminal {
-    home: TempDir,
+struct Monitor(Terminal);
+
+impl Deref for Monitor {
+    type Target = Terminal;
+
+    fn deref(&self) -> &Terminal {
+        &self.0
+    }
 }
 
-impl Terminal {
-    /// None where tmux is not installed.
+impl Monitor {
     fn open(arguments: &str) -> Option<Self> {
-        let found = Command::new("tmux")
-            .arg("-V")
-            .stdout(Stdio::null())
-            .status();
-        if !found.is_ok_and(|status| status.success()) {
-            eprintln!("passed over: tmux is not installed");
-            return None;
-        }
-        let terminal = Self {
-            home: tempfile::tempdir().unwrap(),
-        };
-        let home = format!("HAMQ_HOME={}", terminal.home.path().join("home").display());
-        terminal.tmux(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            "env",
-            &home,
-            "TERM=xterm-256color",
-            "sh",
-        ]);
+        let monitor = Self(Terminal::open("sh", PATIENCE)?);
         let make = format!(
             "New-Cluster -Name lab -Node n1,n2 -Local -Detach | Out-Null
              Add-ClusterGroup G -PreferredOwners n1 | Out-Null
              Add-ClusterResource G-Disk G 'Physical Disk' -Parameters 'DiskPath={}' | Out-Null
              Start-ClusterGroup G | Out-Null",
-            terminal.home.path().join("disk").display()
+            monitor.home.path().join("disk").display()
         );
-        terminal.hamq(&make);
-        terminal.line(&format!(
+        monitor.hamq(&make);
+        monitor.line(&format!(
             "{} -c 'Show-ClusterMonitor {arguments}'",
             env!("CARGO_BIN_EXE_hamq")
         ));
-        Some(terminal)
+        Some(monitor)
     }
 
     fn hamq(&self, script: &str) {
@@ -73,44 +56,9 @@ impl Terminal {
         );
     }
 
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let output = Command::new("tmux")
-            .env_remove("TMUX")
-            .arg("-S")
-            .arg(self.home.path().join("tmux"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     fn line(&self, text: &str) {
         self.text(text);
         self.key("Enter");
-    }
-
-    fn text(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", "--", text]);
-    }
-
-    fn key(&self, name: &str) {
-        self.tmux(&["send-keys", name]);
-    }
-
-    fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
-        let began = Instant::now();
-        loop {
-            let screen = self.tmux(&["capture-pane", "-p"]);
-            if fits(&screen) {
-                return screen;
-            }
-            assert!(began.elapsed() < PATIENCE, "no {what} in\n{screen}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn sees(&self, text: &str) -> String {
-        self.until(text, |screen| screen.contains(text))
     }
 
     /// The shell below is back, on the screen it had, and echoes what is typed.
@@ -125,8 +73,9 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
+impl Drop for Monitor {
     fn drop(&mut self) {
+        // The monitor asks the cluster until its terminal is gone.
         self.tmux(&["kill-server"]);
         self.hamq("Stop-Cluster lab; Remove-Cluster lab -Force");
     }
@@ -134,7 +83,7 @@ impl Drop for Terminal {
 
 #[test]
 fn it_shows_the_cluster_follows_it_and_gives_the_terminal_back() {
-    let Some(terminal) = Terminal::open("") else {
+    let Some(terminal) = Monitor::open("") else {
         return;
     };
     terminal.sees("nodes 2/2 up  groups 1/1 online");
@@ -163,7 +112,7 @@ fn it_shows_the_cluster_follows_it_and_gives_the_terminal_back() {
 
 #[test]
 fn a_change_is_made_after_a_yes_and_a_signal_gives_the_terminal_back() {
-    let Some(terminal) = Terminal::open("-AllowChanges") else {
+    let Some(terminal) = Monitor::open("-AllowChanges") else {
         return;
     };
     terminal.sees("groups 1/1 online");

@@ -199,6 +199,8 @@ impl Engine {
     /// What opening left for later.
     pub fn settle_in(&mut self) {
         self.failure = self.log.settle_in().err();
+        // What the owner before has left is tidied up also when nothing comes.
+        self.is_active();
         self.report_failure();
     }
 

@@ -41,6 +41,11 @@ const fn is_journal(queue: u32) -> bool {
 }
 
 impl Usage {
+    /// Bytes that are there: in queues that are no journals, and in those that are.
+    pub(super) const fn bytes(&self) -> (u64, u64) {
+        (self.all.saturating_sub(self.journals), self.journals)
+    }
+
     /// A body came into a queue.
     pub(super) const fn add(&mut self, queue: u32, bytes: u64) {
         self.all += bytes;

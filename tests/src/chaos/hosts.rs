@@ -110,20 +110,17 @@ impl Hosts {
             "input" => table.replace("oifname != lo ", ""),
             _ => table.replace("iifname != lo ", ""),
         };
-        self.in_host(host, "nft", &[&table]);
+        assert!(self.in_host(host, "nft", &[&table]), "nft makes no {table}");
     }
 
-    fn in_host(&self, host: usize, program: &str, words: &[&str]) {
+    /// Whether the program did it; in healing it finds nothing to do as a rule.
+    fn in_host(&self, host: usize, program: &str, words: &[&str]) -> bool {
         self.hosts[host].namespace.run(|| {
             let mut command = Command::new(program);
-            drop(
-                command
-                    .args(words)
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status(),
-            );
-        });
+            command.args(words);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        })
     }
 
     /// Packets that are let through so slowly that they wait for seconds.
@@ -131,7 +128,8 @@ impl Hosts {
         for interface in ["eth0", "eth1"] {
             let words =
                 format!("qdisc replace dev {interface} root tbf rate 256kbit burst 16k latency 5s");
-            self.in_host(host, "tc", &words.split(' ').collect::<Vec<_>>());
+            let made = self.in_host(host, "tc", &words.split(' ').collect::<Vec<_>>());
+            assert!(made, "tc {words}");
         }
     }
 
@@ -182,7 +180,8 @@ impl Hosts {
                 format!("{name} has lost the clients' network")
             }
             Fault::InterfaceDown => {
-                self.in_host(host, "ip", &["link", "set", "eth0", "down"]);
+                let down = self.in_host(host, "ip", &["link", "set", "eth0", "down"]);
+                assert!(down, "eth0 of {name} stays up");
                 format!("eth0 of {name} is down")
             }
             Fault::Bridge => {

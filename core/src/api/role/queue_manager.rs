@@ -283,7 +283,11 @@ async fn obey(control: &Control<Engine>, mut orders: mpsc::Receiver<Order>) {
 fn prove_life(control: Control<Engine>) -> Result<()> {
     let prove = move || {
         for count in 1.. {
-            if !control.goes_on() || control::say(&control::alive(count)).is_err() {
+            // It costs and changes nothing, and has no answer while the disk has none; only the end of the
+            // thread is an end.
+            let answer = control.call(Request::GetMachine);
+            let ended = answer.is_err_and(|e| e.kind == ErrorKind::OperationCancelled);
+            if ended || control::say(&control::alive(count)).is_err() {
                 return;
             }
             std::thread::sleep(ALIVE_EVERY);

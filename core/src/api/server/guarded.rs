@@ -49,17 +49,13 @@ pub async fn serve_guarded<E: 'static>(listener: TcpListener, door: Door, plane:
     }
 }
 
-/// What a certificate allows: whoever has one can give the cluster any command, so queues are open to it as well.
+/// What a client's certificate allows: whoever has one can give the cluster any command, so queues are open to it
+/// as well. Nodes have nothing to do here, and an evicted one still has its certificate.
 fn access_of(caller: &Caller) -> Option<Access> {
-    let user = match caller {
-        Caller::Node(name) | Caller::Client(name) => name.clone(),
-        Caller::Local | Caller::Stranger => return None,
-    };
-    Some(Access {
-        user,
-        groups: Vec::new(),
-        administrator: true,
-    })
+    match caller {
+        Caller::Client(name) => Some(Access::owner_of_all(name.clone())),
+        Caller::Node(_) | Caller::Local | Caller::Stranger => None,
+    }
 }
 
 #[cfg(test)]
@@ -67,10 +63,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_certificate_lets_in() {
+    fn only_a_client_s_certificate_lets_in() {
         for (caller, expected) in [
             (Caller::Client("alice".into()), Some("alice")),
-            (Caller::Node("n1".into()), Some("n1")),
+            (Caller::Node("n1".into()), None),
             (Caller::Stranger, None),
             (Caller::Local, None),
         ] {

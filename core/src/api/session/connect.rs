@@ -18,7 +18,7 @@ use crate::sys::trust::{Channel, relay};
 pub(crate) const WELCOME_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a machine may take to answer at all: one that is gone says nothing, and its address soon has another owner,
 /// to whom only a new attempt goes.
-const DIAL_TIMEOUT: Duration = Duration::from_millis(400);
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same where both sides prove who they are, over a real network.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -59,16 +59,6 @@ impl<E> Control<E> {
         self.send(Message::Act(Box::new(act)));
     }
 
-    /// Waits until the loop has done what it was asked before: a round trip; whether it still goes on.
-    pub fn goes_on(&self) -> bool {
-        let (sender, receiver) = sync_channel(1);
-        self.with(move |_| {
-            // Who asked may have given up.
-            let _ = sender.try_send(());
-        });
-        receiver.recv().is_ok()
-    }
-
     /// Has the loop serve a connection that it did not accept itself; `access` is who is at its other end.
     pub fn let_in(&self, stream: Stream, access: Access) {
         self.send(Message::Guest(stream, access));
