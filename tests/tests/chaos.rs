@@ -35,6 +35,7 @@ fn play(world: &mut dyn World, short: u64) {
         failovers: failovers.unwrap_or(u64::MAX),
         only: Vec::new(),
         longest: Duration::from_secs(if failovers.is_some() { 24 * 3600 } else { 90 }),
+        backlog_mib: 0,
     };
     tell(&format!(
         "HAMQ_CHAOS_SEED={} plays the same faults again",
