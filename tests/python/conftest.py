@@ -10,7 +10,7 @@ import pytest
 
 import hamq
 
-# Whoever runs the tests in the background has told them, and so every child of theirs, to ignore Ctrl-C.
+# Whoever runs the tests in the background has told them, and all their children, to ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
