@@ -55,8 +55,8 @@ fn as_root_one_machine_keeps_every_promise_whatever_happens_to_it() {
 }
 
 #[test]
-#[ignore = "a hunt, by its name only: with seed 11931 a group whose interface is down is restarted without end"]
-fn hunt_three_hosts_keep_every_promise_whatever_happens_to_them() {
+#[ignore = "needs root and etcd: tests/run etcd"]
+fn on_etcd_three_hosts_keep_every_promise_whatever_happens_to_them() {
     if !namespace::can_be_made() {
         return;
     }

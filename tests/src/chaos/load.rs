@@ -20,6 +20,8 @@ const PACE: Duration = Duration::from_millis(4);
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// How long a receiver waits for a message.
 const RECEIVE_WAIT_MS: u64 = 200;
+/// How long a commit may stay without an outcome.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(60);
 /// Messages of one transaction.
 const TRANSACTION_MESSAGES_MAX: usize = 32;
 
@@ -313,9 +315,24 @@ impl Lane {
                 Err(error) => return Err(error),
             }
         }
-        session.call(Request::Commit { transaction })?;
+        self.commit(session, transaction)?;
         taken.iter().for_each(|received| self.enter(received));
         Ok(())
+    }
+
+    /// Asks until it is known what became of it: the store remembers.
+    fn commit(&self, session: &Session, transaction: TransactionId) -> Result<()> {
+        let end = Instant::now() + COMMIT_PATIENCE;
+        loop {
+            match session.call(Request::Commit { transaction }) {
+                Err(error)
+                    if error.kind != ErrorKind::TransactionAborted && Instant::now() < end =>
+                {
+                    self.note(&error);
+                }
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     fn receive_plainly(&self, session: &Session) -> Result<()> {
