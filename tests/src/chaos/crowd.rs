@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use hamq_core::api::feature::InstallMsmqFeature;
+use hamq_core::api::feature::{InstallMsmqFeature, SetMsmqMemoryPool};
 use hamq_core::api::group::{AddClusterGroup, GetClusterGroup, GroupInfo, StartClusterGroup};
 use hamq_core::api::node::{GetClusterNode, StartClusterNode};
 use hamq_core::api::policy::SetCluster;
@@ -88,6 +88,13 @@ impl Crowd {
             quarantine_threshold: Some(0),
             ..SetCluster::default()
         })?;
+        // By default a node has room for three queue managers; here one may end up with all.
+        for node in &nodes {
+            lab.client.run(SetMsmqMemoryPool {
+                node: node.clone(),
+                megabytes: 4 * u64::from(groups),
+            })?;
+        }
         let crowd = Self { lab, nodes };
         for number in 0..groups.min(GROUPS_MAX) {
             crowd.add(number)?;
