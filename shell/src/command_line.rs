@@ -12,14 +12,18 @@ use std::time::Duration;
 use hamq_core::api::client::{Client, ClientOptions};
 use rhai::{Array, Dynamic, Map};
 
+use crate::cmdlet::help;
 use crate::repl;
 use crate::script::Session;
 use crate::session::{Invoke, State};
+use crate::test_run::{self, TestOptions};
 
 const HELP: &str = "\
 hamq                               the prompt
 hamq -c 'TEXT'                     one command or script text
-hamq run FILE [--NAME VALUE | VALUE]…   a runbook; it reads $ARGS.NAME and $args[0]
+hamq run FILE [-NAME VALUE | VALUE]…   a runbook; its param(…) says what it takes, -? shows it
+                                   (without one it reads --NAME VALUE as $ARGS.NAME, the rest as $args)
+hamq test FILE… [-JUnit OUT.xml]   tests of runbooks: Describe, It, Assert-…; 0 passed, 1 failed
 options: --cluster NAME, --json (rows as JSON lines), --version, --help
 roles:   hamq node | queue-manager | triggers | dtc
 stores:  hamq store check FOLDER | dump FOLDER | trace FOLDER MESSAGE-ID | salvage FOLDER TARGET   (reads only; 0 sound, 2 damaged)
@@ -35,6 +39,7 @@ struct Options {
     json: bool,
     text: Option<(String, String)>,
     arguments: Vec<OsString>,
+    tests: Option<TestOptions>,
     print: Option<String>,
 }
 
@@ -91,10 +96,20 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
                 options.text = Some((file, text));
                 options.arguments = parser.raw_args().map_err(plain)?.collect();
             }
+            Value(word) if word == "test" => {
+                let words: Vec<String> =
+                    words_of(&parser.raw_args().map_err(plain)?.collect::<Vec<_>>());
+                options.tests = Some(TestOptions::of(&words)?);
+            }
             other => return Err(other.unexpected().to_string()),
         }
     }
     Ok(options)
+}
+
+fn words_of(words: &[OsString]) -> Vec<String> {
+    let word = |w: &OsString| w.to_string_lossy().into_owned();
+    words.iter().map(word).collect()
 }
 
 /// `--name value` by name (a name alone is true), the rest in the list `_`.
@@ -148,7 +163,8 @@ fn start(options: Options, program: Vec<PathBuf>) -> u8 {
             return 1;
         }
     };
-    let interactive = options.text.is_none() && std::io::stdin().is_terminal();
+    let file = options.text.is_some() || options.tests.is_some();
+    let interactive = !file && std::io::stdin().is_terminal();
     let mut state = State::new(Arc::new(client.clone()), interactive);
     state.json = options.json;
     listen(Arc::clone(&state.interrupt), Arc::clone(&state.invoke));
@@ -162,10 +178,18 @@ fn start(options: Options, program: Vec<PathBuf>) -> u8 {
             say(&format!("error: {e} ({})\n{hint}", e.kind), 1);
             1
         }
+        _ if let Some(tests) = &options.tests => test_run::run(tests, || {
+            let mut fresh = State::new(Arc::clone(&state.invoke), false);
+            fresh.interrupt = Arc::clone(&state.interrupt);
+            fresh.json = state.json;
+            fresh
+        }),
         _ => {
             let mut session =
                 Session::new(Rc::new(state), script_arguments(&options.arguments).into());
+            session.words = words_of(&options.arguments);
             match options.text {
+                Some((name, text)) if help_wanted(&session.words) => script_help(&name, &text),
                 Some((name, text)) => session.run(&name, &text).err().unwrap_or(0),
                 None if interactive => repl::run(&mut session, &home),
                 None => piped(&mut session),
@@ -174,6 +198,25 @@ fn start(options: Options, program: Vec<PathBuf>) -> u8 {
     };
     client.close();
     code
+}
+
+/// `hamq run FILE -?` asks what the script takes.
+fn help_wanted(words: &[String]) -> bool {
+    let ask = |w: &String| w == "-?" || w.trim_start_matches('-').eq_ignore_ascii_case("help");
+    words.len() == 1 && words.iter().any(|w| w.starts_with('-') && ask(w))
+}
+
+fn script_help(name: &str, text: &str) -> u8 {
+    match help::script(name, text) {
+        Ok(page) => {
+            drop(writeln!(std::io::stdout(), "{page}"));
+            0
+        }
+        Err(error) => {
+            say(&format!("error: {}\n", error.message), 2);
+            2
+        }
+    }
 }
 
 /// Standard input that is not a terminal is a script.

@@ -18,6 +18,7 @@ pub mod role;
 pub mod script;
 pub mod session;
 pub mod syntax;
+mod test_run;
 #[cfg(test)]
 mod tests;
 

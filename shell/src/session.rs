@@ -1,24 +1,31 @@
 //! What a session of the shell holds: the way to the cluster, units read so far, and where output goes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hamq_core::api::client::Client;
 use hamq_core::api::value::Value;
 use hamq_core::{Error, ErrorKind, Result};
-use rhai::{Dynamic, EvalAltResult, Map};
+use rhai::{AST, Dynamic, EvalAltResult, Map};
 
+use crate::cmdlet::test::TestLog;
 use crate::pipeline::Failure;
 use crate::render;
 use crate::script::fault::{Exit, Fault, of_script};
 use crate::script::value::{Rows, rows_of, text, to_json};
-use crate::syntax::{Pipeline, SourceMap, Span, source};
+use crate::syntax::{Declared, Pipeline, SourceMap, Span, source};
 
 /// So many errors are kept for `$Error`.
 const ERRORS_MAX: usize = 256;
+/// So many texts are kept for commands that run texts.
+const TEXTS_MAX: usize = 10_000;
+
+/// A unit and its tree.
+pub(crate) type Compiled = (usize, Rc<AST>);
 
 /// The way commands are run: a client, or a double in tests.
 pub trait Invoke: Send + Sync {
@@ -64,6 +71,8 @@ pub struct Source {
     pub generated: String,
     /// The way back.
     pub map: SourceMap,
+    /// The parameters it declares.
+    pub parameters: Rc<[Declared]>,
 }
 
 /// The state that commands and script share.
@@ -94,6 +103,14 @@ pub struct State {
     pub succeeded: Cell<bool>,
     /// `$LASTEXITCODE`: how the last program ended.
     pub exit_code: Cell<i64>,
+    /// What was given for the parameters of units.
+    pub bound: RefCell<HashMap<usize, Map>>,
+    /// Texts that were run by a command: read once, however often they run.
+    texts: RefCell<HashMap<(String, String), Compiled>>,
+    /// How deep texts run texts.
+    pub depth: Cell<usize>,
+    /// What `Describe` and `It` have found.
+    pub tests: RefCell<TestLog>,
     /// What tests read instead of the output stream.
     pub captured: Option<RefCell<String>>,
 }
@@ -116,8 +133,44 @@ impl State {
             errors: RefCell::default(),
             succeeded: Cell::new(true),
             exit_code: Cell::new(0),
+            bound: RefCell::default(),
+            texts: RefCell::default(),
+            depth: Cell::new(0),
+            tests: RefCell::default(),
             captured: None,
         }
+    }
+
+    /// The parameters that a unit declares.
+    #[must_use]
+    pub fn declared(&self, unit: usize) -> Rc<[Declared]> {
+        let units = self.units.borrow();
+        units
+            .get(unit)
+            .map(|unit| Rc::clone(&unit.parameters))
+            .unwrap_or_default()
+    }
+
+    /// A text that was read before, or is read now.
+    pub(crate) fn compiled(
+        &self,
+        name: &str,
+        source: &str,
+        read: impl FnOnce() -> std::result::Result<Compiled, Fault>,
+    ) -> std::result::Result<Compiled, Fault> {
+        let key = (name.to_owned(), source.to_owned());
+        if let Some(found) = self.texts.borrow().get(&key) {
+            return Ok(found.clone());
+        }
+        if self.texts.borrow().len() >= TEXTS_MAX {
+            let what = format!("more than {TEXTS_MAX} different texts were run in this session");
+            let hint = "give what differs as $global:x or as a parameter of a runbook";
+            let error = Error::new(ErrorKind::InsufficientResources, what).hint(hint);
+            return Err(Fault::new(error));
+        }
+        let compiled = read()?;
+        self.texts.borrow_mut().insert(key, compiled.clone());
+        Ok(compiled)
     }
 
     /// Stops when an interrupt asked for it.

@@ -3,7 +3,9 @@
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, FnPtr};
 
-use super::{act, compare, condition, file, help, member, native, order, pick, wait};
+use super::{
+    act, assert, compare, condition, evaluate, file, help, member, native, order, pick, test, wait,
+};
 use crate::pipeline::run::Call;
 use crate::pipeline::view::View;
 use crate::pipeline::{Bound, Failure, Stream};
@@ -20,6 +22,12 @@ pub fn start<'a>(
     input: Option<Stream<'a>>,
 ) -> Result<Stream<'a>, Failure> {
     let given = input.is_some();
+    if matches!(
+        bound.spec.name,
+        "Assert-Equal" | "Assert-Like" | "Assert-True" | "Assert-Throws"
+    ) {
+        return assert::assert(call, &bound, input);
+    }
     let input = input.unwrap_or_else(|| Box::new(std::iter::empty()));
     Ok(match bound.spec.name {
         "Where-Object" => condition::filter(call, bound, input)?,
@@ -47,6 +55,10 @@ pub fn start<'a>(
         "Out-Null" => {
             input.collect::<Result<Vec<_>, _>>()?;
             none()
+        }
+        "Invoke-Expression" => {
+            let lines = chain(input, bound.get("Command"));
+            evaluate::expression(call, &lines.collect::<Result<Vec<_>, _>>()?)?
         }
         "Write-Output" => chain(input, bound.get("InputObject")),
         "Write-Host" => {
@@ -80,6 +92,9 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
         "Wait-Condition" | "Wait-ClusterResource" | "Wait-ClusterNode" | "Wait-MsmqQueue" => {
             wait::wait(call, bound)
         }
+        "Invoke-Runbook" => evaluate::runbook(call, bound),
+        "Describe" => test::describe(call, bound),
+        "It" => test::it(call, bound),
         "Invoke-Try" => attempt(call, bound),
         "Get-Content" => file::content(call, bound),
         "Get-Date" => {

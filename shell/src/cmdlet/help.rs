@@ -1,6 +1,6 @@
 //! Help pages and the list of commands, all from the specs.
 
-use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, Pipeline, Risk};
+use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, Pipeline, Risk, ValueKind};
 use hamq_core::name::{fits as fits_pattern, nearest};
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::Dynamic;
@@ -8,6 +8,7 @@ use rhai::Dynamic;
 use super::{COMMON, all, find, is_verb_of_shell, kind_name};
 use crate::render::wrap;
 use crate::script::Record;
+use crate::syntax::{Declared, source, translate};
 
 const WIDTH: usize = 78;
 
@@ -35,7 +36,10 @@ Errors    stop the script; -ErrorAction Continue goes on and ends with code 3;
 Chains    A && B runs B after A, unless A failed; A || B runs B if A failed
           Invoke-Try { } is try as a value
 Modules   import \"lib\" as lib; reads lib.rhai beside the file
-Scripts   hamq run FILE --name value word: $ARGS.name, $args[0]; $ScriptRoot
+Scripts   param([string] $Name = 'x', [switch] $WhatIf) at the head of FILE;
+          hamq run FILE -Name y; Get-Help ./FILE; Invoke-Runbook FILE @{ … };
+          without param --name value word are $ARGS.name, $args[0]; $ScriptRoot
+Tests     Describe 'x' { It 'y' { Assert-Equal 3 (1 + 2) } }; hamq test FILE
 Exit      0 done, 1 failed, 2 usage, 3 partly failed, 4 refused, 124 time-out,
           130 interrupted";
 
@@ -49,6 +53,11 @@ pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
     };
     if name.to_ascii_lowercase().starts_with("about") {
         return Ok(ABOUT.to_owned());
+    }
+    if name.contains('/') || name.ends_with(".rhai") {
+        let text = std::fs::read_to_string(name)
+            .map_err(|e| Error::system(format!("read the script {name}"), &e))?;
+        return script(name, &text);
     }
     if name.contains(['*', '?']) && name != "?" {
         return Ok(overview(name));
@@ -65,6 +74,74 @@ pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
                 None => error.hint("'Get-Command' lists the commands"),
             })
         }
+    }
+}
+
+/// The help page of a script: the comment at its head and its `param(…)`.
+///
+/// # Errors
+/// When it cannot be read as one.
+pub fn script(name: &str, text: &str) -> Result<String> {
+    let unit = translate(text, 0, false).map_err(|e| {
+        let (line, column) = source::line_column(text, e.span.start);
+        let what = format!("{name}:{line}:{column}: {}", e.message);
+        Error::new(ErrorKind::Usage, what)
+    })?;
+    let mut out = format!("{name}\n");
+    for line in unit.summary.lines() {
+        indent(&mut out, line, 2);
+    }
+    out.push_str("\nSYNTAX\n");
+    let words: Vec<String> = unit.parameters.iter().map(declared_usage).collect();
+    syntax(&mut out, &format!("hamq run {name}"), &words);
+    if unit.parameters.is_empty() {
+        out.push_str("\n  It declares no parameters.\n");
+        return Ok(out.trim_end().to_owned());
+    }
+    out.push_str("\nPARAMETERS\n");
+    unit.parameters
+        .iter()
+        .for_each(|declared| describe_declared(&mut out, declared));
+    Ok(out.trim_end().to_owned())
+}
+
+fn declared_usage(declared: &Declared) -> String {
+    let name = &declared.name;
+    match (declared.kind, declared.mandatory) {
+        (ValueKind::Switch, _) => format!("[-{name}]"),
+        (kind, true) => format!("[-{name}] <{}>", kind_name(kind)),
+        (kind, false) => format!("[[-{name}] <{}>]", kind_name(kind)),
+    }
+}
+
+fn describe_declared(out: &mut String, declared: &Declared) {
+    let mut notes = Vec::new();
+    if declared.mandatory {
+        notes.push("required".to_owned());
+    }
+    if !declared.aliases.is_empty() {
+        notes.push(format!("also -{}", declared.aliases.join(", -")));
+    }
+    if !declared.choices.is_empty() {
+        notes.push(declared.choices.join(" | "));
+    }
+    if let Some((least, most)) = declared.range {
+        notes.push(format!("{least} to {most}"));
+    }
+    if let Some(default) = &declared.default {
+        notes.push(format!("default {default}"));
+    }
+    let kind = match kind_name(declared.kind) {
+        "" => String::new(),
+        kind => format!(" <{kind}>"),
+    };
+    let mut head = format!("-{}{kind}", declared.name);
+    if !notes.is_empty() {
+        head.push_str(&format!("  ({})", notes.join("; ")));
+    }
+    indent(out, &head, 2);
+    for line in declared.help.lines() {
+        indent(out, line, 6);
     }
 }
 

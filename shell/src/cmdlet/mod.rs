@@ -7,9 +7,11 @@
 //! ```
 
 mod act;
+mod assert;
 mod compare;
 mod condition;
 pub mod drill;
+mod evaluate;
 mod file;
 pub mod filter;
 pub mod help;
@@ -17,6 +19,7 @@ mod member;
 mod native;
 mod order;
 mod pick;
+pub mod test;
 mod verbs;
 mod wait;
 

@@ -57,8 +57,17 @@ pub(super) fn measure<'a>(
     let rows = input.collect::<Result<Vec<_>, _>>()?;
     let mut record = Record::default();
     record.set("Count", int(rows.len()));
-    if let Some(name) = bound.text("Property") {
-        let read = |row: &Dynamic| property(row, &name).map(|v| number(&v));
+    let asked = |name: &str| bound.switch(name) == Some(true);
+    let some = ["Sum", "Average", "Minimum", "Maximum"]
+        .into_iter()
+        .any(asked);
+    let by = bound.text("Property");
+    if by.is_some() || some {
+        // Without a property the rows themselves are the numbers.
+        let read = |row: &Dynamic| match &by {
+            Some(name) => property(row, name).map(|v| number(&v)),
+            None => Ok(number(row)),
+        };
         let numbers = rows
             .iter()
             .map(read)
@@ -76,8 +85,6 @@ pub(super) fn measure<'a>(
             ("Minimum", least),
             ("Maximum", greatest),
         ];
-        let asked = |name: &str| bound.switch(name) == Some(true);
-        let some = all.iter().any(|(name, _)| asked(name));
         for (name, value) in all {
             if let Some(value) = value.filter(|_| !some || asked(name)) {
                 record.set(name, short(value));

@@ -56,6 +56,8 @@ macro_rules! verb {
 pub static COMMON: &[ParameterSpec] = parameters![
     "ErrorAction" Text is ["ea"] of Completes::Choice(&["Stop", "Continue", "SilentlyContinue"])
         => "What an error does: Stop (default), Continue or SilentlyContinue.",
+    "ErrorVariable" Text is ["ev"] => "Keep the errors in $global:NAME; +NAME adds them to it.",
+    "OutVariable" Text is ["ov"] => "Keep the rows in $global:NAME too; +NAME adds them to it.",
     "WhatIf" Switch is ["wi"] => "Say what would be done, and do nothing.",
     "Confirm" Switch is ["cf"] => "Ask first; -Confirm:$false never asks.",
     "As" Text of Completes::Choice(&["table", "list", "wide", "name", "json", "jsonl", "csv"])
@@ -219,6 +221,42 @@ pub static VERBS: &[&CommandSpec] = &[
     verb!("Invoke-Try", [], "Runs a script block and gives its value, or else the error as a record: try as a value.", parameters![
         "Block" Any at 0 => "The script block.",
     ], "let r = Invoke-Try { Get-ClusterGroup VS9 }" => "Then $r.kind tells what was wrong."),
+    verb!("Invoke-Expression", ["iex"], "Runs a text and gives its value; it sees $global:x and the functions of the session, no local variables.", parameters![
+        "Command" List at 0 => "The text; by default the lines that come in.",
+    ], "Get-Content steps.txt | Invoke-Expression" => "Runs what the file says."),
+    verb!("Invoke-Runbook", [], "Runs a script file with its parameters, inside this session.", parameters![
+        "Path" Text at 0 of Completes::File => "The file.",
+        "Parameters" Any at 1 => "What its param(…) takes, as a map.",
+    ], "Invoke-Runbook ./bring-online.rhai @{ Group = 'VS1'; WhatIf = $true }" => "Shows what it would do."),
+    verb!("Describe", [], "Groups tests under a name; 'hamq test FILE' runs a file of them.", parameters![
+        "Name" Text at 0 => "What is tested.",
+        "Fixture" Any at 1 => "The script block with its tests.",
+    ], "Describe 'VS1' { It 'is online' { Get-ClusterGroup VS1 | % State | Assert-Equal Online } }" => "One test."),
+    verb!("It", [], "A test: its script block fails, or not; the tests behind it go on.", parameters![
+        "Name" Text at 0 => "What is so.",
+        "Test" Any at 1 => "The script block.",
+        "Skip" Switch => "Do not run it, and say so.",
+    ], "It 'has three nodes' { Assert-Equal 3 (Get-ClusterNode).Count }" => "A test of its own."),
+    verb!("Assert-Equal", [], "Fails unless a value is the expected one; lists and records by what is in them.", parameters![
+        "Expected" Any at 0 => "What it must be.",
+        "Actual" Any at 1 => "What it is; by default what comes in.",
+        "Because" Text => "Why it must be.",
+    ], "Get-ClusterGroup VS1 | % State | Assert-Equal Online" => "Fails unless VS1 is online."),
+    verb!("Assert-Like", [], "Fails unless a text fits a pattern.", parameters![
+        "Pattern" Text at 0 => "The pattern with * and ?.",
+        "Actual" Any at 1 => "The text; by default what comes in.",
+        "Because" Text => "Why it must.",
+    ], "Get-ClusterGroup VS1 | % OwnerNode | Assert-Like 'n*'" => "Some node owns it."),
+    verb!("Assert-True", [], "Fails unless a value, or what a script block gives, is true.", parameters![
+        "Condition" Any at 0 => "The value or the script block; by default what comes in.",
+        "Because" Text => "Why it must be.",
+    ], "Assert-True { (Get-ClusterNode).Count > 1 }" => "There is somewhere to go."),
+    verb!("Assert-Throws", [], "Fails unless a script block fails.", parameters![
+        "Block" Any at 0 => "The script block.",
+        "Kind" Text => "The kind of error: GroupNotFound.",
+        "Message" Text => "A pattern that the message fits.",
+        "Because" Text => "Why it must.",
+    ], "Assert-Throws { Get-ClusterGroup VS9 } -Kind GroupNotFound" => "There is no VS9."),
     verb!("Write-Warning", [], "Tells a warning on the error stream.", parameters![
         "Message" List at 0 => "The text.",
     ], "Write-Warning 'n3 is paused'" => "Nothing else happens."),

@@ -86,7 +86,7 @@ fn scalar(value: &Dynamic, parameter: &ParameterSpec) -> Option<Dynamic> {
     }
 }
 
-fn truth(value: &Dynamic) -> Option<bool> {
+pub(crate) fn truth(value: &Dynamic) -> Option<bool> {
     value
         .as_bool()
         .ok()
@@ -125,14 +125,22 @@ fn choose(
 
 /// A length of time in milliseconds; a bare number is milliseconds, or seconds for the shell's verbs.
 fn millis(value: &Dynamic, spec: &CommandSpec) -> Option<i64> {
-    let text = text(value);
+    let bare = match crate::cmdlet::is_verb_of_shell(spec) {
+        true => 1000.0,
+        false => 1.0,
+    };
+    duration(&text(value), bare)
+}
+
+/// A length of time in milliseconds; a bare number is that many times `bare` of them.
+pub(crate) fn duration(text: &str, bare: f64) -> Option<i64> {
     let split = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
     let number: f64 = text[..split].parse().ok()?;
     let unit = match &text[split..] {
-        "" if crate::cmdlet::is_verb_of_shell(spec) => 1000.0,
-        "" | "ms" => 1.0,
+        "" => bare,
+        "ms" => 1.0,
         "s" => 1000.0,
         "m" | "min" => 60_000.0,
         "h" => 3_600_000.0,

@@ -8,10 +8,12 @@
 pub mod bind;
 mod coerce;
 mod endless;
+mod keep;
 mod row;
 pub mod run;
 pub mod show;
 pub mod view;
 
 pub use bind::Bound;
+pub(crate) use coerce::{duration, truth};
 pub use run::{Failure, Stream};

@@ -12,8 +12,8 @@ use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 
 use super::bind::{Bound, bind};
-use super::endless;
 use super::view::View;
+use super::{endless, keep};
 use crate::cmdlet;
 use crate::script::fault::Fault;
 use crate::script::value::{Record, Rows, from_wire, to_wire};
@@ -119,6 +119,8 @@ fn stage<'a>(
     };
     let view = view.map(|word| View::of(&word)).transpose();
     let view = view.map_err(|e| call.fail_about(&bound, e))?;
+    let bound_errors = bound.text("ErrorVariable");
+    let bound_rows = bound.text("OutVariable");
     let starts = move || {
         if cmdlet::is_verb_of_shell(bound.spec) {
             cmdlet::filter::start(call, bound, input)
@@ -127,8 +129,14 @@ fn stage<'a>(
         }
     };
     let mut out = lazily(starts);
+    if let Some(name) = bound_errors {
+        out = keep::errors(call.state, &name, out);
+    }
     if let Some(tell) = telling {
         out = tolerant(call.state, out, tell);
+    }
+    if let Some(name) = bound_rows {
+        out = keep::rows(call.state, &name, out);
     }
     Ok(match view {
         None => out,
@@ -278,7 +286,8 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
         let risk = risk_text(spec.risk);
         call.state.line(&format!(
             "What if: {} on {target}: {}; risk: {risk}",
-            spec.name, spec.summary
+            spec.name,
+            spec.summary.trim()
         ));
         return Ok(false);
     }

@@ -9,7 +9,8 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCa
 
 use super::fault::{Exit, Fault, exit_code, raise};
 use super::module::Modules;
-use super::unit::{compile, folder_of};
+use super::parameters::{Binder, fit};
+use super::unit::{Shape, compile, folder_of};
 use super::value::{Record, Rows, from_map, property, text};
 use crate::pipeline::Failure;
 use crate::pipeline::{run, show};
@@ -26,6 +27,8 @@ pub struct Session {
     pub ended: bool,
     /// With this code.
     pub code: u8,
+    /// The words behind the name of a script that declares parameters.
+    pub words: Vec<String>,
 }
 
 impl Session {
@@ -62,6 +65,7 @@ impl Session {
             state,
             ended: false,
             code: 0,
+            words: Vec::new(),
         }
     }
 
@@ -71,7 +75,16 @@ impl Session {
     /// The exit code it ends with, when that is not 0; errors were reported.
     pub fn run(&mut self, name: &str, source: &str) -> Result<(), u8> {
         self.scope.set_value("ScriptRoot", folder_of(name));
-        let ast = match compile(&self.engine, &self.state, &self.scope, name, source) {
+        let ast = match compile(
+            &self.engine,
+            &self.state,
+            &self.scope,
+            name,
+            source,
+            Shape::Shown,
+        )
+        .and_then(|(unit, ast)| self.bind(name, unit).map(|()| (unit, ast)))
+        {
             Ok((unit, ast)) => {
                 self.state.unit.set(unit);
                 ast
@@ -96,6 +109,25 @@ impl Session {
             }
             Err(failure) => self.failed(*failure),
         }
+    }
+
+    /// Gives the parameters of a unit what the words say.
+    fn bind(&self, name: &str, unit: usize) -> Result<(), Fault> {
+        let declared = self.state.declared(unit);
+        if declared.is_empty() {
+            return Ok(());
+        }
+        let bound = Binder::new(name, &declared).words(&self.words);
+        let bound = bound.map_err(|(error, about)| {
+            let mut fault = Fault::new(error);
+            if let Some(declared) = about {
+                fault.place = Some((unit, declared.span));
+                fault.line_column = self.state.line_column(unit, declared.span.start);
+            }
+            fault
+        })?;
+        self.state.bound.borrow_mut().insert(unit, bound);
+        Ok(())
     }
 
     fn failed(&mut self, failure: EvalAltResult) -> Result<(), u8> {
@@ -213,6 +245,7 @@ fn register_calls(engine: &mut Engine, state: &Rc<State>) {
     };
     engine.register_fn("__pipe", pipe);
     register_session(engine, state);
+    register_parameters(engine, state);
     for spec in hamq_core::api::COMMANDS.iter().copied() {
         let name = spec.snake_name();
         let shared = Rc::clone(state);
@@ -248,6 +281,43 @@ fn register_calls(engine: &mut Engine, state: &Rc<State>) {
             },
         );
     }
+}
+
+/// The unit that a call out of rhai comes from.
+fn unit_of(state: &State, context: &NativeCallContext<'_>) -> usize {
+    let source = context.call_source().and_then(|s| s.parse().ok());
+    source.unwrap_or(state.unit.get())
+}
+
+/// What `param(…)` becomes: the value that was given, or the default made to fit.
+fn register_parameters(engine: &mut Engine, state: &Rc<State>) {
+    let shared = Rc::clone(state);
+    let given = move |context: NativeCallContext<'_>, name: &str| {
+        let bound = shared.bound.borrow();
+        let map = bound.get(&unit_of(&shared, &context));
+        map.and_then(|map| map.get(name).cloned())
+            .unwrap_or_default()
+    };
+    engine.register_fn("__param", given);
+    let shared = Rc::clone(state);
+    let fits = move |context: NativeCallContext<'_>, name: &str, value: Dynamic| {
+        let unit = unit_of(&shared, &context);
+        let declared = shared.declared(unit);
+        let Some(declared) = declared.iter().find(|d| d.name == name) else {
+            return Ok(value);
+        };
+        if value.is_unit() {
+            return Ok(value); // $null: nothing was given
+        }
+        let script = shared.units.borrow().get(unit).map(|u| u.name.clone());
+        fit(&script.unwrap_or_default(), declared, &value).map_err(|error| {
+            let mut fault = Fault::new(error);
+            fault.place = Some((unit, declared.span));
+            fault.line_column = shared.line_column(unit, declared.span.start);
+            fault.raise()
+        })
+    };
+    engine.register_fn("__fit", fits);
 }
 
 /// What the variables of the session become: `$global:x`, `$env:HOME`, `$Error`, `$?`, `$LASTEXITCODE`; and errors.

@@ -9,7 +9,7 @@ use hamq_core::{Error, ErrorKind};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::fault::{Fault, raise};
-use super::unit::{compile, folder_of};
+use super::unit::{Shape, compile, folder_of};
 use crate::session::State;
 
 /// Imports deeper in each other than this are a circle that never closes.
@@ -63,7 +63,7 @@ impl Modules {
         let name = file.to_string_lossy();
         let mut scope = Scope::new();
         scope.push_constant("ScriptRoot", folder_of(&name));
-        let compiled = compile(engine, &self.state, &scope, &name, &text);
+        let compiled = compile(engine, &self.state, &scope, &name, &text, Shape::Shown);
         let (_, ast) = compiled.map_err(Fault::raise)?;
         Module::eval_ast_as_new(scope, &ast, engine)
     }

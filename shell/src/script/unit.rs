@@ -1,11 +1,22 @@
 //! From the text of a line, a runbook or an imported file to what the engine runs.
 
+use std::rc::Rc;
+
 use hamq_core::{Error, ErrorKind};
 use rhai::{AST, Engine, ParseErrorType, Scope};
 
 use super::fault::{Fault, unknown_name};
 use crate::session::{Source, State};
-use crate::syntax::{SourceMap, SyntaxError, translate};
+use crate::syntax::{SourceMap, SyntaxError, translate, translate_value};
+
+/// What becomes of the last pipeline of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// It is shown.
+    Shown,
+    /// It is the value of the text.
+    Value,
+}
 
 /// Reads `source` as a unit of its own, so that an error is told where it is: its number and its tree.
 ///
@@ -17,15 +28,20 @@ pub(super) fn compile(
     scope: &Scope<'_>,
     name: &str,
     source: &str,
+    shape: Shape,
 ) -> Result<(usize, AST), Fault> {
     let unit = state.units.borrow().len();
     let first = state.pipelines.borrow().len();
-    let translated = translate(source, first, state.interactive);
+    let translated = match shape {
+        Shape::Shown => translate(source, first, state.interactive),
+        Shape::Value => translate_value(source, first),
+    };
     let read = Source {
         name: name.to_owned(),
         text: source.to_owned(),
         generated: String::new(),
         map: SourceMap::default(),
+        parameters: Rc::default(),
     };
     state.units.borrow_mut().push(read);
     let translated = translated.map_err(|e| syntax_fault(state, unit, e))?;
@@ -33,6 +49,7 @@ pub(super) fn compile(
     if let Some(read) = state.units.borrow_mut().get_mut(unit) {
         read.generated = translated.text;
         read.map = translated.map;
+        read.parameters = translated.parameters.into();
     }
     let pipelines = translated.pipelines.into_iter().map(|p| (unit, p));
     state.pipelines.borrow_mut().extend(pipelines);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::SyntaxError;
 use super::arguments::Stage;
+use super::parameters::Declared;
 use super::site::{Recording, TokenKind};
 use super::source::{SourceMap, Span};
 
@@ -28,6 +29,10 @@ pub struct Unit {
     pub map: SourceMap,
     /// The pipelines, numbered from the `first` given to [`translate`].
     pub pipelines: Vec<Pipeline>,
+    /// The parameters that a script declares.
+    pub parameters: Vec<Declared>,
+    /// The comment above them: what the script is for.
+    pub summary: String,
 }
 
 /// Where code stands.
@@ -48,6 +53,18 @@ pub(super) enum Context {
 pub fn translate(source: &str, first: usize, interactive: bool) -> Result<Unit, SyntaxError> {
     let mut front = Front::new(source, first, interactive);
     front.whole()?;
+    Ok(front.unit)
+}
+
+/// The same for a text whose last pipeline is its value: it is not shown.
+///
+/// # Errors
+/// With the place of what cannot be read.
+pub fn translate_value(source: &str, first: usize) -> Result<Unit, SyntaxError> {
+    let mut front = Front::new(source, first, false);
+    fits(source)?;
+    front.parameters()?;
+    front.code(Context::Value, None, 0)?;
     Ok(front.unit)
 }
 
@@ -90,6 +107,7 @@ impl<'s> Front<'s> {
     /// The whole text.
     pub(super) fn whole(&mut self) -> Result<(), SyntaxError> {
         fits(self.source)?;
+        self.parameters()?;
         self.code(Context::Shown, None, 0)
     }
 }

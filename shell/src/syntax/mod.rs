@@ -18,6 +18,7 @@ mod command;
 pub mod front;
 mod map;
 mod operand;
+mod parameters;
 pub mod site;
 pub mod source;
 mod statement;
@@ -25,7 +26,8 @@ mod text;
 mod token;
 
 pub use arguments::{Argument, Operand, Stage};
-pub use front::{Pipeline, Unit, translate};
+pub use front::{Pipeline, Unit, translate, translate_value};
+pub use parameters::Declared;
 pub use site::{Site, Token, TokenKind, Wanted, site, tokens};
 pub use source::{SourceMap, Span};
 pub(crate) use token::sized;

@@ -61,6 +61,10 @@ impl Front<'_> {
                 self.members()?;
                 Ok(self.took(expressions))
             }
+            Some('@') if self.here_string_begins() => Ok(match self.here_string()? {
+                Some(text) => Operand::Quoted(text),
+                None => self.took(expressions),
+            }),
             Some('@') if self.rest().starts_with("@(") => {
                 self.at += 1;
                 self.group_as('(', ')', "[", "]", Context::Group)?;

@@ -98,6 +98,63 @@ impl Front<'_> {
         Ok(None)
     }
 
+    /// Whether `@'` or `@"` ends its line here.
+    pub(super) fn here_string_begins(&self) -> bool {
+        let rest = self.rest();
+        let rest = rest.strip_prefix("@'").or_else(|| rest.strip_prefix("@\""));
+        rest.is_some_and(|rest| {
+            let rest = rest.trim_start_matches([' ', '\t', '\r']);
+            rest.is_empty() || rest.starts_with('\n')
+        })
+    }
+
+    /// A text of whole lines: `@'` as it is, `@"` with values in it. The line that begins with `'@` or `"@` ends it;
+    /// a backslash and quotes are themselves, a backtick takes the meaning from `$`.
+    pub(super) fn here_string(&mut self) -> Result<Option<String>, SyntaxError> {
+        let start = self.at;
+        let quote = self.peek_at(1).unwrap_or('\'');
+        let token = self.token_begins(TokenKind::Text);
+        let closer = format!("\n{quote}@");
+        let inside = self.rest().find('\n').map(|n| self.at + n);
+        let end = inside.and_then(|from| Some(from + self.source.get(from..)?.find(&closer)?));
+        let (Some(inside), Some(end)) = (inside, end) else {
+            let closer = format!("a line that begins with {quote}@");
+            return Err(self.unclosed("a here-string", &closer, start));
+        };
+        // The first line end belongs to the opener, the last one to the closer; they may be the same.
+        self.at = (inside + 1).min(end);
+        let mut text = String::new();
+        let mut expands = false;
+        while self.at < end {
+            match self.peek() {
+                Some('`') if quote == '"' && matches!(self.peek_at(1), Some('$' | '`')) => {
+                    self.at += 1;
+                    text.extend(self.bump());
+                }
+                Some('$') if quote == '"' && self.expands_here() => {
+                    self.piece(&mut expands, &mut text, start);
+                    self.dollar(false)?;
+                    self.synth(",", self.at);
+                }
+                _ => text.extend(self.bump()),
+            }
+        }
+        if self.at > end {
+            return Err(self.unclosed("an expression in a here-string", ")", start));
+        }
+        if text.ends_with('\r') {
+            text.pop();
+        }
+        self.at = end + closer.len();
+        self.token_ends(token);
+        if !expands {
+            return Ok(Some(text));
+        }
+        self.synth(&literal(&text), start);
+        self.synth("])", start);
+        Ok(None)
+    }
+
     /// Opens the list of an expanding text, or adds to it what was read so far.
     pub(super) fn piece(&mut self, expands: &mut bool, text: &mut String, start: usize) {
         if !*expands {

@@ -83,6 +83,11 @@ impl Front<'_> {
                 self.at += 1;
                 self.hashtable(self.source[..self.at].ends_with('@'))?;
             }
+            '@' if self.here_string_begins() => {
+                if let Some(text) = self.here_string()? {
+                    self.synth(&literal(&text), start);
+                }
+            }
             '@' if self.peek_at(1) == Some('(') => {
                 self.at += 1;
                 self.group_as('(', ')', "[", "]", Context::Group)?;
@@ -266,7 +271,10 @@ impl Front<'_> {
         }
         match word.as_str() {
             "let" | "const" | "return" | "throw" => statement.taken = true,
-            "fn" => statement.body = Body::Function,
+            "fn" => {
+                self.declare_parameters();
+                statement.body = Body::Function;
+            }
             "for" | "while" | "loop" | "do" => statement.body = Body::Loop,
             "switch" => statement.body = Body::Switch,
             "catch" => {
@@ -296,6 +304,16 @@ impl Front<'_> {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
         let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         self.declared.insert(name.to_owned());
+    }
+
+    /// Remembers the parameters of the function that is about to be declared: `fn f(where)` has a variable there.
+    fn declare_parameters(&mut self) {
+        let Some((_, list)) = self.rest().split_once('(') else {
+            return;
+        };
+        let list = list.split_once(')').map_or("", |(list, _)| list);
+        let names: Vec<String> = list.split(',').map(|n| n.trim().to_owned()).collect();
+        self.declared.extend(names);
     }
 
     pub(super) fn exit_with_value(&self) -> bool {

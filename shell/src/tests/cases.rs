@@ -430,6 +430,12 @@ pub(super) const CASES: &[(&str, Expected)] = &[
         Fails("test:1:25", "there is no row 7"),
     ),
     ("print(get_cluster_group().Count)", Shows("2")),
+    ("fn f(where) { where + 1 }\nprint(f(1))", Shows("2")),
+    ("fn f(a, group) { group }\nprint(f(1, 3))", Shows("3")),
+    (
+        "[1, 2, 3] | measure -Sum -Maximum | select Sum,Maximum -As csv",
+        Shows("Sum,Maximum\n6,3"),
+    ),
     // Chains, errors, the end.
     ("echo a && echo b || echo c", Shows("a\nb")),
     ("echo a &&\n echo b", Shows("a\nb")),

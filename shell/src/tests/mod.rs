@@ -5,6 +5,7 @@ mod commands;
 mod corpus;
 mod language;
 mod pitfalls;
+mod scripts;
 mod table;
 
 use std::cell::RefCell;
