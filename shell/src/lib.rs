@@ -7,9 +7,12 @@
 //!                          editor     syntax                    render ─> output
 //! ```
 
+pub mod audit;
 pub mod cmdlet;
 mod command_line;
+pub mod context;
 pub mod editor;
+mod manual;
 mod monitor;
 pub mod pipeline;
 pub mod render;
@@ -20,6 +23,7 @@ pub mod session;
 pub mod syntax;
 #[cfg(test)]
 mod tests;
+pub mod transcript;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@
 mod act;
 mod compare;
 mod condition;
+mod context;
 pub mod drill;
 mod file;
 pub mod filter;
@@ -16,6 +17,7 @@ pub mod help;
 mod member;
 mod native;
 mod order;
+mod past;
 mod pick;
 mod verbs;
 mod wait;
@@ -25,6 +27,7 @@ use std::sync::LazyLock;
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
 
+pub use context::enter;
 pub use verbs::{ADDED, COMMON, VERBS};
 
 /// Every command: the core's, then the shell's.

@@ -8,6 +8,7 @@
 pub mod bind;
 mod coerce;
 mod endless;
+mod patience;
 mod row;
 pub mod run;
 pub mod show;
