@@ -1,6 +1,7 @@
 """A store per test, and one cluster of three nodes on this machine for all tests that need one."""
 
 import ipaddress
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import hamq
+
+# Whoever runs the tests in the background has told them, and all their children, to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

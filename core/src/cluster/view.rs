@@ -257,6 +257,15 @@ impl View {
         self.policy.as_ref().map(|p| p.row).unwrap_or_default()
     }
 
+    /// Requires that the policy, and which groups keep apart, is still as this view shows it.
+    #[must_use]
+    pub fn policy_guard(&self) -> Guard {
+        Guard {
+            key: POLICY_KEY.to_owned(),
+            version: self.policy.as_ref().map_or(0, |row| row.version),
+        }
+    }
+
     /// Whether a node is paused.
     #[must_use]
     pub fn is_paused(&self, node: &str) -> bool {

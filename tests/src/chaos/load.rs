@@ -6,9 +6,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hamq_core::api::client::{Client, Session};
+use hamq_core::api::queue::NewMsmqQueue;
 use hamq_core::drill::{Ledger, MessageKey, Verdict};
 use hamq_core::queue::message::{Message, Received};
-use hamq_core::queue::request::{Reply, Request, Select, Take, Transaction};
+use hamq_core::queue::request::{Reply, Request, Select, Take, Transaction, TransactionId};
 use hamq_core::{Error, ErrorKind, Result};
 
 /// Senders of each queue.
@@ -19,13 +20,41 @@ const PACE: Duration = Duration::from_millis(4);
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// How long a receiver waits for a message.
 const RECEIVE_WAIT_MS: u64 = 200;
+/// How long a commit may stay without an outcome.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(60);
 /// Messages of one transaction.
 const TRANSACTION_MESSAGES_MAX: usize = 32;
+
+/// Bytes of a message of a backlog.
+const BACKLOG_MESSAGE: usize = 64 * 1024;
 
 /// A load that runs until it is finished.
 pub struct Load {
     lanes: Vec<Arc<Lane>>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Fills a queue `backlog` of a virtual server with so many MiB of messages that nobody takes.
+///
+/// # Errors
+/// Those of the commands.
+pub fn fill(client: &Client, computer: &str, mib: u64) -> Result<()> {
+    client.run(NewMsmqQueue {
+        name: format!("{computer}\\private$\\backlog"),
+        ..NewMsmqQueue::default()
+    })?;
+    let session = client.new_session(computer)?;
+    let mut message = Message::new(vec![b'x'; BACKLOG_MESSAGE]);
+    message.label = "backlog".to_owned();
+    for _ in 0..(mib << 20).div_ceil(BACKLOG_MESSAGE as u64) {
+        session.call(Request::Send {
+            queue: "backlog".into(),
+            message: message.encode(),
+            body: None,
+            transaction: Transaction::None,
+        })?;
+    }
+    Ok(())
 }
 
 /// One queue and all that is known of its messages.
@@ -264,9 +293,19 @@ impl Lane {
         }
     }
 
-    /// One transaction, entered once it has committed.
+    /// One transaction, entered once it has committed. One that failed is ended: what it holds would otherwise come behind
+    /// what the next one takes.
     fn receive_some(&self, session: &Session) -> Result<()> {
         let transaction = session.begin();
+        let outcome = self.receive_in(session, transaction);
+        if outcome.is_err() {
+            // It may be over already, or nobody is there to end it: a new owner knows it no longer.
+            drop(session.call(Request::Abort { transaction }));
+        }
+        outcome
+    }
+
+    fn receive_in(&self, session: &Session, transaction: TransactionId) -> Result<()> {
         let mut taken = Vec::new();
         while taken.len() < TRANSACTION_MESSAGES_MAX {
             let wait = if taken.is_empty() { RECEIVE_WAIT_MS } else { 0 };
@@ -276,9 +315,24 @@ impl Lane {
                 Err(error) => return Err(error),
             }
         }
-        session.call(Request::Commit { transaction })?;
+        self.commit(session, transaction)?;
         taken.iter().for_each(|received| self.enter(received));
         Ok(())
+    }
+
+    /// Asks until it is known what became of it: the store remembers.
+    fn commit(&self, session: &Session, transaction: TransactionId) -> Result<()> {
+        let end = Instant::now() + COMMIT_PATIENCE;
+        loop {
+            match session.call(Request::Commit { transaction }) {
+                Err(error)
+                    if error.kind != ErrorKind::TransactionAborted && Instant::now() < end =>
+                {
+                    self.note(&error);
+                }
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     fn receive_plainly(&self, session: &Session) -> Result<()> {

@@ -6,6 +6,7 @@
 //!              ├─ load    senders and receivers, transactional and not, that know what was acknowledged
 //!              ├─ owners  each epoch has one owner, and one queue manager at a time
 //!              └─ report  what each fault cost a client, and the verdict
+//!   crowd: many groups, and a node that is lost
 //!   catalogue: which fault of the list is made by what, and why some are not made here
 //! ```
 //!
@@ -22,5 +23,6 @@ pub mod hosts;
 pub mod machine;
 pub mod world;
 
+pub mod crowd;
 pub mod rehearsal;
 pub mod report;

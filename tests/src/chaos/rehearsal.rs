@@ -6,10 +6,10 @@ use hamq_core::Result;
 
 use super::catalogue::Fault;
 use super::dice::Dice;
-use super::load::Load;
+use super::load::{Load, fill};
 use super::owners::Owners;
 use super::report::Report;
-use super::world::{Strike, World, group, nodes};
+use super::world::{GROUP, Strike, World, group, nodes};
 
 /// How long anything may take to come back.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +28,8 @@ pub struct Plan {
     pub only: Vec<Fault>,
     /// No fault after this.
     pub longest: Duration,
+    /// MiB of messages that lie in another queue of the same store meanwhile.
+    pub backlog_mib: u64,
 }
 
 /// Plays it; `tell` hears of each fault.
@@ -40,6 +42,11 @@ pub fn rehearse(world: &mut dyn World, plan: &Plan, tell: &mut dyn FnMut(&str)) 
         true => world.faults(),
         false => plan.only.clone(),
     };
+    if plan.backlog_mib > 0 {
+        let mut filled = Ok(());
+        world.inside(&mut |client| filled = fill(client, GROUP, plan.backlog_mib));
+        filled?;
+    }
     let load = world.load()?;
     let owners = Owners::watch(world.store());
     let mut report = Report {

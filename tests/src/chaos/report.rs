@@ -92,7 +92,7 @@ impl fmt::Display for Report {
 }
 
 /// Of sorted times; the nearest rank, so that the 99th of 100 is the 99th.
-fn percentile(sorted: &[Duration], per_mille: usize) -> Duration {
+pub(super) fn percentile(sorted: &[Duration], per_mille: usize) -> Duration {
     let rank = (sorted.len() * per_mille).div_ceil(1000).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
