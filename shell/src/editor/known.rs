@@ -202,7 +202,7 @@ mod tests {
 
     impl Invoke for Slow {
         fn invoke(&self, _: &str, _: Value) -> Result<Vec<Value>> {
-            drop(self.0.lock().unwrap().recv());
+            let _ = self.0.lock().unwrap().recv();
             let name = (Value::from("Name"), Value::from("VS1"));
             Ok(vec![Value::Map(vec![name])])
         }

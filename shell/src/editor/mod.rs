@@ -22,7 +22,7 @@ use reedline::{
     DefaultHinter, DescriptionMode, EditMode, Emacs, ExternalPrinter, IdeMenu, KeyCode,
     KeyModifiers, Keybindings, ListMenu, MenuBuilder as _, Reedline, ReedlineEvent, ReedlineMenu,
     SqliteBackedHistory, Vi, default_emacs_keybindings, default_vi_insert_keybindings,
-    default_vi_normal_keybindings,
+    default_vi_normal_keybindings, default_vi_visual_keybindings,
 };
 
 use crate::session::Invoke;
@@ -92,7 +92,11 @@ pub fn prefer(editor: Reedline, preferences: &Preferences) -> Reedline {
         true => {
             let mut insert = default_vi_insert_keybindings();
             keys(&mut insert);
-            Box::new(Vi::new(insert, default_vi_normal_keybindings()))
+            Box::new(Vi::new(
+                insert,
+                default_vi_normal_keybindings(),
+                default_vi_visual_keybindings(),
+            ))
         }
         false => {
             let mut emacs = default_emacs_keybindings();
