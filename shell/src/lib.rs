@@ -7,9 +7,12 @@
 //!                          editor     syntax                    render ─> output
 //! ```
 
+pub mod audit;
 pub mod cmdlet;
 mod command_line;
+pub mod context;
 pub mod editor;
+mod manual;
 mod monitor;
 pub mod pipeline;
 pub mod render;
@@ -21,6 +24,7 @@ pub mod syntax;
 mod test_run;
 #[cfg(test)]
 mod tests;
+pub mod transcript;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

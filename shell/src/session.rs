@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::rc::Rc;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -13,11 +14,13 @@ use hamq_core::{Error, ErrorKind, Result};
 use rhai::{AST, Dynamic, EvalAltResult, Map};
 
 use crate::cmdlet::test::TestLog;
+use crate::context::Context;
 use crate::pipeline::Failure;
 use crate::render;
 use crate::script::fault::{Exit, Fault, of_script};
 use crate::script::value::{Rows, rows_of, text, to_json};
 use crate::syntax::{Declared, Pipeline, SourceMap, Span, source};
+use crate::transcript::Transcript;
 
 /// So many errors are kept for `$Error`.
 const ERRORS_MAX: usize = 256;
@@ -43,6 +46,10 @@ pub trait Invoke: Send + Sync {
     /// # Errors
     /// When there is none.
     fn connect(&self, target: &str) -> Result<()>;
+    /// Who the chosen cluster is shown that this is, when it wants to know.
+    fn certificate(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Invoke for Client {
@@ -57,6 +64,9 @@ impl Invoke for Client {
     }
     fn connect(&self, target: &str) -> Result<()> {
         Self::connect(self, target)
+    }
+    fn certificate(&self) -> Option<String> {
+        Self::certificate(self)
     }
 }
 
@@ -113,6 +123,16 @@ pub struct State {
     pub tests: RefCell<TestLog>,
     /// What tests read instead of the output stream.
     pub captured: Option<RefCell<String>>,
+    /// Where history and audit lie; none in a session that keeps nothing.
+    pub home: Option<PathBuf>,
+    /// Where contexts and the profile lie.
+    pub config: Option<PathBuf>,
+    /// `--read-only`: nothing in the session can lift it.
+    pub read_only: bool,
+    /// The chosen context, with its name.
+    pub context: RefCell<Option<(String, Context)>>,
+    /// What is written down of the session.
+    pub transcript: Transcript,
 }
 
 impl State {
@@ -138,6 +158,11 @@ impl State {
             depth: Cell::new(0),
             tests: RefCell::default(),
             captured: None,
+            home: None,
+            config: None,
+            read_only: false,
+            context: RefCell::default(),
+            transcript: Transcript::default(),
         }
     }
 
@@ -171,6 +196,17 @@ impl State {
         let compiled = read()?;
         self.texts.borrow_mut().insert(key, compiled.clone());
         Ok(compiled)
+    }
+
+    /// Whether nothing may be changed: by `--read-only`, by the context, or by `$global:ReadOnly`.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let context = self.context.borrow();
+        let globals = self.globals.borrow();
+        let preferred = globals.get("ReadOnly").and_then(|v| v.as_bool().ok());
+        self.read_only
+            || context.as_ref().is_some_and(|(_, c)| c.read_only)
+            || preferred == Some(true)
     }
 
     /// Stops when an interrupt asked for it.
@@ -210,6 +246,7 @@ impl State {
 
     /// Writes text to the output.
     pub fn write(&self, text: &str) {
+        self.transcript.shown(text);
         if let Some(captured) = &self.captured {
             captured.borrow_mut().push_str(text);
             return;
@@ -266,6 +303,7 @@ impl State {
                 width: self.error_width(),
             },
         );
+        self.transcript.shown(&crate::render::plain(&text));
         match &self.captured {
             Some(captured) => captured.borrow_mut().push_str(&text),
             None => drop(std::io::stderr().write_all(text.as_bytes())),
@@ -274,6 +312,7 @@ impl State {
 
     /// One line on the error stream.
     pub fn tell(&self, line: &str) {
+        self.transcript.shown(&format!("{line}\n"));
         match &self.captured {
             Some(captured) => captured.borrow_mut().push_str(&format!("{line}\n")),
             None => drop(writeln!(std::io::stderr(), "{line}")),

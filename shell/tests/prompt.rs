@@ -100,3 +100,100 @@ fn what_was_typed_is_remembered() {
         screen.matches("HAMQ> echo remembered").count() == 2
     });
 }
+
+#[test]
+fn an_interrupt_is_not_caught_by_a_script() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    terminal.text("try { echo begun; Start-Sleep 600s } catch (e) { echo caught }; echo never");
+    terminal.key("Enter");
+    terminal.sees("\nbegun\n");
+    terminal.key("C-c");
+    let screen = is_ready(&terminal);
+    assert!(
+        !screen.contains("\ncaught") && !screen.contains("\nnever"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_key_explains_the_command_at_the_cursor_and_leaves_the_line() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    terminal.text("Start-Sleep 6");
+    terminal.key("F1");
+    terminal.sees("Waits.");
+    terminal.until("the line again", |screen| {
+        screen.trim_end().ends_with("HAMQ> Start-Sleep 6")
+    });
+}
+
+#[test]
+fn the_history_tells_how_lines_ended() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    for line in [
+        "echo fine",
+        "Get-Help nothing-of-it",
+        "Get-History -Failed -As csv",
+    ] {
+        is_ready(&terminal);
+        terminal.text(line);
+        terminal.key("Enter");
+    }
+    let screen = terminal.sees("Id,Time,ExitCode,ElapsedMs,Command");
+    assert!(screen.contains(",Get-Help nothing-of-it\n"), "{screen}");
+    assert!(!screen.contains(",echo fine"), "{screen}");
+}
+
+#[test]
+fn a_transcript_runs_again() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    let path = terminal.home.path().join("t.rhai");
+    let start = format!("Start-Transcript {}", path.display());
+    for line in [
+        start.as_str(),
+        "echo written",
+        "Get-Help nothing-of-it",
+        "Stop-Transcript",
+    ] {
+        is_ready(&terminal);
+        terminal.text(line);
+        terminal.key("Enter");
+    }
+    terminal.until("the path", |screen| {
+        screen.contains("\n/") && screen.contains("t.rhai")
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("\necho written\n#= written\n#< 0 after"),
+        "{text}"
+    );
+    assert!(text.contains("\n#! Get-Help nothing-of-it\n"), "{text}");
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_hamq"))
+        .env("HAMQ_HOME", terminal.home.path().join("home"))
+        .arg("run")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "written\n");
+    assert!(ran.status.success());
+}
+
+#[test]
+fn a_pasted_block_is_one_entry() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    terminal.tmux(&["set-buffer", "echo one\necho two\n  | % { \"$_!\" }"]);
+    terminal.tmux(&["paste-buffer", "-p"]);
+    terminal.sees("| % {");
+    assert!(!terminal.tmux(&["capture-pane", "-p"]).contains("\none\n"));
+    terminal.key("Enter");
+    terminal.sees("\none\ntwo!\n");
+}

@@ -147,6 +147,14 @@ impl Client {
         }
     }
 
+    /// The fingerprint of the certificate that the chosen cluster is shown; none on this machine, where it wants none.
+    #[must_use]
+    pub fn certificate(&self) -> Option<String> {
+        let agents = self.chosen().ok()?.agents(&self.0.registry).ok()?;
+        let identity = agents.trust.identities().first()?;
+        Some(identity.fingerprint().to_string())
+    }
+
     /// Runs a command by name with a map of its parameters; one record or many come back as a list.
     ///
     /// # Errors

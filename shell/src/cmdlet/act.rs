@@ -31,6 +31,12 @@ pub(super) fn act<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failu
         }
         "Show-ClusterMonitor" => {
             let allow_changes = bound.switch("AllowChanges") == Some(true);
+            if allow_changes && call.state.is_read_only() {
+                let what = "this session is read-only: -AllowChanges cannot be";
+                let hint = "without it, the monitor shows all and changes nothing";
+                let error = Error::new(ErrorKind::AccessDenied, what).hint(hint);
+                return Err(call.fail_about(bound, error));
+            }
             crate::monitor::show(call.state, allow_changes).map_err(|e| call.fail(e))?;
             call.state.check_interrupt()?;
         }
@@ -59,6 +65,7 @@ pub(super) fn act<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failu
                 .invoke
                 .connect(&name.unwrap_or_default())
                 .map_err(|e| call.fail_about(bound, e))?;
+            call.state.context.replace(None); // what it forbade was for its own cluster
         }
         other => {
             let what = format!("{other} has no implementation");

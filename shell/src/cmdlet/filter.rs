@@ -97,6 +97,11 @@ fn lone<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
         "It" => test::it(call, bound),
         "Invoke-Try" => attempt(call, bound),
         "Get-Content" => file::content(call, bound),
+        "Get-History" | "Get-ClusterAudit" | "Start-Transcript" | "Stop-Transcript"
+        | "ConvertTo-Runbook" => super::past::run(call, bound),
+        "Get-HamqContext" | "New-HamqContext" | "Set-HamqContext" | "Remove-HamqContext" => {
+            super::context::run(call, bound)
+        }
         "Get-Date" => {
             let now = std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)

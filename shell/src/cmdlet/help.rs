@@ -12,17 +12,18 @@ use crate::syntax::{Declared, source, translate};
 
 const WIDTH: usize = 78;
 
-const ABOUT: &str = "\
+/// The language in short.
+pub const ABOUT: &str = "\
 about_shell
 
 A line is a pipeline of commands, or rhai, or both:
 
   Get-ClusterGroup | Where-Object State -eq Online
-  let $g = Get-ClusterGroup VS1; if $g.OwnerNode == \"n1\" { Move-ClusterGroup $g }
+  let $g = Get-ClusterGroup VS1\n  if $g.OwnerNode == \"n1\" { Move-ClusterGroup $g }
 
 Values    30s  5MB  127.0.0.1  ./private$/q  a,b  'verbatim'  $x  (expr)
           \"text $x $(1 + 2)\"  { block with $_ }  @{ key = value }  @( 1, 2 )
-          @x gives a command the parameters in the map x, or the values in a list
+          @x gives a command the parameters in the map x, or a list's values
 Lines     go on after | and , and before a leading | or -Parameter
           # and // to the end of the line, /* */ and <# #> are comments
 Variables $x here, $global:x in functions too, $env:HOME, $Error, $?,
@@ -43,6 +44,102 @@ Tests     Describe 'x' { It 'y' { Assert-Equal 3 (1 + 2) } }; hamq test FILE
 Exit      0 done, 1 failed, 2 usage, 3 partly failed, 4 refused, 124 time-out,
           130 interrupted";
 
+const ABOUT_KEYS: &str = "\
+about_keys
+
+Tab        offers what may stand there, with what it means; names come from the
+           cluster while you go on typing
+F1         shows the help of the command at the cursor; the line stays
+F7         lists past lines; Ctrl-R searches them; Up goes through them; Right
+           or Ctrl-F takes the grey suggestion
+Enter      goes on to another line while a bracket or a text is open
+Ctrl-C     ends the command that runs, or empties the line; never the shell
+Ctrl-D     ends the shell
+
+A line that begins with a blank is not kept. Get-History shows the past ones.
+Above the line stands what happens in the cluster meanwhile.";
+
+const ABOUT_PROFILE: &str = "\
+about_profile
+
+profile.rhai runs before the first prompt: it lies in ~/.config/hamq (or in
+$XDG_CONFIG_HOME/hamq, or in $HAMQ_HOME); --no-profile passes it over.
+
+  $global:EditMode = 'vi'                  keys of vi; emacs otherwise
+  $global:Abbreviations = @{ gg = 'Get-ClusterGroup' }
+                                           gg and a blank become the command
+  $global:ReadOnly = true                  what changes something is refused
+  $global:Events = false                   tell no events above the line
+
+NO_COLOR in the environment takes the colours away.";
+
+const ABOUT_CONTEXTS: &str = "\
+about_contexts
+
+A context is a cluster under a name of your own, in contexts.json beside the
+profile.
+
+  New-HamqContext north '10.0.0.1,10.0.0.2' -ReadOnly
+  Set-HamqContext north           now, and in later sessions
+  hamq --context north -c '…'     this once; $HAMQ_CONTEXT does the same
+  hamq --read-only                any cluster, to look at
+
+What changes something is refused in a read-only session with exit code 4;
+-WhatIf still shows what it would do.";
+
+const ABOUT_AUDIT: &str = "\
+about_audit
+
+Each command that changes a cluster writes two lines into audit-YEAR-MONTH.jsonl
+in the state folder (~/.local/state/hamq, or $HAMQ_HOME): before it, who (the
+user, the login behind sudo, the certificate), when, from where, what and why
+(-Reason); after it, what came of it. Lines are only added. Messages that are
+sent and received are not in it: their queue's journal has them.
+
+  Stop-ClusterGroup VS1 -Reason 'new disk, ticket 1207'
+  Get-ClusterAudit *VS1* | Format-List";
+
+const ABOUT_TRANSCRIPTS: &str = "\
+about_transcripts
+
+  Start-Transcript night.rhai     what is typed and shown goes there as well
+  Stop-Transcript
+  hamq run night.rhai             does it again: what was shown is a comment,
+                                  and so is a command that failed
+  ConvertTo-Runbook night.rhai | Out-File move.rhai
+                                  the commands that did not fail";
+
+/// The topics, by name.
+const TOPICS: &[(&str, &str)] = &[
+    ("about_shell", ABOUT),
+    ("about_keys", ABOUT_KEYS),
+    ("about_profile", ABOUT_PROFILE),
+    ("about_contexts", ABOUT_CONTEXTS),
+    ("about_audit", ABOUT_AUDIT),
+    ("about_transcripts", ABOUT_TRANSCRIPTS),
+];
+
+fn topic(name: &str) -> Result<String> {
+    let names = || TOPICS.iter().map(|(name, _)| *name);
+    let found = TOPICS
+        .iter()
+        .find(|(topic, _)| topic.eq_ignore_ascii_case(name));
+    if let Some((_, text)) = found {
+        return Ok((*text).to_owned());
+    }
+    if name.contains(['*', '?']) || name.eq_ignore_ascii_case("about") {
+        return Ok(names().collect::<Vec<_>>().join("\n"));
+    }
+    let error = Error::new(ErrorKind::NotFound, format!("there is no topic '{name}'"));
+    Err(match nearest(name, names()) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint(format!(
+            "the topics: {}",
+            names().collect::<Vec<_>>().join(", ")
+        )),
+    })
+}
+
 /// The help page of `name`, or the list of what fits it.
 ///
 /// # Errors
@@ -52,7 +149,7 @@ pub fn page(name: Option<&str>, examples: bool, full: bool) -> Result<String> {
         return Ok(overview("*"));
     };
     if name.to_ascii_lowercase().starts_with("about") {
-        return Ok(ABOUT.to_owned());
+        return topic(name);
     }
     if name.contains('/') || name.ends_with(".rhai") {
         let text = std::fs::read_to_string(name)
@@ -159,7 +256,7 @@ fn overview(pattern: &str) -> String {
             out.push('\n');
         }
     }
-    out.push_str("\nGet-Help NAME shows one of them; Get-Help about_shell the language.");
+    out.push_str("\nGet-Help NAME shows one of them; Get-Help about_shell the language,\nGet-Help about the other topics.");
     out
 }
 

@@ -10,6 +10,7 @@ mod act;
 mod assert;
 mod compare;
 mod condition;
+mod context;
 pub mod drill;
 mod evaluate;
 mod file;
@@ -18,6 +19,7 @@ pub mod help;
 mod member;
 mod native;
 mod order;
+mod past;
 mod pick;
 pub mod test;
 mod verbs;
@@ -28,6 +30,7 @@ use std::sync::LazyLock;
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
 
+pub use context::enter;
 pub use verbs::{ADDED, COMMON, VERBS};
 
 /// Every command: the core's, then the shell's.

@@ -60,6 +60,7 @@ pub static COMMON: &[ParameterSpec] = parameters![
     "OutVariable" Text is ["ov"] => "Keep the rows in $global:NAME too; +NAME adds them to it.",
     "WhatIf" Switch is ["wi"] => "Say what would be done, and do nothing.",
     "Confirm" Switch is ["cf"] => "Ask first; -Confirm:$false never asks.",
+    "Reason" Text => "Why: kept with the change; Get-ClusterAudit shows it.",
     "As" Text of Completes::Choice(&["table", "list", "wide", "name", "json", "jsonl", "csv"])
         => "Text instead of records: table, list, wide (all properties), name, json (a list), jsonl, csv.",
 ];
@@ -303,6 +304,41 @@ pub static VERBS: &[&CommandSpec] = &[
     verb!("Start-Sleep", ["sleep"], "Waits.", parameters![
         "Duration" Duration at 0 is ["Seconds"] => "How long: 500ms, 3s; a bare number is seconds.",
     ], "Start-Sleep 500ms" => "Half a second."),
+    verb!("Get-History", ["history", "h"], "Shows the lines that were typed, with how they ended and how long they took.", parameters![
+        "Pattern" Text at 0 => "Those that fit a pattern with * and ?.",
+        "Last" Int => "The last so many (default 50).",
+        "Failed" Switch => "Only those that failed.",
+    ], "Get-History *Move-* -Failed" => "The moves that failed."),
+    verb!("Start-Transcript", [], "Writes down what is typed and shown, as a script that runs again.", parameters![
+        "Path" Text at 0 of Completes::File => "The file; it is replaced.",
+        "Append" Switch => "Add to it.",
+    ], "Start-Transcript night.rhai" => "hamq run night.rhai does it again."),
+    verb!("Stop-Transcript", [], "Ends the transcript; its path.", parameters![],
+        "Stop-Transcript" => "What follows is not written down."),
+    verb!("ConvertTo-Runbook", [], "Takes the commands that did not fail out of a transcript.", parameters![
+        "Path" Text at 0 of Completes::File => "The transcript.",
+    ], "ConvertTo-Runbook night.rhai | Out-File move.rhai" => "A runbook of what has worked."),
+    verb!("Get-HamqContext", ["ctx"], "Lists the contexts: clusters with names of one's own.", parameters![
+        "Name" Text at 0 => "A pattern with * and ?.",
+    ], "Get-HamqContext" => "The one in use has a star."),
+    verb!("New-HamqContext", [], "Makes a context; Set-HamqContext uses it.", parameters![
+        "Name" Text at 0 => "Its name.",
+        "Cluster" Text at 1 of Completes::Cluster => "The cluster's name, or HOST[:PORT],… of its nodes.",
+        "ReadOnly" Switch => "Nothing is changed there.",
+        "Description" Text => "For people.",
+        "Force" Switch => "Replace one of this name.",
+    ], "New-HamqContext north '10.0.0.1,10.0.0.2' -ReadOnly" => "To look at, not to touch."),
+    verb!("Set-HamqContext", ["usectx"], "Uses a context, now and in later sessions.", parameters![
+        "Name" Text at 0 => "Its name.",
+    ], "Set-HamqContext north" => "Later commands are for it."),
+    verb!("Remove-HamqContext", [], "Forgets a context; the cluster stays as it is.", parameters![
+        "Name" Text at 0 => "Its name.",
+    ], "Remove-HamqContext north" => "Only the name is gone."),
+    verb!("Get-ClusterAudit", [], "Shows who changed what from this machine, when, why, and what came of it.", parameters![
+        "Command" Text at 0 => "Those whose command fits a pattern with * and ?.",
+        "User" Text => "Those of users that fit a pattern.",
+        "Last" Int => "The last so many (default 50).",
+    ], "Get-ClusterAudit *Move-* | Format-List" => "All that is known of the moves."),
     verb!("Get-Date", [], "The time, in UTC.", parameters![], "Get-Date" => "Now."),
     verb!("Connect-Cluster", [], "Chooses the cluster for later commands.", parameters![
         "Name" Text at 0 of Completes::Cluster => "Its name, or HOST[:PORT],… of its nodes.",

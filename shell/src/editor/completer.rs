@@ -1,27 +1,23 @@
 //! What Tab offers: commands, parameters, choices and names of objects.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, RecordSpec};
-use hamq_core::api::value::Value;
-use reedline::{Completer, Suggestion};
+use reedline::{Completer, CompletionOrigin, CompletionResult, CompletionStatus, Suggestion};
 
+use super::known::Known;
 use crate::cmdlet;
 use crate::session::Invoke;
 use crate::syntax::{Wanted, site};
 
-const LOOKUP_MAX: Duration = Duration::from_millis(300);
-const FRESH: Duration = Duration::from_secs(3);
-const KNOWN_MAX: usize = 64;
 const FILES_MAX: usize = 10_000;
 
 /// Completion from the command list and the live cluster.
 pub struct Completion {
-    invoke: Arc<dyn Invoke>,
-    names: HashMap<String, (Instant, Vec<String>)>,
+    known: Known,
+    /// The last offers lack no names that are on their way.
+    settled: bool,
 }
 
 impl Completion {
@@ -29,13 +25,14 @@ impl Completion {
     #[must_use]
     pub fn new(invoke: Arc<dyn Invoke>) -> Self {
         Self {
-            invoke,
-            names: HashMap::new(),
+            known: Known::new(invoke),
+            settled: true,
         }
     }
 
     /// The words that may stand at the end of `before`, with what they mean, and where they begin.
     pub fn offers(&mut self, before: &str) -> (usize, Vec<(String, String)>) {
+        self.settled = true;
         let at = site(before);
         let start = at.start.min(before.len());
         let word = before.get(start..).unwrap_or_default();
@@ -108,50 +105,20 @@ impl Completion {
         queues.into_iter().map(spelled).collect()
     }
 
-    /// The names that a command lists, asked for at most every few seconds.
+    /// The names that a command lists, as far as they are known.
     fn names(&mut self, lists: Option<&'static CommandSpec>, of: Option<&str>) -> Vec<String> {
         let Some(lists) = lists else {
             return Vec::new();
         };
-        let key = format!("{} {}", lists.name, of.unwrap_or_default());
-        if let Some((at, names)) = self.names.get(&key)
-            && at.elapsed() < FRESH
-        {
-            return names.clone();
-        }
-        if self.names.len() > KNOWN_MAX {
-            self.names.clear();
-        }
-        let names = self.ask(lists, of);
-        self.names.insert(key, (Instant::now(), names.clone()));
-        names
+        let found = self.known.names(lists, of);
+        self.settled &= found.settled;
+        found.names
     }
 
-    /// Runs it aside, so that typing never waits long.
-    fn ask(&self, lists: &'static CommandSpec, of: Option<&str>) -> Vec<String> {
-        let first = lists.parameters.iter().find(|p| p.position == Some(0));
-        let arguments = match (first, of) {
-            (Some(first), Some(of)) => vec![(Value::from(first.name), Value::from(of))],
-            _ => Vec::new(),
-        };
-        let (sender, receiver) = mpsc::channel();
-        let invoke = Arc::clone(&self.invoke);
-        let asked = std::thread::Builder::new().spawn(move || {
-            drop(sender.send(invoke.invoke(lists.name, Value::Map(arguments))));
-        });
-        if asked.is_err() {
-            return Vec::new();
-        }
-        let records = receiver.recv_timeout(LOOKUP_MAX).ok();
-        let records = records.and_then(Result::ok).unwrap_or_default();
-        records.iter().filter_map(name_of).collect()
+    /// Waits until the cluster has told the names it was asked for, at most so long.
+    pub fn settle(&self, patience: Duration) {
+        self.known.settle(patience);
     }
-}
-
-fn name_of(record: &Value) -> Option<String> {
-    let mut fields = record.as_map()?.iter();
-    let name = fields.find(|(key, _)| key.as_text() == Some("Name"))?;
-    name.1.as_text().map(str::to_owned)
 }
 
 /// The command that lists such objects: the one whose own first parameter completes to them.
@@ -228,7 +195,7 @@ fn names_property(spec: &CommandSpec, parameter: &ParameterSpec) -> bool {
 }
 
 impl Completer for Completion {
-    fn complete(&mut self, line: &str, pos: usize) -> reedline::CompletionResult {
+    fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
         let before = line.get(..pos).unwrap_or(line);
         let (start, offers) = self.offers(before);
         let suggestion = |(value, help): (String, String)| Suggestion {
@@ -239,6 +206,16 @@ impl Completer for Completion {
             span: reedline::Span::new(start, pos),
             ..Suggestion::default()
         };
-        reedline::CompletionResult::fresh(offers.into_iter().map(suggestion).collect::<Vec<_>>())
+        let offers: Vec<_> = offers.into_iter().map(suggestion).collect();
+        match self.settled {
+            true => CompletionResult::fresh(offers),
+            false => {
+                CompletionResult::stale_or_pending(offers.into(), CompletionOrigin::new(line, pos))
+            }
+        }
+    }
+
+    fn poll_completion(&mut self) -> CompletionStatus {
+        self.known.status()
     }
 }

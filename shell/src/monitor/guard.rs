@@ -87,6 +87,9 @@ impl Invoke for Guard {
     fn cluster(&self) -> Option<String> {
         self.inner.cluster()
     }
+    fn certificate(&self) -> Option<String> {
+        self.inner.certificate()
+    }
 
     fn connect(&self, _: &str) -> Result<()> {
         let text = "the monitor stays with its cluster";

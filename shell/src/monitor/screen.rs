@@ -1,6 +1,7 @@
 //! The terminal: taken over for as long as the monitor runs, and given back as it was, however it ends.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -130,7 +131,8 @@ impl Screen<'_> {
         });
         let interrupt = Arc::<AtomicU8>::default();
         let (line, news, stop) = (line.to_owned(), self.news.clone(), Arc::clone(&interrupt));
-        let run = move || drop(news.send(News::Output(run_line(&line, guard, stop))));
+        let home = self.state.home.clone(); // its changes are audited as any others
+        let run = move || drop(news.send(News::Output(run_line(&line, guard, stop, home))));
         std::thread::Builder::new()
             .name("monitor-command".into())
             .stack_size(STACK_BYTES)
@@ -150,8 +152,14 @@ impl Screen<'_> {
 }
 
 /// What a command line shows, its errors included.
-fn run_line(line: &str, invoke: Arc<dyn Invoke>, interrupt: Arc<AtomicU8>) -> String {
+fn run_line(
+    line: &str,
+    invoke: Arc<dyn Invoke>,
+    interrupt: Arc<AtomicU8>,
+    home: Option<PathBuf>,
+) -> String {
     let mut state = State::new(invoke, false);
+    state.home = home;
     state.interrupt = interrupt;
     state.captured = Some(std::cell::RefCell::default());
     state.colour = false;

@@ -9,6 +9,7 @@ pub mod bind;
 mod coerce;
 mod endless;
 mod keep;
+mod patience;
 mod row;
 pub mod run;
 pub mod show;

@@ -12,8 +12,10 @@ use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 
 use super::bind::{Bound, bind};
+use super::patience::Patience;
 use super::view::View;
 use super::{endless, keep};
+use crate::audit;
 use crate::cmdlet;
 use crate::script::fault::Fault;
 use crate::script::value::{Record, Rows, from_wire, to_wire};
@@ -229,7 +231,13 @@ pub(super) fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failu
     if !permitted(call, bound)? {
         return Ok(Vec::new());
     }
+    let audited = audit::begin(call.state, bound);
+    let patience = Patience::start(call.state, bound.spec.name);
     let result = cmdlet::drill::run(call.state, bound.spec.name, arguments(bound));
+    drop(patience);
+    if let Some(audited) = audited {
+        audited.end(&result);
+    }
     call.state.check_interrupt()?;
     let mut values = result.map_err(|e| call.fail_about(bound, e))?;
     if let Some(node) = bound
@@ -290,6 +298,14 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
             spec.summary.trim()
         ));
         return Ok(false);
+    }
+    if spec.risk > Risk::None && call.state.is_read_only() {
+        let what = format!(
+            "{} on {target} changes something, and this session is read-only",
+            spec.name
+        );
+        let hint = "-WhatIf shows what it would do; a session without --read-only, or a context without -ReadOnly, can do it";
+        return Err(call.refuse(Error::new(ErrorKind::AccessDenied, what).hint(hint)));
     }
     let asked = bound.switch("Confirm");
     let forced = bound.switch("Force") == Some(true) || asked == Some(false);

@@ -11,6 +11,21 @@ pub use csv::{csv, csv_body, fields, names};
 
 use crate::script::value::{Record, property, text};
 
+/// The text without its colours.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, code)) = rest.split_once("\x1b[") {
+        out.push_str(before);
+        rest = code
+            .split_once(|c: char| c.is_ascii_alphabetic())
+            .map_or("", |(_, after)| after);
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Rows the way they are shown when nothing else is asked for.
 #[must_use]
 pub fn rows(rows: &[Dynamic], width: usize) -> String {
