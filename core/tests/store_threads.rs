@@ -222,6 +222,30 @@ fn an_empty_store_has_at_most_two_segments_and_a_queue_that_is_consumed_needs_fe
 }
 
 #[test]
+fn owners_that_were_killed_leave_no_segments_behind_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manager = open(folder.path());
+    create(&manager, "q");
+    for turn in 0..8 {
+        send_lots(&manager, "q", turn * 500, 500);
+        let mut taken = 0;
+        while taken < 500 {
+            taken += bodies(manager.call(receive_many("q", 500))).len();
+        }
+        // What was received last is kept for who asked until he asks for something else.
+        create(&manager, &format!("after-{turn}"));
+        // Not closed: no last snapshot is written, as after a kill -9.
+        drop(manager);
+        manager = open(folder.path());
+        wait_until("the segments of those before are given back", || {
+            manager.call(Request::GetMachine).unwrap();
+            segments(folder.path()) <= 2
+        });
+    }
+    manager.close().unwrap();
+}
+
+#[test]
 fn one_old_message_in_each_segment_is_copied_forward_and_the_space_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let manager = open(folder.path());

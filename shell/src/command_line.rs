@@ -2,25 +2,34 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use hamq_core::Error;
 use hamq_core::api::client::{Client, ClientOptions};
 use rhai::{Array, Dynamic, Map};
 
+use crate::cmdlet::{enter, help};
+use crate::context::Contexts;
+use crate::manual;
 use crate::repl;
 use crate::script::Session;
 use crate::session::{Invoke, State};
+use crate::test_run::{self, TestOptions};
 
 const HELP: &str = "\
 hamq                               the prompt
 hamq -c 'TEXT'                     one command or script text
-hamq run FILE [--NAME VALUE | VALUE]…   a runbook; it reads $ARGS.NAME and $args[0]
-options: --cluster NAME, --json (rows as JSON lines), --version, --help
+hamq run FILE [-NAME VALUE | VALUE]…   a runbook; its param(…) says what it takes, -? shows it
+                                   (without one it reads --NAME VALUE as $ARGS.NAME, the rest as $args)
+hamq test FILE… [-JUnit OUT.xml]   tests of runbooks: Describe, It, Assert-…; 0 passed, 1 failed
+hamq man FOLDER                    writes manual pages
+hamq completions bash|zsh|fish     a script that completes this command
+options: --cluster NAME, --context NAME, --read-only, --no-profile, --json (rows as JSON lines), --version, --help
 roles:   hamq node | queue-manager | triggers | dtc
 stores:  hamq store check FOLDER | dump FOLDER | trace FOLDER MESSAGE-ID | salvage FOLDER TARGET   (reads only; 0 sound, 2 damaged)
 ";
@@ -32,9 +41,13 @@ const FAILOVER_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct Options {
     cluster: Option<String>,
+    context: Option<String>,
+    read_only: bool,
+    no_profile: bool,
     json: bool,
     text: Option<(String, String)>,
     arguments: Vec<OsString>,
+    tests: Option<TestOptions>,
     print: Option<String>,
 }
 
@@ -75,6 +88,11 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
             Long("cluster") => {
                 options.cluster = Some(parser.value().and_then(|v| v.string()).map_err(plain)?);
             }
+            Long("context") => {
+                options.context = Some(parser.value().and_then(|v| v.string()).map_err(plain)?);
+            }
+            Long("read-only") => options.read_only = true,
+            Long("no-profile") => options.no_profile = true,
             Long("json") => options.json = true,
             Long("version") => {
                 options.print = Some(format!("hamq {}\n", env!("CARGO_PKG_VERSION")));
@@ -84,6 +102,14 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
                 let text = parser.value().and_then(|v| v.string()).map_err(plain)?;
                 options.text = Some(("-c".into(), text));
             }
+            Value(word) if word == "completions" => {
+                let shell = parser.value().and_then(|v| v.string()).map_err(plain)?;
+                options.print = Some(manual::completions(&shell)?);
+            }
+            Value(word) if word == "man" => {
+                let folder = parser.value().map_err(plain)?;
+                options.print = Some(manual::write_pages(folder.as_ref())?);
+            }
             Value(word) if word == "run" => {
                 let file = parser.value().and_then(|v| v.string()).map_err(plain)?;
                 let text = std::fs::read_to_string(&file)
@@ -91,10 +117,20 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
                 options.text = Some((file, text));
                 options.arguments = parser.raw_args().map_err(plain)?.collect();
             }
+            Value(word) if word == "test" => {
+                let words: Vec<String> =
+                    words_of(&parser.raw_args().map_err(plain)?.collect::<Vec<_>>());
+                options.tests = Some(TestOptions::of(&words)?);
+            }
             other => return Err(other.unexpected().to_string()),
         }
     }
     Ok(options)
+}
+
+fn words_of(words: &[OsString]) -> Vec<String> {
+    let word = |w: &OsString| w.to_string_lossy().into_owned();
+    words.iter().map(word).collect()
 }
 
 /// `--name value` by name (a name alone is true), the rest in the list `_`.
@@ -134,6 +170,61 @@ fn home() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(".hamq"))
 }
 
+/// Where what a person chose lies: contexts and the profile.
+fn config() -> PathBuf {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    set("HAMQ_HOME")
+        .or_else(|| set("XDG_CONFIG_HOME").map(|path| path.join("hamq")))
+        .or_else(|| set("HOME").map(|path| path.join(".config/hamq")))
+        .unwrap_or_else(|| PathBuf::from(".hamq"))
+}
+
+/// The cluster that was asked for; else the context that was, or was chosen in an earlier session. What was not asked
+/// for by name is no reason to fail.
+fn choose(
+    state: &State,
+    cluster: Option<&str>,
+    context: Option<String>,
+    config: &Path,
+) -> Result<(), Error> {
+    if let Some(cluster) = cluster {
+        return state.invoke.connect(cluster);
+    }
+    let named = context.or_else(|| {
+        std::env::var("HAMQ_CONTEXT")
+            .ok()
+            .filter(|name| !name.is_empty())
+    });
+    if let Some(name) = named {
+        return enter(state, config, &name).map(drop);
+    }
+    let current = Contexts::read(config).map(|all| all.current);
+    let entered = current.and_then(|name| name.map(|name| enter(state, config, &name)).transpose());
+    if let Err(error) = entered {
+        state.tell(&format!("warning: the context is not used: {error}"));
+    }
+    Ok(())
+}
+
+/// `profile.rhai` of the config folder, at a prompt only.
+fn profile(session: &mut Session, config: &Path) {
+    let path = config.join("profile.rhai");
+    match std::fs::read_to_string(&path) {
+        // What is wrong in it was told; the prompt comes all the same.
+        Ok(text) => {
+            let _ = session.run(&path.display().to_string(), &text);
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => session
+            .state
+            .tell(&format!("warning: cannot read {}: {e}", path.display())),
+    }
+}
+
 fn start(options: Options, program: Vec<PathBuf>) -> u8 {
     let home = home();
     let client = Client::new(ClientOptions {
@@ -148,12 +239,18 @@ fn start(options: Options, program: Vec<PathBuf>) -> u8 {
             return 1;
         }
     };
-    let interactive = options.text.is_none() && std::io::stdin().is_terminal();
+    let file = options.text.is_some() || options.tests.is_some();
+    let interactive = !file && std::io::stdin().is_terminal();
     let mut state = State::new(Arc::new(client.clone()), interactive);
     state.json = options.json;
+    state.read_only = options.read_only;
+    let config = config();
+    state.home = Some(home.clone());
+    state.config = Some(config.clone());
     listen(Arc::clone(&state.interrupt), Arc::clone(&state.invoke));
-    let code = match options.cluster.map(|name| client.connect(&name)) {
-        Some(Err(e)) => {
+    let chosen = choose(&state, options.cluster.as_deref(), options.context, &config);
+    let code = match chosen {
+        Err(e) => {
             let hint = e
                 .hint
                 .as_deref()
@@ -162,18 +259,50 @@ fn start(options: Options, program: Vec<PathBuf>) -> u8 {
             say(&format!("error: {e} ({})\n{hint}", e.kind), 1);
             1
         }
-        _ => {
+        _ if let Some(tests) = &options.tests => test_run::run(tests, || {
+            let mut fresh = State::new(Arc::clone(&state.invoke), false);
+            fresh.interrupt = Arc::clone(&state.interrupt);
+            fresh.json = state.json;
+            fresh
+        }),
+        Ok(()) => {
             let mut session =
                 Session::new(Rc::new(state), script_arguments(&options.arguments).into());
+            session.words = words_of(&options.arguments);
             match options.text {
+                Some((name, text)) if help_wanted(&session.words) => script_help(&name, &text),
                 Some((name, text)) => session.run(&name, &text).err().unwrap_or(0),
-                None if interactive => repl::run(&mut session, &home),
+                None if interactive => {
+                    if !options.no_profile {
+                        profile(&mut session, &config);
+                    }
+                    repl::run(&mut session, &home)
+                }
                 None => piped(&mut session),
             }
         }
     };
     client.close();
     code
+}
+
+/// `hamq run FILE -?` asks what the script takes.
+fn help_wanted(words: &[String]) -> bool {
+    let ask = |w: &String| w == "-?" || w.trim_start_matches('-').eq_ignore_ascii_case("help");
+    words.len() == 1 && words.iter().any(|w| w.starts_with('-') && ask(w))
+}
+
+fn script_help(name: &str, text: &str) -> u8 {
+    match help::script(name, text) {
+        Ok(page) => {
+            drop(writeln!(std::io::stdout(), "{page}"));
+            0
+        }
+        Err(error) => {
+            say(&format!("error: {}\n", error.message), 2);
+            2
+        }
+    }
 }
 
 /// Standard input that is not a terminal is a script.

@@ -7,9 +7,13 @@
 //!                          editor     syntax                    render ─> output
 //! ```
 
+pub mod audit;
 pub mod cmdlet;
 mod command_line;
+pub mod context;
 pub mod editor;
+mod manual;
+mod monitor;
 pub mod pipeline;
 pub mod render;
 mod repl;
@@ -17,8 +21,10 @@ pub mod role;
 pub mod script;
 pub mod session;
 pub mod syntax;
+mod test_run;
 #[cfg(test)]
 mod tests;
+pub mod transcript;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

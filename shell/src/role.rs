@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hamq_core::api::role::{
     HostFile, JoinOptions, NodeOptions, QueueManagerOptions, StoreCommand, create_host,
-    install_host, join_host, run_node, run_queue_manager, run_store, run_supervise,
+    install_host, join_host, run_leash, run_node, run_queue_manager, run_store, run_supervise,
 };
 use hamq_core::database::Location;
 use hamq_core::{Error, ErrorKind, Result};
@@ -55,6 +55,7 @@ pub fn run_with(arguments: &[OsString], program: &[PathBuf]) -> Option<ExitCode>
                 Err(error) => Err(error),
             }
         }
+        "leash" => run_leash(),
         "store" => return Some(store(Parser::from_args(rest))),
         _ => return None,
     };
@@ -296,10 +297,10 @@ fn location(value: OsString) -> Result<Location> {
 
 fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     const HINT: &str = "hamq queue-manager --name NAME --store FOLDER --listen ADDRESS:PORT \
-                        [--socket PATH] [--metrics ADDRESS:PORT] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
+                        [--tls FOLDER] [--socket PATH] [--metrics ADDRESS:PORT] [--epoch E] [--owner NODE] [--deadline MS] [--supervised]";
     let usage =
         |text: String| Error::new(ErrorKind::Usage, format!("queue-manager: {text}")).hint(HINT);
-    let (mut name, mut store, mut listen, mut socket) = (None, None, None, None);
+    let (mut name, mut store, mut listen, mut tls, mut socket) = (None, None, None, None, None);
     let mut metrics: Option<String> = None;
     let (mut epoch, mut owner, mut deadline, mut supervised) = (None, None, None, false);
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
@@ -308,6 +309,7 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
             "--name" => name = Some(text(&value()?)),
             "--store" => store = Some(PathBuf::from(value()?)),
             "--listen" => listen = Some(text(&value()?)),
+            "--tls" => tls = Some(PathBuf::from(value()?)),
             "--socket" => socket = Some(PathBuf::from(value()?)),
             "--metrics" => metrics = Some(text(&value()?)),
             "--epoch" => epoch = Some(number(&value()?, &usage)?),
@@ -323,6 +325,7 @@ fn read_queue_manager(mut parser: Parser) -> Result<QueueManagerOptions> {
     Ok(QueueManagerOptions {
         store: store.ok_or_else(|| missing("--store"))?,
         listen: parse_address(&listen, &usage)?,
+        tls,
         socket,
         metrics: metrics
             .map(|address| parse_address(&address, &usage))

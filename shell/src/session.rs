@@ -1,20 +1,34 @@
 //! What a session of the shell holds: the way to the cluster, units read so far, and where output goes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hamq_core::api::client::Client;
 use hamq_core::api::value::Value;
 use hamq_core::{Error, ErrorKind, Result};
-use rhai::{Dynamic, EvalAltResult, Map};
+use rhai::{AST, Dynamic, EvalAltResult, Map};
 
+use crate::cmdlet::test::TestLog;
+use crate::context::Context;
 use crate::pipeline::Failure;
 use crate::render;
 use crate::script::fault::{Exit, Fault, of_script};
 use crate::script::value::{Rows, rows_of, text, to_json};
-use crate::syntax::{Pipeline, SourceMap, Span, source};
+use crate::syntax::{Declared, Pipeline, SourceMap, Span, source};
+use crate::transcript::Transcript;
+
+/// So many errors are kept for `$Error`.
+const ERRORS_MAX: usize = 256;
+/// So many texts are kept for commands that run texts.
+const TEXTS_MAX: usize = 10_000;
+
+/// A unit and its tree.
+pub(crate) type Compiled = (usize, Rc<AST>);
 
 /// The way commands are run: a client, or a double in tests.
 pub trait Invoke: Send + Sync {
@@ -32,6 +46,10 @@ pub trait Invoke: Send + Sync {
     /// # Errors
     /// When there is none.
     fn connect(&self, target: &str) -> Result<()>;
+    /// Who the chosen cluster is shown that this is, when it wants to know.
+    fn certificate(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Invoke for Client {
@@ -47,6 +65,9 @@ impl Invoke for Client {
     fn connect(&self, target: &str) -> Result<()> {
         Self::connect(self, target)
     }
+    fn certificate(&self) -> Option<String> {
+        Self::certificate(self)
+    }
 }
 
 /// A unit that was read: its text, what it became, and the way back.
@@ -60,6 +81,8 @@ pub struct Source {
     pub generated: String,
     /// The way back.
     pub map: SourceMap,
+    /// The parameters it declares.
+    pub parameters: Rc<[Declared]>,
 }
 
 /// The state that commands and script share.
@@ -82,8 +105,34 @@ pub struct State {
     pub units: RefCell<Vec<Source>>,
     /// All pipelines, each with its unit.
     pub pipelines: RefCell<Vec<(usize, Pipeline)>>,
+    /// `$global:x`.
+    pub globals: RefCell<Map>,
+    /// `$Error`: what failed, the last first.
+    pub errors: RefCell<VecDeque<Fault>>,
+    /// `$?`: the last pipeline did not fail.
+    pub succeeded: Cell<bool>,
+    /// `$LASTEXITCODE`: how the last program ended.
+    pub exit_code: Cell<i64>,
+    /// What was given for the parameters of units.
+    pub bound: RefCell<HashMap<usize, Map>>,
+    /// Texts that were run by a command: read once, however often they run.
+    texts: RefCell<HashMap<(String, String), Compiled>>,
+    /// How deep texts run texts.
+    pub depth: Cell<usize>,
+    /// What `Describe` and `It` have found.
+    pub tests: RefCell<TestLog>,
     /// What tests read instead of the output stream.
     pub captured: Option<RefCell<String>>,
+    /// Where history and audit lie; none in a session that keeps nothing.
+    pub home: Option<PathBuf>,
+    /// Where contexts and the profile lie.
+    pub config: Option<PathBuf>,
+    /// `--read-only`: nothing in the session can lift it.
+    pub read_only: bool,
+    /// The chosen context, with its name.
+    pub context: RefCell<Option<(String, Context)>>,
+    /// What is written down of the session.
+    pub transcript: Transcript,
 }
 
 impl State {
@@ -100,8 +149,64 @@ impl State {
             unit: Cell::new(0),
             units: RefCell::default(),
             pipelines: RefCell::default(),
+            globals: RefCell::default(),
+            errors: RefCell::default(),
+            succeeded: Cell::new(true),
+            exit_code: Cell::new(0),
+            bound: RefCell::default(),
+            texts: RefCell::default(),
+            depth: Cell::new(0),
+            tests: RefCell::default(),
             captured: None,
+            home: None,
+            config: None,
+            read_only: false,
+            context: RefCell::default(),
+            transcript: Transcript::default(),
         }
+    }
+
+    /// The parameters that a unit declares.
+    #[must_use]
+    pub fn declared(&self, unit: usize) -> Rc<[Declared]> {
+        let units = self.units.borrow();
+        units
+            .get(unit)
+            .map(|unit| Rc::clone(&unit.parameters))
+            .unwrap_or_default()
+    }
+
+    /// A text that was read before, or is read now.
+    pub(crate) fn compiled(
+        &self,
+        name: &str,
+        source: &str,
+        read: impl FnOnce() -> std::result::Result<Compiled, Fault>,
+    ) -> std::result::Result<Compiled, Fault> {
+        let key = (name.to_owned(), source.to_owned());
+        if let Some(found) = self.texts.borrow().get(&key) {
+            return Ok(found.clone());
+        }
+        if self.texts.borrow().len() >= TEXTS_MAX {
+            let what = format!("more than {TEXTS_MAX} different texts were run in this session");
+            let hint = "give what differs as $global:x or as a parameter of a runbook";
+            let error = Error::new(ErrorKind::InsufficientResources, what).hint(hint);
+            return Err(Fault::new(error));
+        }
+        let compiled = read()?;
+        self.texts.borrow_mut().insert(key, compiled.clone());
+        Ok(compiled)
+    }
+
+    /// Whether nothing may be changed: by `--read-only`, by the context, or by `$global:ReadOnly`.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let context = self.context.borrow();
+        let globals = self.globals.borrow();
+        let preferred = globals.get("ReadOnly").and_then(|v| v.as_bool().ok());
+        self.read_only
+            || context.as_ref().is_some_and(|(_, c)| c.read_only)
+            || preferred == Some(true)
     }
 
     /// Stops when an interrupt asked for it.
@@ -113,6 +218,14 @@ impl State {
             0 => Ok(()),
             code => Err(Exit(code).raise()),
         }
+    }
+
+    /// Keeps an error for `$Error`.
+    pub fn remember(&self, fault: Fault) {
+        self.succeeded.set(false);
+        let mut errors = self.errors.borrow_mut();
+        errors.truncate(ERRORS_MAX - 1);
+        errors.push_front(fault);
     }
 
     /// How wide tables may be.
@@ -133,6 +246,7 @@ impl State {
 
     /// Writes text to the output.
     pub fn write(&self, text: &str) {
+        self.transcript.shown(text);
         if let Some(captured) = &self.captured {
             captured.borrow_mut().push_str(text);
             return;
@@ -189,14 +303,27 @@ impl State {
                 width: self.error_width(),
             },
         );
+        self.transcript.shown(&crate::render::plain(&text));
         match &self.captured {
             Some(captured) => captured.borrow_mut().push_str(&text),
             None => drop(std::io::stderr().write_all(text.as_bytes())),
         }
     }
 
+    /// One line on the error stream.
+    pub fn tell(&self, line: &str) {
+        self.transcript.shown(&format!("{line}\n"));
+        match &self.captured {
+            Some(captured) => captured.borrow_mut().push_str(&format!("{line}\n")),
+            None => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+    }
+
     /// One line about how far something is.
     pub fn progress(&self, line: &str, done: bool) {
+        if self.captured.is_some() {
+            return; // the screen belongs to somebody else
+        }
         let mut err = std::io::stderr().lock();
         let terminal = err.is_terminal();
         let result = match (terminal, done) {
@@ -206,6 +333,17 @@ impl State {
             (false, false) => writeln!(err, "{line}"),
         };
         drop(result.and_then(|()| err.flush()));
+    }
+
+    /// The same, but only where it can be written over.
+    pub fn progress_on_terminal(&self, line: &str) {
+        if std::io::stderr().is_terminal() && self.captured.is_none() {
+            let line: String = line
+                .chars()
+                .take(self.error_width().saturating_sub(1))
+                .collect();
+            self.progress(&line, false);
+        }
     }
 
     /// Asks a person.
@@ -248,6 +386,7 @@ impl State {
             EvalAltResult::ErrorInFunctionCall(_, source, inner, _) => {
                 return self.fault_in(*inner, source.parse().unwrap_or(unit));
             }
+            EvalAltResult::ErrorInModule(_, inner, _) => return self.fault_in(*inner, unit),
             EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<Fault>() {
                 Some(fault) => fault,
                 None => Fault::new(Error::new(ErrorKind::InvalidState, text(&value))),

@@ -210,3 +210,76 @@ fn signals_end_what_waits() {
         }
     }
 }
+
+#[test]
+fn a_script_gets_its_parameters_from_the_command_line() {
+    let machine = Machine::new();
+    machine.file(
+        "book.rhai",
+        "# Says it.\nparam([Parameter(Mandatory)] [string] $Text, [int] $Times = 1)\nfor i in 0..Times { echo $Text }\n",
+    );
+    let ran = machine.run(&["run", "book.rhai", "-Times", "2", "hey"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (Some(0), "hey\nhey\n"),
+        "{}",
+        ran.err
+    );
+    let ran = machine.run(&["run", "book.rhai", "hey", "-Tmies", "2"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("did you mean -Times?"), "{}", ran.err);
+    let ran = machine.run(&["run", "book.rhai", "-?"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(
+        ran.out.contains("Says it.") && ran.out.contains("[-Text] <text>"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn test_files_are_run_and_reported_as_junit() {
+    let machine = Machine::new();
+    machine.file(
+        "good.rhai",
+        "Describe 'sums' { It 'add up' { Assert-Equal 3 (1 + 2) }\nIt 'are later' -Skip { 1 } }",
+    );
+    machine.file(
+        "bad.rhai",
+        "Describe 'sums' { It 'are <wrong>' { Assert-Equal 4 (1 + 2) } }",
+    );
+    machine.file("broken.rhai", "It 'is fine' { 1 }\nlet x = 1 / 0\n");
+    let ran = machine.run(&["test", "good.rhai", "-JUnit", "good.xml"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(
+        ran.out
+            .ends_with("tests: 1 passed, 0 failed, 1 skipped; files: 1, 0 of them broken off\n"),
+        "{}",
+        ran.out
+    );
+    let ran = machine.run(&[
+        "test",
+        "good.rhai",
+        "bad.rhai",
+        "broken.rhai",
+        "--junit=all.xml",
+    ]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let xml = std::fs::read_to_string(machine.0.path().join("all.xml")).unwrap();
+    for part in [
+        "<testsuite name=\"bad.rhai\" tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\"",
+        "<testcase classname=\"sums\" name=\"are &lt;wrong&gt;\"",
+        "message=\"expected '4', found '3'\">bad.rhai:1:38 ",
+        "<skipped/>",
+        "<error message=\"it ended early with exit code 1\"/>",
+    ] {
+        assert!(xml.contains(part), "{part}\n{xml}");
+    }
+    assert_eq!(machine.run(&["test", "bad.rhai"]).code, Some(1));
+    assert_eq!(machine.run(&["test", "missing.rhai"]).code, Some(2));
+    assert_eq!(machine.run(&["test"]).code, Some(2));
+    assert_eq!(
+        machine.run(&["test", "good.rhai", "-Jnuit", "x"]).code,
+        Some(2)
+    );
+}

@@ -2,110 +2,30 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::print_stderr, reason = "a test that is passed over says so")]
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod terminal;
 
-use tempfile::TempDir;
+use std::time::Duration;
+
+use terminal::Terminal;
 
 /// How long a screen may take to show what it should.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A terminal of 80 columns and 24 lines with a prompt on it.
-struct Terminal {
-    home: TempDir,
+/// One with a prompt on it.
+fn open() -> Option<Terminal> {
+    let terminal = Terminal::open(env!("CARGO_BIN_EXE_hamq"), PATIENCE)?;
+    terminal.sees("HAMQ>");
+    Some(terminal)
 }
 
-impl Terminal {
-    /// None where tmux is not installed.
-    fn open() -> Option<Self> {
-        let found = Command::new("tmux")
-            .arg("-V")
-            .stdout(Stdio::null())
-            .status();
-        if !found.is_ok_and(|status| status.success()) {
-            eprintln!("passed over: tmux is not installed");
-            return None;
-        }
-        let terminal = Self {
-            home: tempfile::tempdir().unwrap(),
-        };
-        let home = format!("HAMQ_HOME={}", terminal.home.path().join("home").display());
-        let program = env!("CARGO_BIN_EXE_hamq");
-        terminal.tmux(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            "env",
-            &home,
-            "TERM=xterm-256color",
-            program,
-        ]);
-        terminal.sees("HAMQ>");
-        Some(terminal)
-    }
-
-    /// Runs tmux on a server of this terminal's own.
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let socket = self.home.path().join("tmux");
-        let output = Command::new("tmux")
-            .env_remove("TMUX")
-            .arg("-S")
-            .arg(socket)
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn text(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", "--", text]);
-    }
-
-    fn key(&self, name: &str) {
-        self.tmux(&["send-keys", name]);
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    /// Waits until the screen fits.
-    fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
-        let began = Instant::now();
-        loop {
-            let screen = self.screen();
-            if fits(&screen) {
-                return screen;
-            }
-            assert!(began.elapsed() < PATIENCE, "no {what} in\n{screen}");
-            std::thread::sleep(Duration::from_millis(30));
-        }
-    }
-
-    fn sees(&self, text: &str) -> String {
-        self.until(text, |screen| screen.contains(text))
-    }
-
-    /// Waits for a fresh prompt on the last line that has anything.
-    fn is_ready(&self) -> String {
-        self.until("prompt", |screen| screen.trim_end().ends_with("HAMQ>"))
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
+/// Waits for a fresh prompt on the last line that has anything.
+fn is_ready(terminal: &Terminal) -> String {
+    terminal.until("prompt", |screen| screen.trim_end().ends_with("HAMQ>"))
 }
 
 #[test]
 fn a_command_is_completed_and_run() {
-    let Some(terminal) = Terminal::open() else {
+    let Some(terminal) = open() else {
         return;
     };
     terminal.text("Get-Da");
@@ -123,7 +43,7 @@ fn a_command_is_completed_and_run() {
 
 #[test]
 fn an_open_bracket_asks_for_another_line() {
-    let Some(terminal) = Terminal::open() else {
+    let Some(terminal) = open() else {
         return;
     };
     terminal.text("for n in [4, 5] {");
@@ -133,12 +53,12 @@ fn an_open_bracket_asks_for_another_line() {
     terminal.text("}");
     terminal.key("Enter");
     terminal.sees("n is 4\nn is 5\n");
-    terminal.is_ready();
+    is_ready(&terminal);
 }
 
 #[test]
 fn an_error_points_at_the_word_it_is_about() {
-    let Some(terminal) = Terminal::open() else {
+    let Some(terminal) = open() else {
         return;
     };
     terminal.text("Get-Date | where Yeer -eq 1 | selct Year");
@@ -152,14 +72,14 @@ fn an_error_points_at_the_word_it_is_about() {
 
 #[test]
 fn an_interrupt_ends_the_command_and_not_the_shell() {
-    let Some(terminal) = Terminal::open() else {
+    let Some(terminal) = open() else {
         return;
     };
     terminal.text("echo begun; Start-Sleep 600s; echo never");
     terminal.key("Enter");
     terminal.sees("\nbegun\n");
     terminal.key("C-c");
-    let screen = terminal.is_ready();
+    let screen = is_ready(&terminal);
     assert!(!screen.contains("\nnever"), "{screen}");
     terminal.text("echo on we go");
     terminal.key("Enter");
@@ -168,15 +88,112 @@ fn an_interrupt_ends_the_command_and_not_the_shell() {
 
 #[test]
 fn what_was_typed_is_remembered() {
-    let Some(terminal) = Terminal::open() else {
+    let Some(terminal) = open() else {
         return;
     };
     terminal.text("echo remembered");
     terminal.key("Enter");
     terminal.sees("\nremembered\n");
-    terminal.is_ready();
+    is_ready(&terminal);
     terminal.key("Up");
     terminal.until("the line again", |screen| {
         screen.matches("HAMQ> echo remembered").count() == 2
     });
+}
+
+#[test]
+fn an_interrupt_is_not_caught_by_a_script() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    terminal.text("try { echo begun; Start-Sleep 600s } catch (e) { echo caught }; echo never");
+    terminal.key("Enter");
+    terminal.sees("\nbegun\n");
+    terminal.key("C-c");
+    let screen = is_ready(&terminal);
+    assert!(
+        !screen.contains("\ncaught") && !screen.contains("\nnever"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_key_explains_the_command_at_the_cursor_and_leaves_the_line() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    terminal.text("Start-Sleep 6");
+    terminal.key("F1");
+    terminal.sees("Waits.");
+    terminal.until("the line again", |screen| {
+        screen.trim_end().ends_with("HAMQ> Start-Sleep 6")
+    });
+}
+
+#[test]
+fn the_history_tells_how_lines_ended() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    for line in [
+        "echo fine",
+        "Get-Help nothing-of-it",
+        "Get-History -Failed -As csv",
+    ] {
+        is_ready(&terminal);
+        terminal.text(line);
+        terminal.key("Enter");
+    }
+    let screen = terminal.sees("Id,Time,ExitCode,ElapsedMs,Command");
+    assert!(screen.contains(",Get-Help nothing-of-it\n"), "{screen}");
+    assert!(!screen.contains(",echo fine"), "{screen}");
+}
+
+#[test]
+fn a_transcript_runs_again() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    let path = terminal.home.path().join("t.rhai");
+    let start = format!("Start-Transcript {}", path.display());
+    for line in [
+        start.as_str(),
+        "echo written",
+        "Get-Help nothing-of-it",
+        "Stop-Transcript",
+    ] {
+        is_ready(&terminal);
+        terminal.text(line);
+        terminal.key("Enter");
+    }
+    terminal.until("the path", |screen| {
+        screen.contains("\n/") && screen.contains("t.rhai")
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("\necho written\n#= written\n#< 0 after"),
+        "{text}"
+    );
+    assert!(text.contains("\n#! Get-Help nothing-of-it\n"), "{text}");
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_hamq"))
+        .env("HAMQ_HOME", terminal.home.path().join("home"))
+        .arg("run")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "written\n");
+    assert!(ran.status.success());
+}
+
+#[test]
+fn a_pasted_block_is_one_entry() {
+    let Some(terminal) = open() else {
+        return;
+    };
+    terminal.tmux(&["set-buffer", "echo one\necho two\n  | % { \"$_!\" }"]);
+    terminal.tmux(&["paste-buffer", "-p"]);
+    terminal.sees("| % {");
+    assert!(!terminal.tmux(&["capture-pane", "-p"]).contains("\none\n"));
+    terminal.key("Enter");
+    terminal.sees("\none\ntwo!\n");
 }

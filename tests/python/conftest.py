@@ -1,6 +1,7 @@
 """A store per test, and one cluster of three nodes on this machine for all tests that need one."""
 
 import ipaddress
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import hamq
+
+# Whoever runs the tests in the background has told them, and all their children, to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -40,10 +44,20 @@ def _make_virtual_server(cluster: hamq.Cluster, home: Path) -> None:
     address = ipaddress.ip_address(first or cluster.get_cluster_node("n1")[0].address) + 100
     disk = home / "disk"
     cluster.add_cluster_group("VS1", preferred_owners=["n1", "n2", "n3"])
-    cluster.add_cluster_resource("VS1-IP", "VS1", "IP Address", parameters=f"Address={address}")
     cluster.add_cluster_resource(
-        "VS1-Name", "VS1", "Network Name", parameters="Name=VS1", depends_on="VS1-IP"
+        "VS1-IP", "VS1", resource_type="IP Address", parameters=f"Address={address}"
     )
-    cluster.add_cluster_resource("VS1-Disk", "VS1", "Physical Disk", parameters=f"DiskPath={disk}")
-    cluster.add_cluster_resource("VS1-MSMQ", "VS1", "MSMQ", depends_on=["VS1-Disk", "VS1-Name"])
+    cluster.add_cluster_resource(
+        "VS1-Name",
+        "VS1",
+        resource_type="Network Name",
+        parameters="Name=VS1",
+        depends_on="VS1-IP",
+    )
+    cluster.add_cluster_resource(
+        "VS1-Disk", "VS1", resource_type="Physical Disk", parameters=f"DiskPath={disk}"
+    )
+    cluster.add_cluster_resource(
+        "VS1-MSMQ", "VS1", resource_type="MSMQ", depends_on=["VS1-Disk", "VS1-Name"]
+    )
     cluster.start_cluster_group("VS1", wait=30)

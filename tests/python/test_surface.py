@@ -36,6 +36,10 @@ GROUP = {
     "AutoFailbackType": 1,
     "FailoverThreshold": 2,
     "FailoverPeriod": 6,
+    "FailbackWindow": "",
+    "Priority": 2000,
+    "AntiAffinityClassNames": [],
+    "DefaultOwner": None,
     "StatusInformation": None,
 }
 
@@ -55,7 +59,11 @@ def test_a_method_hands_its_arguments_over_and_returns_a_frozen_record() -> None
     double = Recorded(GROUP)
     group = double.move_cluster_group("VS1", "n2", wait=timedelta(seconds=1.5))
     assert double.asked == [("Move-ClusterGroup", {"Name": "VS1", "Node": "n2", "Wait": 1500})]
-    assert (group.name, group.owner_node, group.preferred_owners) == ("VS1", None, ["n1"])
+    assert (group.name, group.owner_node, group.preferred_owners) == (
+        "VS1",
+        None,
+        ["n1"],
+    )
     with pytest.raises(dataclasses.FrozenInstanceError):
         group.name = "other"  # type: ignore[misc]
     assert [found.epoch for found in double.get_cluster_group()] == [3]

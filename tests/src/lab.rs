@@ -231,18 +231,7 @@ impl Lab {
     /// # Errors
     /// Those of Receive-MsmqQueue.
     pub fn receive_all(&self, queue: &str) -> Result<Vec<String>> {
-        let name = format!("VS1\\private$\\{queue}");
-        let timeout = Some(Millis(10_000));
-        let found: Vec<MessageInfo> = self.client.run(ReceiveMsmqQueue {
-            name,
-            timeout,
-            count: Some(1000),
-            ..ReceiveMsmqQueue::default()
-        })?;
-        Ok(found
-            .iter()
-            .map(|m| m.body.text().unwrap_or_default().to_owned())
-            .collect())
+        receive_all(&self.client, &format!("VS1\\private$\\{queue}"))
     }
 }
 
@@ -274,4 +263,21 @@ pub fn send(client: &Client, queue: &str, body: &str) -> Result<SentInfo> {
         body: Some(Body(body.as_bytes().to_vec())),
         ..SendMsmqQueue::default()
     })
+}
+
+/// Receives what is in a queue now, up to 1000 messages, as texts.
+///
+/// # Errors
+/// Those of Receive-MsmqQueue.
+pub fn receive_all(client: &Client, queue: &str) -> Result<Vec<String>> {
+    let found: Vec<MessageInfo> = client.run(ReceiveMsmqQueue {
+        name: queue.into(),
+        timeout: Some(Millis(10_000)),
+        count: Some(1000),
+        ..ReceiveMsmqQueue::default()
+    })?;
+    Ok(found
+        .iter()
+        .map(|m| m.body.text().unwrap_or_default().to_owned())
+        .collect())
 }

@@ -2,9 +2,12 @@
 //! Python package's typed methods.
 
 pub mod bench;
+pub mod chaos;
 pub mod etcd;
 pub mod lab;
 pub mod machine;
 pub mod namespace;
 pub mod process;
 pub mod python_source;
+pub mod quorum;
+pub mod site;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use hamq_core::api::drill::InvokeFault;
 use hamq_core::api::group::MoveClusterGroup;
 use hamq_core::api::node::StartClusterNode;
 use hamq_core::api::parameter::SetClusterOwnerNode;
@@ -68,6 +69,22 @@ fn a_killed_queue_manager_is_restarted_in_place_until_the_threshold_then_the_gro
         lab.receive_all("orders").unwrap(),
         ["round 1", "round 2", "round 3"]
     );
+}
+
+/// A drill strikes where the queue manager is being started again, or the group is on its way to another node.
+#[test]
+fn a_drill_waits_for_the_queue_manager_that_it_is_to_kill() {
+    let lab = lab_with_queue();
+    let kill = || InvokeFault {
+        kind: "KillQueueManager".into(),
+        group: "VS1".into(),
+        duration: None,
+    };
+    let agent = lab.agent("n1");
+    signal(queue_managers(agent)[0], Signal::KILL);
+    lab.client.run(kill()).unwrap();
+    lab.send("orders", "it is back").unwrap();
+    assert_eq!(lab.receive_all("orders").unwrap(), ["it is back"]);
 }
 
 #[test]

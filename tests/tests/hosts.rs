@@ -13,236 +13,24 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use hamq_core::api::client::{Client, ClientOptions};
+use hamq_core::ErrorKind;
+use hamq_core::api::client::Client;
+use hamq_core::api::feature::InstallMsmqFeature;
 use hamq_core::api::group::{AddClusterGroup, GetClusterGroup, StartClusterGroup};
 use hamq_core::api::network::{GetClusterNetwork, GetClusterNetworkInterface, SetClusterNetwork};
 use hamq_core::api::node::GetClusterNode;
+use hamq_core::api::queue::NewMsmqQueue;
 use hamq_core::api::resource::AddClusterResource;
-use hamq_core::api::spec::Command as Cmdlet;
 use hamq_core::api::trust::{NewClusterClientCertificate, NewClusterJoinToken};
 use hamq_core::api::value::Millis;
-use hamq_core::{ErrorKind, Result};
-use hamq_tests::namespace::{self, Namespace, Switch};
+use hamq_tests::lab;
+use hamq_tests::namespace::{self, Namespace};
 use hamq_tests::process::wait_until;
+use hamq_tests::site::{Host, Site, give, text};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
-
-struct Host {
-    name: String,
-    address: String,
-    namespace: Namespace,
-    public: String,
-    private: String,
-    agent: Option<Child>,
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        if let Some(agent) = &mut self.agent {
-            drop(agent.kill());
-            drop(agent.wait());
-        }
-    }
-}
-
-/// A member that ends with the test.
-struct Etcd {
-    member: Child,
-    _namespace: Namespace,
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        drop(self.member.kill());
-        drop(self.member.wait());
-    }
-}
-
-struct Site {
-    folder: tempfile::TempDir,
-    public: Switch,
-    private: Switch,
-    database: String,
-    /// How a program is started on a host.
-    on_host: Vec<&'static str>,
-}
-
-impl Site {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let quorum = folder.path().join("quorum");
-        std::fs::create_dir_all(&quorum).unwrap();
-        Self {
-            database: quorum.join("cluster.db").display().to_string(),
-            folder,
-            public: Switch::new(),
-            private: Switch::new(),
-            on_host: Vec::new(),
-        }
-    }
-
-    /// One whose database is in etcd at 10.78.0.200.
-    fn on_etcd() -> (Self, Etcd) {
-        let mut site = Self::new();
-        site.database = "etcd://10.78.0.200/hamq/prod?insecure=yes".to_owned();
-        site.on_host = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-        let namespace = Namespace::new();
-        site.public.connect(&namespace, "eth0", &["10.78.0.200/24"]);
-        let data = site.folder.path().join("etcd");
-        let url = "http://10.78.0.200:2379";
-        let member = namespace.run(|| {
-            let mut command = Command::new(hamq_tests::etcd::program());
-            command.arg("--data-dir").arg(&data);
-            command.args(["--listen-client-urls", url, "--advertise-client-urls", url]);
-            command.args(["--logger=zap", "--log-level=error", "--unsafe-no-fsync"]);
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
-        });
-        (
-            site,
-            Etcd {
-                member,
-                _namespace: namespace,
-            },
-        )
-    }
-
-    /// A host at both switches, without a node yet.
-    fn host(&self, number: u8) -> Host {
-        let namespace = Namespace::new();
-        let address = format!("10.78.0.{number}");
-        let public = self
-            .public
-            .connect(&namespace, "eth0", &[&format!("{address}/24")]);
-        let second = format!("10.79.0.{number}/24");
-        let private = self.private.connect(&namespace, "eth1", &[&second]);
-        Host {
-            name: format!("n{number}"),
-            address,
-            namespace,
-            public,
-            private,
-            agent: None,
-        }
-    }
-
-    fn data(&self, host: &Host) -> PathBuf {
-        self.folder.path().join(&host.name)
-    }
-
-    /// `hamq node VERB …` on a host.
-    fn run(&self, host: &Host, words: &[&str]) -> Output {
-        let data = self.data(host);
-        host.namespace.run(|| {
-            let mut command = Command::new(PROGRAM);
-            command.arg("node").args(words).arg("--data").arg(&data);
-            command.output().unwrap()
-        })
-    }
-
-    fn create(&self, host: &Host) {
-        let words = [
-            "create",
-            "--cluster",
-            "prod",
-            "--name",
-            &host.name,
-            "--listen",
-            &host.address,
-        ];
-        let output = self.run(
-            host,
-            &[&words[..], &["--database", &self.database]].concat(),
-        );
-        assert!(output.status.success(), "{}", text(&output));
-    }
-
-    fn join(&self, host: &Host, token: &str) -> Output {
-        self.run(
-            host,
-            &[
-                "join",
-                token,
-                "--name",
-                &host.name,
-                "--listen",
-                &host.address,
-            ],
-        )
-    }
-
-    fn start(&self, host: &mut Host) {
-        let data = self.data(host);
-        let start = [PROGRAM, "node", "start", "--supervised"];
-        let words: Vec<&str> = self.on_host.iter().copied().chain(start).collect();
-        let child = host.namespace.run(|| {
-            let (first, rest) = words.split_first().unwrap();
-            let mut command = Command::new(first);
-            command.args(rest).arg("--data").arg(&data);
-            command.stdin(Stdio::piped()).spawn().unwrap()
-        });
-        host.agent = Some(child);
-    }
-
-    /// An operator who has this client file, in this network.
-    fn operator(&self, at: &Namespace, home: &str, file: &str) -> Result<Client> {
-        let client = at.run(|| {
-            Client::new(ClientOptions {
-                home: self.folder.path().join(home),
-                program: vec![PROGRAM.into()],
-                failover_timeout: Duration::from_secs(5),
-            })
-        })?;
-        at.run(|| client.connect(file))?;
-        Ok(client)
-    }
-
-    /// Three hosts, up, and an operator on the first.
-    fn three(&self) -> ([Host; 3], Client) {
-        let mut hosts = [self.host(1), self.host(2), self.host(3)];
-        self.create(&hosts[0]);
-        self.start(&mut hosts[0]);
-        let file = self.data(&hosts[0]).join("tls/client.pem");
-        let file = file.to_str().unwrap();
-        let mut client = None;
-        wait_until("n1 answers", || {
-            client = self.operator(&hosts[0].namespace, "home", file).ok();
-            client.is_some()
-        });
-        let client = client.unwrap();
-        for number in 1..3 {
-            let token = give(&hosts[0], &client, NewClusterJoinToken::default()).unwrap();
-            let output = self.join(&hosts[number], &token.token);
-            assert!(output.status.success(), "{}", text(&output));
-            self.start(&mut hosts[number]);
-        }
-        wait_until("all are up", || {
-            let nodes = give(&hosts[0], &client, GetClusterNode { name: None }).unwrap();
-            nodes.len() == 3 && nodes.iter().all(|n| n.state == "Up")
-        });
-        (hosts, client)
-    }
-}
-
-/// Gives a command from a host's network.
-fn give<C: Cmdlet + Send>(host: &Host, client: &Client, command: C) -> Result<C::Output>
-where
-    C::Output: Send,
-{
-    host.namespace.run(|| client.run(command))
-}
-
-fn text(output: &Output) -> String {
-    let both = [output.stdout.as_slice(), &output.stderr].concat();
-    String::from_utf8_lossy(&both).into_owned()
-}
 
 fn network_states(host: &Host, client: &Client) -> Vec<String> {
     let networks = give(host, client, GetClusterNetwork { name: None }).unwrap();
@@ -301,7 +89,7 @@ fn as_root_hosts_join_by_tokens_and_nothing_is_accepted_without_proof() {
     if !namespace::can_be_made() {
         return;
     }
-    let site = Site::new();
+    let site = Site::new(PROGRAM);
     let (hosts, client) = site.three();
     let [one, _, _] = &hosts;
 
@@ -353,7 +141,7 @@ fn as_root_hosts_join_by_tokens_and_nothing_is_accepted_without_proof() {
     assert_eq!(by_address.cluster().as_deref(), Some("prod"));
 
     // Another cluster of the same name has another authority.
-    let other = Site::new();
+    let other = Site::new(PROGRAM);
     let foreign = other.host(1);
     other.create(&foreign);
     let foreign = other.data(&foreign).join("tls/client.pem");
@@ -409,7 +197,7 @@ fn as_root_heartbeats_go_over_every_network_and_a_group_leaves_a_host_that_is_cu
     if !namespace::can_be_made() {
         return;
     }
-    let site = Site::new();
+    let site = Site::new(PROGRAM);
     let (hosts, client) = site.three();
     let [one, two, three] = &hosts;
     wait_until("both networks are up", || {
@@ -469,7 +257,7 @@ fn on_etcd_a_group_leaves_a_host_that_is_cut_off_and_its_address_with_it() {
     if !namespace::can_be_made() {
         return;
     }
-    let (site, _etcd) = Site::on_etcd();
+    let (site, _etcd) = Site::on_etcd(PROGRAM, 1);
     let (hosts, client) = site.three();
     let [one, two, three] = &hosts;
     add_group(one, &client, "10.78.0.100");
@@ -506,4 +294,105 @@ fn on_etcd_a_group_leaves_a_host_that_is_cut_off_and_its_address_with_it() {
         });
         assert_eq!(owner(one, &client).as_deref(), Some(to.name.as_str()));
     }
+}
+
+/// Message Queuing at 10.78.0.100, on a disk that all hosts share.
+fn add_virtual_server(site: &Site, host: &Host, client: &Client) {
+    let install = InstallMsmqFeature {
+        nodes: Vec::new(),
+        features: Vec::new(),
+    };
+    give(host, client, install).unwrap();
+    add_group(host, client, "10.78.0.100");
+    let disk = format!("DiskPath={}", site.folder.path().join("disk").display());
+    for (name, kind, parameter, needs) in [
+        ("G-Name", "Network Name", "Name=VS1", &["G-IP"][..]),
+        ("G-Disk", "Physical Disk", disk.as_str(), &[]),
+        ("G-MSMQ", "MSMQ", "", &["G-Disk", "G-Name"]),
+    ] {
+        let resource = AddClusterResource {
+            name: name.into(),
+            group: Some("G".into()),
+            resource_type: kind.into(),
+            parameters: (!parameter.is_empty())
+                .then(|| parameter.to_owned())
+                .into_iter()
+                .collect(),
+            depends_on: needs.iter().map(ToString::to_string).collect(),
+            restart_threshold: None,
+            restart_period: None,
+            restart_delay: Some(Millis(0)),
+        };
+        give(host, client, resource).unwrap();
+    }
+    let start = StartClusterGroup {
+        name: "G".into(),
+        wait: Some(Millis(60_000)),
+    };
+    give(host, client, start).unwrap();
+}
+
+#[test]
+#[ignore = "needs etcd and root: scripts/install-etcd; it makes network namespaces"]
+fn on_etcd_a_queue_goes_on_at_its_real_address_when_its_host_is_cut_off() {
+    if !namespace::can_be_made() {
+        return;
+    }
+    let (site, _etcd) = Site::on_etcd(PROGRAM, 1);
+    let (hosts, client) = site.three();
+    let [one, two, three] = &hosts;
+    add_virtual_server(&site, one, &client);
+    assert_eq!(owner(one, &client).as_deref(), Some("n2"));
+
+    // An application on a machine of its own, with a client's file.
+    let outside = Namespace::new();
+    site.public.connect(&outside, "eth0", &["10.78.0.9/24"]);
+    let name = "alice".into();
+    let file = give(one, &client, NewClusterClientCertificate { name }).unwrap();
+    let path = site.folder.path().join("alice.pem");
+    std::fs::write(&path, &file.text).unwrap();
+    let alice = site
+        .operator(&outside, "alice", path.to_str().unwrap())
+        .unwrap();
+    let queue = r"VS1\private$\orders";
+    let send = |body: usize| outside.run(|| lab::send(&alice, queue, &body.to_string()));
+    outside
+        .run(|| {
+            alice.run(NewMsmqQueue {
+                name: queue.into(),
+                transactional: true,
+                ..NewMsmqQueue::default()
+            })
+        })
+        .unwrap();
+    for body in 0..100 {
+        send(body).unwrap();
+    }
+    site.public.set(&two.public, false);
+    site.private.set(&two.private, false);
+    let cut = Instant::now();
+    for body in 100..200 {
+        send(body).unwrap();
+    }
+    let took = format!("FIGURE: cut off, sent again after {:?}\n", cut.elapsed());
+    std::io::stderr().write_all(took.as_bytes()).unwrap();
+    assert_eq!(owner(one, &client).as_deref(), Some("n3"));
+    let received = outside.run(|| lab::receive_all(&alice, queue)).unwrap();
+    let expected: Vec<String> = (0..200).map(|body| body.to_string()).collect();
+    assert_eq!(received, expected);
+
+    // Who has no certificate of this cluster hears nothing of the queues.
+    let at: SocketAddr = "10.78.0.100:7801".parse().unwrap();
+    let answer = outside.run(|| {
+        let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(10)).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream.write_all(&[0; 64]).unwrap();
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        answer
+    });
+    assert!(answer.len() < 20, "{answer:?}");
+    assert!(three.namespace.has_address("10.78.0.100"));
 }

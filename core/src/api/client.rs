@@ -147,6 +147,14 @@ impl Client {
         }
     }
 
+    /// The fingerprint of the certificate that the chosen cluster is shown; none on this machine, where it wants none.
+    #[must_use]
+    pub fn certificate(&self) -> Option<String> {
+        let agents = self.chosen().ok()?.agents(&self.0.registry).ok()?;
+        let identity = agents.trust.identities().first()?;
+        Some(identity.fingerprint().to_string())
+    }
+
     /// Runs a command by name with a map of its parameters; one record or many come back as a list.
     ///
     /// # Errors
@@ -177,13 +185,15 @@ impl Client {
         from_value(values.first().unwrap_or(&Value::Null))
     }
 
-    /// Ends every call of this client that is waiting, with `OperationCancelled`; from any thread (Ctrl-C).
+    /// Ends every call of this client that is waiting, with `OperationCancelled`, and every fault it has made; from
+    /// any thread (Ctrl-C).
     pub fn cancel(&self) {
         self.0.cancelled.send_modify(|count| *count += 1);
         let sessions: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
         for session in sessions {
             session.cancel();
         }
+        self.0.drill.let_go();
     }
 
     /// A session with the queue manager of `computer` (a virtual server or node name, `HOST:PORT`, or `unix:PATH`).
@@ -216,6 +226,16 @@ impl Client {
         let chosen = self.cluster_for(computer)?;
         let options = self.session_options(computer, chosen.as_ref())?;
         Ok(Session::start(self.runtime()?, options))
+    }
+
+    /// How often it was cancelled: who does its work in steps looks whether the number has changed.
+    pub(crate) fn cancellations(&self) -> u64 {
+        *self.0.cancelled.borrow()
+    }
+
+    /// What it was told when it was made.
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.0.options
     }
 
     /// Ends what this client started and did not detach (the nodes of a local cluster), and waits for it.
@@ -289,6 +309,7 @@ impl Client {
             wants: String::new(),
             address: Some(found.clone()),
             locate: Arc::new(Fixed(found)),
+            trust: ClientFile::trust_in(&self.0.options.home)?,
             failover_timeout: self.0.options.failover_timeout,
         })
     }
@@ -302,11 +323,13 @@ impl Client {
             Err(error) if error.kind == ErrorKind::ResourceNotAvailable => None,
             Err(error) => return Err(error),
         };
+        let trust = agents.trust.clone();
         let (registry, chosen) = (self.0.registry.clone(), chosen.clone());
         let agents = move || chosen.agents(&registry).unwrap_or_else(|_| agents.clone());
         Ok(SessionOptions {
             wants: computer.to_owned(),
             address,
+            trust,
             locate: Arc::new(Locator {
                 agents: Arc::new(agents),
                 computer: computer.to_owned(),

@@ -143,8 +143,15 @@ pub const COMMANDS: &[&CommandSpec] = &[
     drill::StartDrillWorkload::SPEC,
     drill::GetDrillWorkload::SPEC,
     drill::StopDrillWorkload::SPEC,
-    drill::InvokeDrillFault::SPEC,
+    drill::InvokeFault::SPEC,
     drill::MeasureDrillFault::SPEC,
+    drill::GetDrillPlan::SPEC,
+    drill::StartDrill::SPEC,
+    drill::ExportDrillReport::SPEC,
+    drill::CompareDrill::SPEC,
+    drill::AssertNoLoss::SPEC,
+    drill::AssertNoDuplicate::SPEC,
+    drill::AssertInOrder::SPEC,
     drill::WaitClusterGroup::SPEC,
 ];
 

@@ -192,12 +192,21 @@ impl View {
         if kind == "resource"
             && let Some(config) = self.resources.get(name)
         {
-            let group = fold(&config.group);
-            let members = self.members.entry(group).or_default();
+            let members = self.members.entry(fold(&config.group)).or_default();
             members.insert(name.to_owned());
         }
         if !known {
             self.damaged.push(key.to_owned());
+        }
+    }
+
+    /// After a test has written into the tables.
+    #[cfg(test)]
+    pub(super) fn index_members(&mut self) {
+        self.members.clear();
+        for (name, config) in &self.resources {
+            let members = self.members.entry(fold(&config.row.group)).or_default();
+            members.insert(name.clone());
         }
     }
 
@@ -273,6 +282,15 @@ impl View {
     #[must_use]
     pub fn policy(&self) -> ClusterPolicy {
         self.policy.as_ref().map(|p| p.row).unwrap_or_default()
+    }
+
+    /// Requires that the policy, and which groups keep apart, is still as this view shows it.
+    #[must_use]
+    pub fn policy_guard(&self) -> Guard {
+        Guard {
+            key: POLICY_KEY.to_owned(),
+            version: self.policy.as_ref().map_or(0, |row| row.version),
+        }
     }
 
     /// Whether a node is paused.

@@ -4,19 +4,23 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::timeline;
-use super::wait::{LOOK_AGAIN, wait_for_group};
+use super::fault::Held;
+use super::kind::FaultKind;
+use super::ledger::Verdict;
+use super::report::{self, Report};
+use super::scene::Scene;
+use super::wait::{Patience, wait_for_group};
 use super::workload::{Workload, WorkloadOptions};
-use super::{Verdict, input};
+use super::{input, judgement, plan, rehearsal, timeline};
 use crate::api::client::Client;
 use crate::api::drill::{
-    MeasureDrillFault, PhaseInfo, StartDrillWorkload, StopDrillWorkload, VerdictInfo, WorkloadInfo,
+    CompareDrill, DifferenceInfo, DrillInfo, ExportDrillReport, GetDrillPlan, MeasureDrillFault,
+    PhaseInfo, PlanInfo, StartDrillWorkload, StopDrillWorkload, VerdictInfo, WorkloadInfo,
 };
 use crate::api::explain::GetClusterWhy;
 use crate::api::value::{Millis, Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
-use crate::sys::clock::{Clock, SystemClock};
 
 /// Threads that one workload may have.
 const THREADS_MAX: u64 = 64;
@@ -31,14 +35,22 @@ pub struct Drill(Mutex<State>);
 pub(super) struct State {
     pub(super) workload: Option<Workload>,
     pub(super) fault: Option<Fault>,
-    /// Processes that were stopped and are to be let run again.
-    pub(super) frozen: Vec<u32>,
+    /// Faults that are held by leashes.
+    pub(super) leashes: Vec<Held>,
+    /// What Start-Drill is doing.
+    pub(super) step: Option<String>,
+    /// The counters of the load that ended last, and how many seconds it ran.
+    pub(super) verdict: Option<(Verdict, f64)>,
+    /// The last drill.
+    pub(super) report: Option<Report>,
 }
 
 #[derive(Clone)]
 pub(super) struct Fault {
     pub(super) group: String,
     pub(super) wall_ms: u64,
+    /// On the clock since boot.
+    pub(super) at: Duration,
     /// The epoch that the group must get beyond: a planned fault is over only then.
     pub(super) epoch: Option<u64>,
 }
@@ -51,31 +63,28 @@ impl Drill {
         name: &str,
         arguments: &Value,
     ) -> Option<Result<Vec<Value>>> {
+        let given = arguments;
         Some(match name {
-            "Start-DrillWorkload" => {
-                one(from_value(arguments).and_then(|command| self.start(client, &command)))
-            }
+            "Start-DrillWorkload" => one(from_value(given).and_then(|c| self.start(client, &c))),
             "Get-DrillWorkload" => one(self.progress()),
-            "Stop-DrillWorkload" => {
-                one(from_value(arguments).and_then(|command| self.stop(&command)))
+            "Stop-DrillWorkload" => one(from_value(given).and_then(|c| self.stop(&c))),
+            "Invoke-Fault" => one(from_value(given).and_then(|c| self.fault(client, &c))),
+            "Measure-DrillFault" => many(from_value(given).and_then(|c| self.measure(client, &c))),
+            "Get-DrillPlan" => many(from_value(given).and_then(|c| say_plan(client, &c))),
+            "Start-Drill" => {
+                one(from_value(given).and_then(|c| rehearsal::start(self, client, &c)))
             }
-            "Invoke-DrillFault" => {
-                one(from_value(arguments).and_then(|command| self.fault(client, &command)))
-            }
-            "Measure-DrillFault" => {
-                let phases =
-                    from_value(arguments).and_then(|command| self.measure(client, &command));
-                phases.and_then(|phases| phases.iter().map(to_value).collect())
-            }
-            "Wait-ClusterGroup" => {
-                one(from_value(arguments).and_then(|command| wait_for_group(client, &command)))
-            }
+            "Export-DrillReport" => one(from_value(given).and_then(|c| self.export(&c))),
+            "Compare-Drill" => many(from_value(given).and_then(|c| self.compare(&c))),
+            "Assert-NoLoss" | "Assert-NoDuplicate" | "Assert-InOrder" => one(self.assert(name)),
+            "Wait-ClusterGroup" => one(from_value(given).and_then(|c| wait_for_group(client, &c))),
             _ => return None,
         })
     }
 
-    /// Ends a load without a verdict: the client closes.
+    /// Ends a load without a verdict, and every fault: the client closes.
     pub fn abandon(&self) {
+        self.undo_everything();
         let workload = self.lock().workload.take();
         drop(workload);
     }
@@ -112,11 +121,14 @@ impl Drill {
     /// # Errors
     /// `InvalidState` when there is none.
     pub fn progress(&self) -> Result<WorkloadInfo> {
-        self.lock()
+        let state = self.lock();
+        let mut info = state
             .workload
             .as_ref()
             .map(describe)
-            .ok_or_else(no_workload)
+            .ok_or_else(no_workload)?;
+        info.step.clone_from(&state.step);
+        Ok(info)
     }
 
     /// Ends the load and gives the verdict.
@@ -129,7 +141,9 @@ impl Drill {
         let timeout = command
             .timeout
             .map_or(Duration::from_secs(60), Millis::duration);
-        Ok(verdict(workload.finish(timeout), seconds))
+        let verdict = workload.finish(timeout);
+        self.lock().verdict = Some((verdict.clone(), seconds));
+        Ok(judgement::info(verdict, seconds))
     }
 
     /// Waits until the load gets through again, and shows the steps.
@@ -140,13 +154,24 @@ impl Drill {
         let timeout = command
             .timeout
             .map_or(Duration::from_secs(60), Millis::duration);
-        let end = SystemClock.boot() + timeout;
+        self.measure_until(client, &Patience::new(client, timeout))
+    }
+
+    /// As [`Drill::measure`], with a patience of the caller's.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn measure_until(
+        &self,
+        client: &Client,
+        patience: &Patience<'_>,
+    ) -> Result<Vec<PhaseInfo>> {
         let fault = self.lock().fault.clone().ok_or_else(|| {
             Error::new(ErrorKind::InvalidState, "no fault has been made")
-                .hint("make one with Invoke-DrillFault")
+                .hint("make one with Invoke-Fault")
         })?;
         if let Some(epoch) = fault.epoch {
-            self.wait_for_epoch(client, &fault.group, epoch, end)?;
+            self.wait_for_epoch(client, &fault.group, epoch, patience)?;
         }
         let marks = loop {
             let marks = self
@@ -158,7 +183,7 @@ impl Drill {
             if marks.recovered() {
                 break marks;
             }
-            if SystemClock.boot() > end {
+            if patience.is_over() {
                 let why = decisions(client, &fault.group).unwrap_or_default();
                 let last = why.last().map_or_else(String::new, |w| {
                     format!("; last: {} ({})", w.event, w.cause)
@@ -168,7 +193,7 @@ impl Drill {
                     format!(
                         "{} does not serve again after {} s{last}",
                         fault.group,
-                        timeout.as_secs()
+                        patience.limit().as_secs()
                     ),
                 )
                 .hint(format!(
@@ -176,13 +201,60 @@ impl Drill {
                     fault.group
                 )));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            patience.pause()?;
         };
         Ok(timeline::phases(
             &marks,
             fault.wall_ms,
             &decisions(client, &fault.group)?,
         ))
+    }
+
+    /// Writes reports.
+    fn export(&self, command: &ExportDrillReport) -> Result<DrillInfo> {
+        if command.paths.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "-Path is missing")
+                .hint("Export-DrillReport drill.html"));
+        }
+        let report = self.kept(command.from.as_deref())?;
+        report::write(&report, &[], &command.paths)?;
+        rehearsal::info(&report, &[], command.paths.clone())
+    }
+
+    fn compare(&self, command: &CompareDrill) -> Result<Vec<DifferenceInfo>> {
+        let later = self.kept(command.difference.as_deref())?;
+        Ok(report::compare(&Report::load(&command.reference)?, &later))
+    }
+
+    /// The report in a file, or else the last one of this session.
+    fn kept(&self, path: Option<&str>) -> Result<Report> {
+        match path {
+            Some(path) => Report::load(path),
+            None => self.lock().report.clone().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidState,
+                    "no drill was played in this session",
+                )
+                .hint("Start-Drill plays one; -From names a report kept as .json")
+            }),
+        }
+    }
+
+    /// Loss shows only at the end; the rest at any time.
+    fn assert(&self, what: &str) -> Result<VerdictInfo> {
+        let state = self.lock();
+        let running = state.workload.as_ref();
+        if what == "Assert-NoLoss" && running.is_some() {
+            let text = "the load still runs: what has not come may be on its way";
+            return Err(Error::new(ErrorKind::InvalidState, text)
+                .hint("end it with Stop-DrillWorkload first"));
+        }
+        let running = running.map(|load| (load.progress().0, load.running().as_secs_f64()));
+        let (verdict, seconds) = running
+            .or_else(|| state.verdict.clone())
+            .ok_or_else(no_workload)?;
+        judgement::assert(what, &verdict)?;
+        Ok(judgement::info(verdict, seconds))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -192,6 +264,15 @@ impl Drill {
 
 fn one<T: serde::Serialize>(output: Result<T>) -> Result<Vec<Value>> {
     Ok(vec![to_value(&output?)?])
+}
+
+fn many<T: serde::Serialize>(output: Result<Vec<T>>) -> Result<Vec<Value>> {
+    output?.iter().map(to_value).collect()
+}
+
+fn say_plan(client: &Client, command: &GetDrillPlan) -> Result<Vec<PlanInfo>> {
+    let kinds = FaultKind::parse_all(&command.faults)?;
+    Ok(plan::plan(&Scene::of(client, &command.group)?, &kinds))
 }
 
 fn decisions(client: &Client, group: &str) -> Result<Vec<crate::api::explain::WhyInfo>> {
@@ -205,7 +286,7 @@ fn decisions(client: &Client, group: &str) -> Result<Vec<crate::api::explain::Wh
     Ok(all)
 }
 
-fn threads(what: &str, count: u64) -> Result<u32> {
+pub(super) fn threads(what: &str, count: u64) -> Result<u32> {
     match u32::try_from(count) {
         Ok(threads) if (1..=THREADS_MAX).contains(&count) => Ok(threads),
         _ => Err(Error::new(
@@ -222,32 +303,16 @@ fn no_workload() -> Error {
 }
 
 fn describe(workload: &Workload) -> WorkloadInfo {
-    let (verdict, waiting) = workload.progress();
+    let (counters, waiting) = (workload.counters(), workload.waiting());
     WorkloadInfo {
         queue: workload.queue().to_string(),
-        sent: verdict.sent,
-        acknowledged: verdict.acknowledged,
-        received: verdict.received,
+        sent: counters.sent,
+        acknowledged: counters.acknowledged,
+        received: counters.received,
         waiting,
-        unknown: verdict.unknown,
+        unknown: counters.unknown,
         input: u64::try_from(workload.input_count()).unwrap_or(u64::MAX),
         last_error: workload.last_error(),
-    }
-}
-
-fn verdict(found: Verdict, seconds: f64) -> VerdictInfo {
-    let passed = found.passed();
-    VerdictInfo {
-        sent: found.sent,
-        acknowledged: found.acknowledged,
-        received: found.received,
-        lost: found.lost,
-        duplicated: found.duplicated,
-        out_of_order: found.out_of_order,
-        altered: found.altered,
-        unknown: found.unknown,
-        seconds: (seconds * 10.0).round() / 10.0,
-        passed,
-        examples: found.examples,
+        step: None,
     }
 }

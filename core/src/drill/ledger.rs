@@ -37,7 +37,7 @@ pub struct Ledger {
 }
 
 /// What a ledger adds up to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     /// Messages handed in.
     pub sent: u64,
@@ -130,6 +130,21 @@ impl Ledger {
         u64::try_from(self.waiting).unwrap_or(0)
     }
 
+    /// The counters so far without a search for what is missing: no matter how many messages there were.
+    #[must_use]
+    pub fn counters(&self) -> Verdict {
+        Verdict {
+            sent: count(self.fates.len()),
+            acknowledged: self.acknowledged,
+            received: count(self.received.len()),
+            duplicated: self.duplicated,
+            out_of_order: self.out_of_order,
+            altered: self.altered,
+            unknown: self.unknown,
+            ..Verdict::default()
+        }
+    }
+
     /// The counters so far; `lost` counts what has not been received yet.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -148,15 +163,9 @@ impl Ledger {
             ));
         }
         Verdict {
-            sent: count(self.fates.len()),
-            acknowledged: self.acknowledged,
-            received: count(self.received.len()),
             lost: count(missing.len()),
-            duplicated: self.duplicated,
-            out_of_order: self.out_of_order,
-            altered: self.altered,
-            unknown: self.unknown,
             examples,
+            ..self.counters()
         }
     }
 

@@ -1,23 +1,40 @@
 //! The rehearsal: a load whose every message is accounted for, faults, and what each of them cost.
 //!
 //! ```text
-//!  input -> senders -> virtual server -> consumer
-//!              \                          /
-//!               +------> ledger <--------+   -> verdict
-//!  fault -> processes of the owner              timeline: cluster's decisions + what clients saw
+//!  load       input -> senders -> virtual server -> consumer          fault -> leash -> processes, disk
+//!                         \                          /                   (scene, plan: what it would hit)
+//!  history                 +--> ledger, history <---+      timeline: the cluster's decisions + what clients saw
+//!  judgement                        \___________ judgement ___________/
+//!  report                                            |
+//!                                     text, JSON, JUnit, HTML, comparison
 //! ```
 //!
-//! It is a client like any other: it sees the cluster only through [`crate::api::client`], and the
-//! processes of a local cluster only to make faults.
+//! `rehearsal` conducts all of it for Start-Drill; a script may do it step by step. It is a client like any
+//! other: it sees the cluster only through [`crate::api::client`], and the processes and disks of this machine
+//! only to make faults.
 
-pub mod commands;
-mod fault;
 mod input;
-mod ledger;
-mod timeline;
-mod victims;
-mod wait;
 mod workload;
 
-pub use ledger::{Ledger, Verdict};
+mod history;
+mod ledger;
+mod timeline;
+
+mod fault;
+mod kind;
+mod leash;
+mod plan;
+mod scene;
+mod victims;
+mod wait;
+
+mod judgement;
+mod report;
+
+pub mod commands;
+mod rehearsal;
+mod throwaway;
+
+pub use leash::run_leash;
+pub use ledger::{Ledger, MessageKey, Verdict};
 pub use workload::{Workload, WorkloadOptions};

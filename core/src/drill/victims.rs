@@ -1,47 +1,77 @@
-//! Makes faults: signals to the processes of a local cluster.
-
-use rustix::process::{Pid, Signal, kill_process};
+//! The processes of a node that runs on this machine.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::process;
+use crate::sys::process::{self, ProcessIdentity};
 
 /// The agent of a node and the queue managers it has started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Victims {
-    /// The agent's process number.
-    pub(super) agent: u32,
-    /// Those of its queue managers.
-    pub(super) queue_managers: Vec<u32>,
+    /// The agent.
+    pub(super) agent: ProcessIdentity,
+    /// Its queue managers of the group.
+    pub(super) queue_managers: Vec<ProcessIdentity>,
 }
 
 impl Victims {
-    /// Finds the queue managers of `group` among the children of the agent.
-    pub(super) fn of(agent: u32, group: &str) -> Self {
-        let queue_managers = process::children(agent)
-            .into_iter()
-            .filter(|pid| is_queue_manager_of(&process::arguments(*pid), group))
-            .collect();
-        Self {
-            agent,
-            queue_managers,
+    /// Finds them by the agent's process number, and makes sure that it is that node's agent: on another machine
+    /// the number belongs to somebody else.
+    ///
+    /// # Errors
+    /// `InvalidState` when the node runs elsewhere.
+    pub(super) fn of(agent: u32, node: &str, group: &str) -> Result<Self> {
+        if !is_agent_of(&process::arguments(agent), node) {
+            let text = format!("process {agent} of this machine is not the agent of node {node}");
+            return Err(Error::new(ErrorKind::InvalidState, text).hint(
+                "the node runs elsewhere, or has just ended: make the fault on its own machine",
+            ));
         }
+        let managers = process::children(agent)
+            .into_iter()
+            .filter(|pid| is_queue_manager_of(&process::arguments(*pid), group));
+        Ok(Self {
+            agent: ProcessIdentity::of(agent)?,
+            queue_managers: managers
+                .filter_map(|pid| ProcessIdentity::of(pid).ok())
+                .collect(),
+        })
     }
 
     /// All of them, the agent first: it must not restart what is hit after it.
-    pub(super) fn all(&self) -> Vec<u32> {
-        std::iter::once(self.agent)
-            .chain(self.queue_managers.iter().copied())
+    pub(super) fn all(&self) -> Vec<ProcessIdentity> {
+        std::iter::once(self.agent.clone())
+            .chain(self.queue_managers.iter().cloned())
             .collect()
+    }
+
+    /// The queue managers alone, for people.
+    pub(super) fn names_of_queue_managers(&self) -> String {
+        let names = self
+            .queue_managers
+            .iter()
+            .map(|p| format!("queue manager {}", p.pid));
+        names.collect::<Vec<_>>().join(", ")
     }
 }
 
 impl std::fmt::Display for Victims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "agent {}", self.agent)?;
+        write!(f, "agent {}", self.agent.pid)?;
         self.queue_managers
             .iter()
-            .try_for_each(|pid| write!(f, ", queue manager {pid}"))
+            .try_for_each(|process| write!(f, ", queue manager {}", process.pid))
     }
+}
+
+/// `hamq node … --name n1 …`, or `hamq node start --data FOLDER`, which has its name in a file.
+fn is_agent_of(arguments: &[String], node: &str) -> bool {
+    let Some(role) = arguments.iter().position(|argument| argument == "node") else {
+        return false;
+    };
+    let mut rest = arguments.iter().skip(role);
+    !rest.any(|argument| argument == "--name")
+        || rest
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(node))
 }
 
 /// The agent passes the group's name along, so that people and this function can tell the processes apart.
@@ -59,56 +89,38 @@ fn is_queue_manager_of(arguments: &[String], group: &str) -> bool {
             .is_some_and(|name| name.eq_ignore_ascii_case(group))
 }
 
-/// Sends `signal` to every process of `pids` that is still there.
-///
-/// # Errors
-/// When none of them was there, or the system refused.
-pub(super) fn signal(pids: &[u32], signal: Signal) -> Result<()> {
-    let mut hit = 0;
-    for pid in pids {
-        let Some(target) = i32::try_from(*pid).ok().and_then(Pid::from_raw) else {
-            continue;
-        };
-        match kill_process(target, signal) {
-            Ok(()) => hit += 1,
-            Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => {
-                return Err(Error::system(
-                    format!("signal process {pid}"),
-                    &error.into(),
-                ));
-            }
-        }
-    }
-    if hit == 0 {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("no process of {pids:?} is running"),
-        )
-        .hint("the node is down already; Get-ClusterNode shows it"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
     #[test]
     fn a_queue_manager_is_told_by_its_role_and_group() {
-        let line = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert!(is_queue_manager_of(
-            &line("hamq queue-manager --group VS1"),
-            "vs1"
-        ));
-        assert!(!is_queue_manager_of(
-            &line("hamq queue-manager --group VS2"),
-            "vs1"
-        ));
-        assert!(is_queue_manager_of(
-            &line("hamq queue-manager --name VS1"),
-            "vs1"
-        ));
-        assert!(!is_queue_manager_of(&line("hamq node --name n1"), "vs1"));
+        for (text, its) in [
+            ("hamq queue-manager --group VS1", true),
+            ("hamq queue-manager --group VS2", false),
+            ("hamq queue-manager --name VS1", true),
+            ("hamq node --name n1", false),
+        ] {
+            assert_eq!(is_queue_manager_of(&line(text), "vs1"), its, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_no_agent_of_the_node_is_never_hit() {
+        for (text, its) in [
+            ("hamq node --cluster lab --name n1 --supervised", true),
+            ("python3 -m hamq node --name N1", true),
+            ("hamq node start --data /var/lib/hamq", true),
+            ("hamq node --name n2", false),
+            ("postgres -D /data", false),
+        ] {
+            assert_eq!(is_agent_of(&line(text), "n1"), its, "{text}");
+        }
+        let error = Victims::of(std::process::id(), "n1", "VS1").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidState);
     }
 }

@@ -10,18 +10,95 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::{Clock, SystemClock};
 
 /// How often a wait looks again.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A wait that ends with its time, or when the client is cancelled.
+pub(super) struct Patience<'a> {
+    client: &'a Client,
+    cancelled: u64,
+    limit: Duration,
+    end: Duration,
+}
+
+impl<'a> Patience<'a> {
+    /// From now on, for so long.
+    pub(super) fn new(client: &'a Client, limit: Duration) -> Self {
+        Self {
+            client,
+            cancelled: client.cancellations(),
+            limit,
+            end: SystemClock.boot() + limit,
+        }
+    }
+
+    /// The same cancellation, with other time.
+    pub(super) fn again(&self, limit: Duration) -> Self {
+        Self {
+            client: self.client,
+            cancelled: self.cancelled,
+            limit,
+            end: SystemClock.boot() + limit,
+        }
+    }
+
+    /// How long it was meant to last.
+    pub(super) const fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Whether the time is over.
+    pub(super) fn is_over(&self) -> bool {
+        SystemClock.boot() > self.end
+    }
+
+    /// Waits a moment.
+    ///
+    /// # Errors
+    /// `OperationCancelled`.
+    pub(super) fn pause(&self) -> Result<()> {
+        if self.client.cancellations() != self.cancelled {
+            return Err(Error::new(
+                ErrorKind::OperationCancelled,
+                "cancelled by its caller",
+            ));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        Ok(())
+    }
+
+    /// Waits until the time is over.
+    ///
+    /// # Errors
+    /// `OperationCancelled`.
+    pub(super) fn sit_out(&self) -> Result<()> {
+        while !self.is_over() {
+            self.pause()?;
+        }
+        Ok(())
+    }
+}
 
 /// Waits until a group is in a state and, if asked, on a node.
 ///
 /// # Errors
 /// `GroupNotFound`; `Timeout` with the state it is in.
 pub(super) fn wait_for_group(client: &Client, command: &WaitClusterGroup) -> Result<GroupInfo> {
-    let state = command.state.as_deref().unwrap_or("Online");
     let timeout = command
         .timeout
         .map_or(Duration::from_secs(60), Millis::duration);
-    let end = SystemClock.boot() + timeout;
+    wait_patiently(client, command, &Patience::new(client, timeout))
+}
+
+/// As [`wait_for_group`], with a patience of the caller's.
+///
+/// # Errors
+/// The same.
+pub(super) fn wait_patiently(
+    client: &Client,
+    command: &WaitClusterGroup,
+    patience: &Patience<'_>,
+) -> Result<GroupInfo> {
+    let state = command.state.as_deref().unwrap_or("Online");
     loop {
         let found = find_group(client, &command.name);
         let there = |info: &GroupInfo| {
@@ -34,11 +111,11 @@ pub(super) fn wait_for_group(client: &Client, command: &WaitClusterGroup) -> Res
         };
         match found {
             Ok(info) if there(&info) => return Ok(info),
-            Ok(info) if SystemClock.boot() > end => return Err(still(command, state, &info)),
-            Err(error) if error.kind == ErrorKind::GroupNotFound || SystemClock.boot() > end => {
+            Ok(info) if patience.is_over() => return Err(still(command, state, &info)),
+            Err(error) if error.kind == ErrorKind::GroupNotFound || patience.is_over() => {
                 return Err(error);
             }
-            _ => std::thread::sleep(LOOK_AGAIN),
+            _ => patience.pause()?,
         }
     }
 }

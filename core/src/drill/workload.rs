@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::history::History;
 use super::ledger::{Ledger, MessageKey, Verdict};
 use super::timeline::Marks;
 use crate::api::client::{Client, Session};
@@ -49,6 +50,7 @@ struct Shared {
     run: String,
     ledger: Mutex<Ledger>,
     marks: Mutex<Marks>,
+    history: Mutex<History>,
     last_error: Mutex<Option<String>>,
     phase: Mutex<Phase>,
     changed: Condvar,
@@ -69,14 +71,16 @@ impl Workload {
     /// When the virtual server's name is not known, or a thread cannot start.
     pub fn start(client: &Client, options: WorkloadOptions) -> Result<Self> {
         let computer = options.queue.computer().to_owned();
+        let started = SystemClock.boot();
         let shared = Arc::new(Shared {
+            history: Mutex::new(History::new(started)),
             run: uuid::Uuid::new_v4().simple().to_string(),
             ledger: Mutex::default(),
             marks: Mutex::default(),
             last_error: Mutex::default(),
             phase: Mutex::new(Phase::Loading),
             changed: Condvar::new(),
-            started: SystemClock.boot(),
+            started,
             options,
         });
         let mut workload = Self {
@@ -101,6 +105,12 @@ impl Workload {
         Ok(workload)
     }
 
+    /// The counters now, without the search for lost messages.
+    #[must_use]
+    pub fn counters(&self) -> Verdict {
+        lock(&self.shared.ledger).counters()
+    }
+
     /// The counters now.
     #[must_use]
     pub fn progress(&self) -> (Verdict, u64) {
@@ -108,10 +118,21 @@ impl Workload {
         (ledger.verdict(), ledger.waiting())
     }
 
-    /// The counters now, without the search for lost messages.
+    /// Acknowledged messages that are still to be received.
     #[must_use]
     pub fn waiting(&self) -> u64 {
         lock(&self.shared.ledger).waiting()
+    }
+
+    /// Throughput and latency so far.
+    pub(super) fn history(&self) -> History {
+        lock(&self.shared.history).clone()
+    }
+
+    /// Whether the load has ended by itself: somebody else's message came.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.shared.phase() == Phase::Ended
     }
 
     /// The last error a thread met.
@@ -151,11 +172,17 @@ impl Workload {
 
     /// Stops the senders, waits until everything acknowledged has been received or `timeout` is over,
     /// looks once more for surplus messages, and adds up.
+    #[must_use]
     pub fn finish(mut self, timeout: Duration) -> Verdict {
+        self.settle(timeout)
+    }
+
+    /// As [`Workload::finish`], with the history still to be had.
+    pub(super) fn settle(&mut self, timeout: Duration) -> Verdict {
         self.shared.enter(Phase::Draining);
         join(&mut self.senders);
         let end = SystemClock.boot() + timeout;
-        while self.waiting() > 0 && SystemClock.boot() < end {
+        while self.waiting() > 0 && !self.has_ended() && SystemClock.boot() < end {
             self.shared.pause(Duration::from_millis(20), Phase::Ended);
         }
         // One more receive of each consumer would bring a duplicate to light.
@@ -180,8 +207,13 @@ impl Shared {
         *lock(&self.phase)
     }
 
+    /// Goes on to a later phase; what has ended stays so.
     fn enter(&self, phase: Phase) {
-        *lock(&self.phase) = phase;
+        let mut now = lock(&self.phase);
+        if *now != Phase::Ended {
+            *now = phase;
+        }
+        drop(now);
         self.changed.notify_all();
     }
 
@@ -205,6 +237,12 @@ impl Shared {
         let length = u64::try_from(input.len()).unwrap_or(1);
         let index = usize::try_from(start.wrapping_add(key.number) % length).unwrap_or(0);
         input.get(index).map_or("", String::as_str)
+    }
+
+    /// Whether no sender of this load has sent it.
+    fn is_strange(&self, received: &Received) -> bool {
+        let label = received.content.label().unwrap_or_default();
+        self.key(label).is_none()
     }
 
     fn label(&self, key: MessageKey) -> String {
@@ -254,7 +292,9 @@ fn send_one(shared: &Shared, session: &Session, key: MessageKey) {
     let started = SystemClock.boot();
     match session.call(request) {
         Ok(_) => {
-            lock(&shared.marks).sent(started, SystemClock.boot());
+            let ended = SystemClock.boot();
+            lock(&shared.marks).sent(started, ended);
+            lock(&shared.history).sent(started, ended);
             lock(&shared.ledger).acknowledged(key);
         }
         Err(error) => {
@@ -282,6 +322,9 @@ fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
     let mut timeout_ms = RECEIVE_WAIT_MS;
     while taken.len() < TRANSACTION_MESSAGES_MAX {
         match receive_one(shared, session, transaction, timeout_ms) {
+            Ok(received) if shared.is_strange(&received) => {
+                return leave(shared, session, transaction, &received);
+            }
             Ok(received) => taken.push(received),
             Err(error) if error.kind == ErrorKind::ReceiveTimeout => break,
             Err(error) => return Err(error),
@@ -290,7 +333,10 @@ fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
     }
     session.call(Request::Commit { transaction })?;
     if !taken.is_empty() {
-        lock(&shared.marks).received(SystemClock.boot());
+        let ended = SystemClock.boot();
+        lock(&shared.marks).received(ended);
+        let count = u64::try_from(taken.len()).unwrap_or(u64::MAX);
+        lock(&shared.history).received(ended, count);
     }
     for received in taken {
         enter(shared, &received);
@@ -315,6 +361,21 @@ fn receive_one(
         Reply::Message(received) => Ok(*received),
         _ => Err(unexpected()),
     }
+}
+
+/// Puts back what was taken, a message of somebody else in it, and ends the load: the drill must not eat it.
+fn leave(
+    shared: &Shared,
+    session: &Session,
+    transaction: TransactionId,
+    received: &Received,
+) -> Result<()> {
+    let label = received.content.label().unwrap_or_default().to_owned();
+    lock(&shared.ledger).altered(&format!(
+        "a message of somebody else, labelled {label:?}, is in the queue (left there; the load ended): it"
+    ));
+    shared.enter(Phase::Ended);
+    session.call(Request::Abort { transaction }).map(drop)
 }
 
 fn enter(shared: &Shared, received: &Received) {

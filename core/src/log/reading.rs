@@ -18,6 +18,8 @@ use crate::sys::disk::{Disk, DiskFile};
 
 /// Bytes that are read at once where positions rise.
 const AHEAD_BYTES: u64 = 256 * 1024;
+/// Bytes behind them that are fetched meanwhile.
+const FETCH_BYTES: u64 = 1024 * 1024;
 /// Bytes that a rising reader may leave out.
 const STEP_BYTES_MAX: u64 = 64 * 1024;
 /// Windows in memory: so many readers can each go on at a place of their own.
@@ -115,6 +117,11 @@ impl Reading {
             ));
         }
         bytes.truncate(count);
+        if before.is_some() {
+            // What was written past the cache comes from the device: the next windows come while this one is used.
+            let next = start + wanted;
+            file.will_read(next, FETCH_BYTES.min(end.saturating_sub(next)));
+        }
         if let Some(index) = before.or_else(|| (self.views.len() >= WINDOWS_MAX).then_some(0)) {
             self.views.remove(index);
         }

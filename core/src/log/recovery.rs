@@ -336,7 +336,9 @@ impl Replay<'_> {
         let name = self.header.id.file_name();
         let trouble = |error: io::Error| unreadable(&name, &error);
         let file = disk.open(&name).map_err(trouble)?;
-        let read_to = sealed.map_or_else(|| file.length(), Ok).map_err(trouble)?;
+        // What the next segment says of this one's end may be damaged: there is no more than the file has.
+        let length = file.length().map_err(trouble)?;
+        let read_to = sealed.map_or(length, |sealed| sealed.min(length));
         if sealed.is_none() {
             // What was read may still be in memory only: it becomes part of the log here, so it must be durable.
             file.sync().map_err(trouble)?;

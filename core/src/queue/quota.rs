@@ -41,6 +41,11 @@ const fn is_journal(queue: u32) -> bool {
 }
 
 impl Usage {
+    /// Bytes that are there: in queues that are no journals, and in those that are.
+    pub(super) const fn bytes(&self) -> (u64, u64) {
+        (self.all.saturating_sub(self.journals), self.journals)
+    }
+
     /// A body came into a queue.
     pub(super) const fn add(&mut self, queue: u32, bytes: u64) {
         self.all += bytes;
@@ -103,12 +108,24 @@ impl State {
         let used = queue.bytes() + self.usage.staged_for(number);
         if exceeds(queue.properties.quota_bytes, used, bytes) {
             let what = format!("queue {}", queue.name);
-            return Err(full(&what, used, queue.properties.quota_bytes, bytes));
+            return Err(full(
+                &what,
+                "Set-MsmqQueue -QueueQuota",
+                used,
+                queue.properties.quota_bytes,
+                bytes,
+            ));
         }
         let used = self.usage.all + self.usage.staged_all;
         if exceeds(self.machine.quota_bytes, used, bytes) {
             let quota = self.machine.quota_bytes;
-            return Err(full("the queue manager", used, quota, bytes));
+            return Err(full(
+                "the queue manager",
+                "Set-MsmqQueueManager -MessageQuota",
+                used,
+                quota,
+                bytes,
+            ));
         }
         Ok(())
     }
@@ -176,9 +193,8 @@ const fn exceeds(quota: u64, used: u64, bytes: u64) -> bool {
     quota != u64::MAX && used.saturating_add(bytes) > quota
 }
 
-fn full(what: &str, used: u64, quota: u64, bytes: u64) -> Error {
+fn full(what: &str, raise: &str, used: u64, quota: u64, bytes: u64) -> Error {
     let text = format!("{what} is full: {used} of {quota} bytes are used, {bytes} more do not fit");
-    Error::new(ErrorKind::InsufficientResources, text).hint(
-        "nothing was stored; receive messages, or raise the quota with Set-MsmqQueue -QueueQuota",
-    )
+    let hint = format!("nothing was stored; receive messages, or raise the quota with {raise}");
+    Error::new(ErrorKind::InsufficientResources, text).hint(hint)
 }

@@ -285,15 +285,13 @@ impl State {
     /// The queue manager as it is shown.
     #[must_use]
     pub fn machine_status(&self) -> MachineStatus {
-        let (journals, queues): (Vec<_>, Vec<_>) =
-            self.queues.values().partition(|queue| queue.is_journal());
-        let bytes = |queues: &[&Queue]| queues.iter().map(|queue| queue.bytes()).sum();
+        let (bytes_in_queues, bytes_in_journals) = self.usage.bytes();
         MachineStatus {
             id: self.guid,
             properties: self.machine,
             message_count: self.queues.values().map(Queue::len).sum(),
-            bytes_in_queues: bytes(&queues),
-            bytes_in_journals: bytes(&journals),
+            bytes_in_queues,
+            bytes_in_journals,
         }
     }
 

@@ -10,6 +10,7 @@
 //! ```
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -115,9 +116,12 @@ impl MessageQueuing {
         command.push(places.store.clone().into());
         command.extend(["--listen", &listen, "--epoch", &epoch, "--owner"].map(OsString::from));
         command.push(context.node.clone().into());
+        if !places.address.is_loopback() {
+            command.extend(["--tls".into(), context.data.join("tls").into()]);
+        }
         let port = context.number("MetricsPort", 0)?;
         if port != 0 {
-            let metrics = format!("{}:{port}", bracketed(places.address));
+            let metrics = format!("{}:{port}", bracketed(places.counters()));
             command.extend(["--metrics".into(), metrics.into()]);
         }
         if context.number("Coherent", 1)? == 0 {
@@ -146,7 +150,7 @@ impl MessageQueuing {
 struct Places {
     store: PathBuf,
     name: String,
-    address: std::net::IpAddr,
+    address: IpAddr,
 }
 
 impl Places {
@@ -180,6 +184,14 @@ impl Places {
             name: name.clone(),
             address,
         })
+    }
+
+    /// Where counters are served: they are for this machine only.
+    const fn counters(&self) -> IpAddr {
+        match self.address.is_loopback() {
+            true => self.address,
+            false => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
     }
 
     fn report(&self, context: &Context, ready: &Ready, spawned: f64, total: f64) -> OnlineReport {
@@ -216,7 +228,7 @@ fn storage(disk: &Path) -> PathBuf {
     disk.join("msmq").join("storage")
 }
 
-fn bracketed(address: std::net::IpAddr) -> String {
+fn bracketed(address: IpAddr) -> String {
     if address.is_ipv6() {
         format!("[{address}]")
     } else {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::Errno;
 
 /// Linux 6.17: blocks that count as written, zeroed by the device.
@@ -76,6 +76,11 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Says that these bytes will be read soon: a disk may fetch them meanwhile.
+    fn will_read(&self, offset: u64, length: u64) {
+        let _ = (offset, length);
+    }
 
     /// Writes all of `bytes` at `offset`. Not durable before `sync`. Whole sectors from aligned memory may go to the
     /// device without a copy, past the cache of the file system; reading sees them all the same.
@@ -338,6 +343,13 @@ impl DiskFile for RealFile {
             }
         }
         Ok(done)
+    }
+
+    fn will_read(&self, offset: u64, length: u64) {
+        if let Some(length) = std::num::NonZero::new(length) {
+            // A hint: who does not take it reads later.
+            let _ = rustix::fs::fadvise(&self.file, offset, Some(length), Advice::WillNeed);
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

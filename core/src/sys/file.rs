@@ -20,6 +20,13 @@ pub fn read_text(path: &Path) -> Result<String> {
     })
 }
 
+/// Whether the folder of a file that is to be made is there.
+#[must_use]
+pub fn has_folder(path: &Path) -> bool {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.is_none_or(Path::is_dir)
+}
+
 /// Opens a file to be read from its beginning.
 ///
 /// # Errors

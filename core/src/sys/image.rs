@@ -243,7 +243,7 @@ pub fn signature(path: &Path) -> Result<Signature> {
 }
 
 fn facts(found: &Metadata) -> [i64; 7] {
-    let signed = |n: u64| i64::from_ne_bytes(n.to_ne_bytes());
+    let signed = u64::cast_signed;
     [
         signed(found.ino()),
         signed(found.len()),

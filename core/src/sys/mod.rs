@@ -2,6 +2,7 @@
 //!
 //! Each trait has a real implementation and a fake one that tests control.
 
+pub mod ballast;
 pub mod clock;
 pub mod disk;
 pub mod disk_fake;

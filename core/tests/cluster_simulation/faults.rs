@@ -71,7 +71,9 @@ impl World {
     }
 
     fn freeze(&mut self, index: usize, length: u64) {
-        self.nodes[index].frozen_until = self.now + length;
+        // What it was to do meanwhile is done at its end, in order: no freeze is ever cut short.
+        let node = &mut self.nodes[index];
+        node.frozen_until = node.frozen_until.max(self.now + length);
         // What is on its way may run out of time by it.
         for resource in self.database.view.resources.keys() {
             *self.failures.entry(resource.clone()).or_default() += 1;
@@ -144,12 +146,11 @@ impl World {
         self.calm = true;
         self.network.heal();
         self.database.outage_until = 0;
-        for index in 0..self.nodes.len() {
-            let now = self.now;
-            let node = &mut self.nodes[index];
+        for node in &mut self.nodes {
             node.cut_until = 0;
-            node.frozen_until = node.frozen_until.min(now);
         }
+        let thawed = self.nodes.iter().map(|node| node.frozen_until).max();
+        self.run_for(thawed.unwrap_or_default().saturating_sub(self.now));
         self.put_in_order();
         for round in 0..3 {
             // A node that was fenced or stopped meanwhile is started again.

@@ -46,6 +46,7 @@ mod operator;
 mod policies;
 mod scale;
 mod stage;
+mod suspicions;
 mod world;
 
 use std::panic::catch_unwind;
@@ -56,7 +57,9 @@ use world::World;
 const SEEDS: u64 = 1_000;
 /// Seeds that found a fault once.
 const REGRESSIONS: &[u64] = &[
-    590, // a claim stamped counts anew that the former owner had just added to
+    590,   // a claim stamped counts anew that the former owner had just added to
+    4513,  // a plan was kept although a write of this node's own had changed the view
+    15558, // a node was resumed while it gave its last group away, and that was remembered for ever
 ];
 
 fn simulate(seed: u64, spoil: impl FnOnce(&mut World)) -> World {

@@ -147,17 +147,28 @@ impl Stage {
     /// The process ends, and is seen to.
     pub fn crash(&mut self, index: usize) {
         self.players[index].alive = false;
+        for peer in 0..self.players.len() {
+            self.connection_closed(peer, index, self.players[index].lives);
+        }
+        self.expire(index);
+    }
+
+    /// One node hears that its connection to another one's so many-th life was closed.
+    pub fn connection_closed(&mut self, peer: usize, index: usize, life: u64) {
+        let event = Event::Evidence {
+            node: name(index),
+            incarnation: format!("{}-{life}", name(index)),
+            evidence: Evidence::Closed,
+        };
+        self.queue.push_back((peer, event));
+        self.play();
+    }
+
+    /// The process is gone and its lease is over, unless somebody has ended its session before.
+    pub fn expire(&mut self, index: usize) {
+        self.players[index].alive = false;
         self.serials.retain(|(node, _, _)| *node != index);
         let incarnation = format!("{}-{}", name(index), self.players[index].lives);
-        for peer in 0..self.players.len() {
-            let event = Event::Evidence {
-                node: name(index),
-                incarnation: incarnation.clone(),
-                evidence: Evidence::Closed,
-            };
-            self.queue.push_back((peer, event));
-        }
-        self.play();
         let key = key("session", &name(index));
         if self
             .database

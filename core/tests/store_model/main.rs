@@ -133,6 +133,26 @@ fn a_prepared_transaction_outlives_a_message_that_was_only_in_memory() {
     }
 }
 
+/// Who wanted to know that it was not received is told so, once.
+#[test]
+fn a_purge_of_what_is_leased_has_its_way_at_a_restart() {
+    let told = Wishes {
+        acknowledge: 8,
+        ..wishes()
+    };
+    let lease = Step::Many {
+        by: 0,
+        queue: 0,
+        taking: Taking::Lease(500),
+        count: 1,
+        part: Part::Fitting(0),
+    };
+    for end in [Step::Reopen, Step::Crash(1, 0)] {
+        let steps = [send(0, told.clone()), lease.clone(), Step::Purge(0), end];
+        replay(false, (0, 0), &steps);
+    }
+}
+
 /// Cases to try: enough for every run of the tests, or what `PROPTEST_CASES` says for a longer hunt.
 fn cases() -> u32 {
     let wanted = std::env::var("PROPTEST_CASES").ok();

@@ -1147,6 +1147,7 @@ impl Model {
     /// The process ends, orderly or not, and another one goes on.
     pub(crate) fn restart(&mut self) {
         self.transactions.clear();
+        let mut purged = Vec::new();
         for queue in self.queues.values_mut() {
             queue.messages.retain_mut(|message| match &message.place {
                 _ if message.express => false,
@@ -1154,10 +1155,13 @@ impl Model {
                     by: Holder::Branch(_),
                     ..
                 } => true,
-                Place::Held { purged, .. } => {
-                    let stays = !purged;
+                Place::Held { purged: true, .. } => {
+                    purged.push((queue.number, message.clone()));
+                    false
+                }
+                Place::Held { .. } => {
                     message.place = Place::Available;
-                    stays
+                    true
                 }
                 _ => true,
             });
@@ -1174,6 +1178,12 @@ impl Model {
         for prepared in self.prepared.values_mut() {
             prepared.taken.retain(|taken| there.contains(taken));
         }
+        // Who held them is gone, and the purge has its way.
+        let told = purged
+            .iter()
+            .flat_map(|(queue, message)| self.failure(*queue, message, PURGED))
+            .collect();
+        self.do_all(told);
         self.settle_time();
     }
 

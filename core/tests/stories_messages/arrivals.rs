@@ -112,6 +112,7 @@ fn the_machines_quota_is_that_of_all_queues_together() {
     let error = world.send("b", &ten).unwrap_err();
     assert_eq!(error.kind, ErrorKind::InsufficientResources);
     assert!(error.message.contains("queue manager is full"), "{error}");
+    assert!(error.hint.unwrap().contains("Set-MsmqQueueManager"));
     world.restart(Restart::Crash);
     world.send("b", &ten).unwrap_err();
     world.receive("a").unwrap();

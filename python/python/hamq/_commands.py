@@ -1019,6 +1019,8 @@ class DrillWorkloadInfo:
     """Messages in the input file."""
     last_error: str | None
     """The last error a sender or consumer met, if any."""
+    step: str | None
+    """What Start-Drill is doing."""
 
     @classmethod
     def _of(cls, record: Mapping[str, Any]) -> Self:
@@ -1031,6 +1033,7 @@ class DrillWorkloadInfo:
             unknown=record["Unknown"],
             input=record["Input"],
             last_error=record["LastError"],
+            step=record["Step"],
         )
 
 
@@ -1083,7 +1086,7 @@ class DrillFaultInfo:
     """A fault that was made on purpose."""
 
     kind: str
-    """`Kill`, `Freeze`, `Thaw`, `KillQueueManager`, `Move` or `Restart`."""
+    """`Kill`, `KillQueueManager`, `Freeze`, `DiskFull`, `SlowDisk`, `Move`, `Undo` or `Restart`."""
     group: str
     """The group it was aimed at."""
     node: str
@@ -1126,6 +1129,144 @@ class DrillPhaseInfo:
             elapsed_ms=record["ElapsedMs"],
             node=record["Node"],
             detail=record["Detail"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillPlanInfo:
+    """What a fault would hit."""
+
+    fault: str
+    """The fault."""
+    node: str
+    """The node it would hit now."""
+    possible: bool
+    """Whether it can be made here."""
+    groups: list[str]
+    """The groups that would be interrupted."""
+    target: str
+    """The processes or the folder it acts on."""
+    clients: str
+    """Who would notice."""
+    expected_outage: str
+    """How long."""
+    undo: str
+    """How it ends."""
+    reason: str | None
+    """Why it is not possible."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            fault=record["Fault"],
+            node=record["Node"],
+            possible=record["Possible"],
+            groups=record["Groups"],
+            target=record["Target"],
+            clients=record["Clients"],
+            expected_outage=record["ExpectedOutage"],
+            undo=record["Undo"],
+            reason=record["Reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillInfo:
+    """A drill: a load, faults, and what came of it."""
+
+    name: str
+    """Its name."""
+    cluster: str
+    """The cluster."""
+    group: str
+    """The group whose owners were hit."""
+    queue: str
+    """The queue under load."""
+    started: str
+    """When it began, in UTC."""
+    seconds: float
+    """How long the load ran."""
+    passed: bool
+    """Whether every check passed."""
+    sent: int
+    """Messages handed to the virtual server."""
+    acknowledged: int
+    """Of these, the ones it acknowledged."""
+    received: int
+    """Different messages received."""
+    lost: int
+    """Acknowledged and never received."""
+    duplicated: int
+    """Received more than once."""
+    out_of_order: int
+    """Received behind a later message of the same sender."""
+    altered: int
+    """Received with a content that nobody sent."""
+    unknown: int
+    """Sends whose outcome the client could not learn."""
+    worst_outage_ms: float
+    """The longest time without a successful send around one of its faults."""
+    latency_p50_ms: float
+    """Half of the sends were acknowledged within this."""
+    latency_p99_ms: float
+    """All but one in a hundred were."""
+    faults: list[Any]
+    """The faults, each with its node, its outage and its phases."""
+    checks: list[Any]
+    """What was judged, each with its outcome."""
+    text: str
+    """The report as text."""
+    files: list[str]
+    """The reports that were written."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            cluster=record["Cluster"],
+            group=record["Group"],
+            queue=record["Queue"],
+            started=record["Started"],
+            seconds=record["Seconds"],
+            passed=record["Passed"],
+            sent=record["Sent"],
+            acknowledged=record["Acknowledged"],
+            received=record["Received"],
+            lost=record["Lost"],
+            duplicated=record["Duplicated"],
+            out_of_order=record["OutOfOrder"],
+            altered=record["Altered"],
+            unknown=record["Unknown"],
+            worst_outage_ms=record["WorstOutageMs"],
+            latency_p50_ms=record["LatencyP50Ms"],
+            latency_p99_ms=record["LatencyP99Ms"],
+            faults=record["Faults"],
+            checks=record["Checks"],
+            text=record["Text"],
+            files=record["Files"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillDifferenceInfo:
+    """A figure of two drills."""
+
+    figure: str
+    """What is compared."""
+    before: float | None
+    """In the earlier drill."""
+    after: float | None
+    """In the later one."""
+    verdict: str
+    """`better`, `same`, `worse`, `new` or `gone`."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            figure=record["Figure"],
+            before=record["Before"],
+            after=record["After"],
+            verdict=record["Verdict"],
         )
 
 
@@ -3455,29 +3596,40 @@ class Commands(QueueCommands):
         )
         return DrillVerdictInfo._of(records[0])
 
-    def invoke_drill_fault(
+    def invoke_fault(
         self,
         kind: str,
         group: str,
+        *,
+        duration: Duration | None = None,
     ) -> DrillFaultInfo:
-        """Makes a fault on the node that owns a group of a cluster on this machine.
+        """Makes a fault on the node that owns a group, on a leash that undoes it by itself.
 
-        Kill: SIGKILL to its agent and queue manager. Freeze: SIGSTOP to both, until -Kind Thaw
-        or until the cluster ends them. KillQueueManager: SIGKILL to the queue manager alone.
-        Move: moves the group to the best other node, without waiting. Restart: starts every node
-        that is down.
+        Kill: SIGKILL to its agent and queue manager. KillQueueManager: to the queue manager
+        alone. Freeze: SIGSTOP to both. DiskFull: takes all room of the group's disk, where it is
+        a file system of its own. SlowDisk: keeps that disk busy with synced writes. Move: moves
+        the group to the best other node, without waiting. Undo (or Thaw): ends the faults on
+        that group's leashes now. Restart: starts every node that is down.
 
-        It interrupts service. The shell's ``Invoke-DrillFault``.
+        Freeze, DiskFull and SlowDisk end by themselves after -Duration, and when this client
+        ends, however it ends: a process beside the fault sees to that. CutOff and ClockStep are
+        refused with the reason: nodes on one machine share its network and its clock.
+        Get-DrillPlan, or -WhatIf, says beforehand what a fault would hit.
+
+        It interrupts service. The shell's ``Invoke-Fault``.
 
         Args:
             kind: The fault.
             group: The group whose owner is hit.
+            duration: How long it lasts at most (default 30s). A killed node of a detached
+                cluster is started again after it; by default it stays dead.
         """
         records = self._call(
-            "Invoke-DrillFault",
+            "Invoke-Fault",
             {
                 "Kind": kind,
                 "Group": group,
+                "Duration": milliseconds(duration),
             },
         )
         return DrillFaultInfo._of(records[0])
@@ -3502,6 +3654,185 @@ class Commands(QueueCommands):
             },
         )
         return [DrillPhaseInfo._of(record) for record in records]
+
+    def get_drill_plan(
+        self,
+        group: str,
+        fault: str | Iterable[str] = (),
+    ) -> list[DrillPlanInfo]:
+        """Says what faults would hit, before anything is hit.
+
+        The shell's ``Get-DrillPlan``.
+
+        Args:
+            group: The group whose owner would be hit.
+            fault: The faults (default: those of Start-Drill).
+        """
+        records = self._call(
+            "Get-DrillPlan",
+            {
+                "Group": group,
+                "Fault": texts(fault),
+            },
+        )
+        return [DrillPlanInfo._of(record) for record in records]
+
+    def start_drill(
+        self,
+        group: str | None = None,
+        fault: str | Iterable[str] = (),
+        *,
+        queue: str | None = None,
+        messages: str | None = None,
+        senders: int | None = None,
+        consumers: int | None = None,
+        rate: int | None = None,
+        seed: int | None = None,
+        duration: Duration | None = None,
+        timeout: Duration | None = None,
+        max_outage: Duration | None = None,
+        report: str | Iterable[str] = (),
+        compare_with: str | None = None,
+        throwaway: bool = False,
+        force: bool = False,
+    ) -> DrillInfo:
+        """Rehearses failures of a group under load, and judges what became of every message.
+
+        A load runs on a queue of the group's virtual server; each fault strikes its owner at a
+        moment that follows from the seed; then the cluster is made whole again. Without -Queue
+        it makes a transactional queue and removes it; a queue of your own must be transactional
+        and empty, and a message of anybody else in it ends the drill untouched. Ctrl-C, a fault
+        that is not survived and the end of this client undo everything.
+
+        -Throwaway makes a cluster of three nodes for it and removes it afterwards. The kind of a
+        report follows from the file's ending: .txt, .json, .xml (JUnit) or .html (one page with
+        its pictures inside).
+
+        It destroys configuration or messages. The shell's ``Start-Drill``.
+
+        Args:
+            group: The group whose owners are hit.
+            fault: The faults in order (default Kill,Freeze,KillQueueManager,Move).
+            queue: The queue to use.
+            messages: The file of messages; by default they are made up.
+            senders: Senders (default 4).
+            consumers: Consumers (default 1); with more than one, order is not checked.
+            rate: Messages a second of each sender (default 100; 0 is as fast as it goes).
+            seed: When each fault strikes, and where in the messages each sender starts (default
+                1).
+            duration: How long DiskFull and SlowDisk last, and Freeze at most (default 5s).
+            timeout: How long the group may take to serve again (default 60s).
+            max_outage: The longest outage that passes; by default any that ends in time.
+            report: Files for the report.
+            compare_with: An earlier report (.json) to compare with.
+            throwaway: Use a cluster made for this drill.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Start-Drill",
+            {
+                "Group": group,
+                "Fault": texts(fault),
+                "Queue": queue,
+                "Messages": messages,
+                "Senders": senders,
+                "Consumers": consumers,
+                "Rate": rate,
+                "Seed": seed,
+                "Duration": milliseconds(duration),
+                "Timeout": milliseconds(timeout),
+                "MaxOutage": milliseconds(max_outage),
+                "Report": texts(report),
+                "CompareWith": compare_with,
+                "Throwaway": throwaway,
+                "Force": force,
+            },
+        )
+        return DrillInfo._of(records[0])
+
+    def export_drill_report(
+        self,
+        path: str | Iterable[str] = (),
+        *,
+        from_: str | None = None,
+    ) -> DrillInfo:
+        """Writes the report of the last drill, or of one kept as JSON.
+
+        The shell's ``Export-DrillReport``.
+
+        Args:
+            path: The files; their endings tell the kind: .txt, .json, .xml (JUnit) or .html.
+            from_: The JSON report to start from (default: the last drill of this session).
+        """
+        records = self._call(
+            "Export-DrillReport",
+            {
+                "Path": texts(path),
+                "From": from_,
+            },
+        )
+        return DrillInfo._of(records[0])
+
+    def compare_drill(
+        self,
+        reference: str,
+        difference: str | None = None,
+    ) -> list[DrillDifferenceInfo]:
+        """Compares two drills by their JSON reports.
+
+        The shell's ``Compare-Drill``.
+
+        Args:
+            reference: The earlier report.
+            difference: The later one (default: the last drill of this session).
+        """
+        records = self._call(
+            "Compare-Drill",
+            {
+                "Reference": reference,
+                "Difference": difference,
+            },
+        )
+        return [DrillDifferenceInfo._of(record) for record in records]
+
+    def assert_no_loss(
+        self,
+    ) -> DrillVerdictInfo:
+        """Fails unless every acknowledged message of the last load was received.
+
+        The shell's ``Assert-NoLoss``.
+        """
+        records = self._call(
+            "Assert-NoLoss",
+            {},
+        )
+        return DrillVerdictInfo._of(records[0])
+
+    def assert_no_duplicate(
+        self,
+    ) -> DrillVerdictInfo:
+        """Fails if one message of the load came more than once.
+
+        The shell's ``Assert-NoDuplicate``.
+        """
+        records = self._call(
+            "Assert-NoDuplicate",
+            {},
+        )
+        return DrillVerdictInfo._of(records[0])
+
+    def assert_in_order(
+        self,
+    ) -> DrillVerdictInfo:
+        """Fails if one message of the load came behind a later one of the same sender.
+
+        The shell's ``Assert-InOrder``.
+        """
+        records = self._call(
+            "Assert-InOrder",
+            {},
+        )
+        return DrillVerdictInfo._of(records[0])
 
     def wait_cluster_group(
         self,
@@ -3551,8 +3882,11 @@ __all__ = [
     "ClusterResourceTypeInfo",
     "ClusterValidationInfo",
     "ClusterWhyInfo",
+    "DrillDifferenceInfo",
     "DrillFaultInfo",
+    "DrillInfo",
     "DrillPhaseInfo",
+    "DrillPlanInfo",
     "DrillVerdictInfo",
     "DrillWorkloadInfo",
     "MsmqAccessInfo",

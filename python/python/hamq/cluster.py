@@ -2,17 +2,27 @@
 
 import os
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from . import _native
-from ._commands import Commands
+from ._commands import ClusterGroupInfo, ClusterLogInfo, Commands, MsmqMessageInfo
+from ._convert import Duration, milliseconds
 from ._program import PROGRAM
+from .errors import ReceiveTimeout
 from .queue import Queue
 from .transaction import Transaction
+
+
+_WAIT_MS = 5000
+"""One request waits so long, so that Ctrl-C is never far."""
+
+_LATE = 30.0
+"""How far back a log that is followed is looked at for lines that come late, in seconds."""
 
 
 def connect(
@@ -66,6 +76,68 @@ class Cluster(Commands):
         """The queue with this path name, for example ``VS1/private$/orders``."""
         computer, name = _native.Door.parse_path(path)
         return Queue(self._door(computer), name)
+
+    def get_cluster_group(
+        self, name: str | None = None, *, node: str | None = None
+    ) -> list[ClusterGroupInfo]:
+        """Shows the groups, with ``node`` only those that it owns.
+
+        The shell's ``Get-ClusterGroup -Node``.
+        """
+        groups = super().get_cluster_group(name)
+        if node is None:
+            return groups
+        return [group for group in groups if (group.owner_node or "").lower() == node.lower()]
+
+    def receive_messages(
+        self, name: str, *, timeout: Duration | None = None
+    ) -> Iterator[MsmqMessageInfo]:
+        """Takes message after message; ends when none came for ``timeout`` seconds, or never.
+
+        The shell's ``Receive-MsmqQueue -Wait``. A message is taken when the loop asks for it, so
+        that leaving the loop leaves the next one in its queue; Ctrl-C ends the wait. For messages
+        that a failure must put back see :meth:`hamq.Queue.process`.
+        """
+        patience = milliseconds(timeout)
+        while True:
+            end = None if patience is None else time.monotonic() + patience / 1000
+            while True:
+                left = _WAIT_MS if end is None else int((end - time.monotonic()) * 1000)
+                wait = max(1, min(left, _WAIT_MS))
+                try:
+                    messages = self.receive_msmq_queue(name, timeout=wait / 1000)
+                    break
+                except ReceiveTimeout:
+                    if left <= _WAIT_MS and end is not None:
+                        return
+            yield from messages
+
+    def follow_cluster_log(
+        self,
+        *,
+        node: str | Iterable[str] = (),
+        group: str | None = None,
+        time_span: Duration | None = None,
+        interval: float = 0.5,
+    ) -> Iterator[ClusterLogInfo]:
+        """The lines of the cluster log (of the last ``time_span``), then those that come, for ever.
+
+        The shell's ``Get-ClusterLog -Follow``. The log is looked at every ``interval`` seconds;
+        leaving the loop, or Ctrl-C, ends it.
+        """
+        nodes = [node] if isinstance(node, str) else list(node)
+        span = time_span
+        seen: set[ClusterLogInfo] = set()
+        while True:
+            lines = self.get_cluster_log(node=nodes, group=group, time_span=span)
+            for line in lines:
+                if line not in seen:
+                    seen.add(line)
+                    yield line
+            # What is older than the next look back cannot come again.
+            seen = set(lines)
+            span = max(_LATE, 4 * interval)
+            time.sleep(interval)
 
     def transaction(self, computer: str) -> Transaction:
         """A transaction over queues of one virtual server, to be used in a ``with`` block."""

@@ -9,8 +9,9 @@ use super::filter::block;
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::script::value::{compare, number, property, rows_of, text};
+use crate::syntax::sized;
 
-fn truth(value: &Dynamic) -> bool {
+pub(super) fn truth(value: &Dynamic) -> bool {
     match value.as_bool() {
         Ok(b) => b,
         Err(_) => !value.is_unit() && number(value) != Some(0.0) && !text(value).is_empty(),
@@ -50,6 +51,15 @@ fn pattern(call: Call<'_>, bound: &Bound) -> Result<Option<Regex>, Failure> {
     })
 }
 
+/// `5MB` compared with a number is a number of bytes.
+fn quantity(actual: &Dynamic, wanted: &Dynamic) -> Dynamic {
+    let bytes = || sized(&wanted.clone().into_string().ok()?);
+    match number(actual).and_then(|_| bytes()) {
+        Some(bytes) => i64::try_from(bytes).unwrap_or(i64::MAX).into(),
+        None => wanted.clone(),
+    }
+}
+
 fn keeps(
     call: Call<'_>,
     bound: &Bound,
@@ -70,6 +80,7 @@ fn keeps(
     let Some((operator, wanted)) = tests.find(|(name, _)| super::common(name).is_none()) else {
         return Ok(truth(&actual));
     };
+    let wanted = &quantity(&actual, wanted);
     let order = compare(&actual, wanted);
     let same = |v: &Dynamic| compare(v, wanted).is_eq();
     Ok(match *operator {

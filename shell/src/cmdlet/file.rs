@@ -1,6 +1,7 @@
 //! Rows from and to files and JSON text.
 
 use std::io::Write as _;
+use std::rc::Rc;
 
 use hamq_core::{Error, ErrorKind};
 use rhai::Dynamic;
@@ -9,7 +10,7 @@ use super::filter::{chain, none, values};
 use crate::pipeline::run::Call;
 use crate::pipeline::{Bound, Failure, Stream};
 use crate::render;
-use crate::script::value::{Record, from_map, rows_of, text, to_json};
+use crate::script::value::{Record, Rows, of_json, rows_of, text, to_json};
 
 pub(super) fn json<'a>(bound: &Bound, input: Stream<'a>) -> Result<Stream<'a>, Failure> {
     let rows = input.collect::<Result<Vec<_>, _>>()?;
@@ -33,19 +34,18 @@ pub(super) fn parse_json<'a>(
 ) -> Result<Stream<'a>, Failure> {
     let lines = chain(input, bound.get("InputObject")).collect::<Result<Vec<_>, _>>()?;
     let text = lines.iter().map(text).collect::<Vec<_>>().join("\n");
-    let parsed = serde_json::Deserializer::from_str(&text)
-        .into_iter::<Dynamic>()
+    json_values(call, &text)
+}
+
+/// The values of a text with any number of them; of lists, what they hold.
+fn json_values<'a>(call: Call<'a>, text: &str) -> Result<Stream<'a>, Failure> {
+    let parsed = serde_json::Deserializer::from_str(text)
+        .into_iter::<serde_json::Value>()
         .collect::<Result<Vec<_>, _>>();
     let parsed =
         parsed.map_err(|e| call.fail(Error::new(ErrorKind::Usage, format!("not JSON: {e}"))))?;
-    let rows = parsed.iter().flat_map(rows_of);
-    Ok(values(
-        rows.map(|row| match row.clone().try_cast::<rhai::Map>() {
-            Some(map) => Dynamic::from(from_map(&map)),
-            None => row,
-        })
-        .collect(),
-    ))
+    let rows: Vec<Dynamic> = parsed.into_iter().map(of_json).collect();
+    Ok(values(rows.iter().flat_map(rows_of).collect()))
 }
 
 pub(super) fn content<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
@@ -60,13 +60,27 @@ pub(super) fn content<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, F
     })))
 }
 
-pub(super) fn out_file<'a>(
-    call: Call<'a>,
+/// How rows are written into a file.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// As they are shown.
+    Shown,
+    /// A JSON value a line.
+    Json,
+    /// RFC 4180.
+    Csv,
+}
+
+/// Opens the file of `-Path`, to be replaced or added to.
+pub(super) fn open(
+    call: Call<'_>,
     bound: &Bound,
-    input: Stream<'a>,
-) -> Result<Stream<'a>, Failure> {
-    let rows = input.collect::<Result<Vec<_>, _>>()?;
-    let path = bound.text("Path").unwrap_or_default();
+    name: &str,
+) -> Result<(std::fs::File, String), Failure> {
+    let Some(path) = bound.text(name) else {
+        let what = format!("{} needs -{name}", bound.spec.name);
+        return Err(call.fail(Error::new(ErrorKind::Usage, what)));
+    };
     let append = bound.switch("Append") == Some(true);
     let file = std::fs::OpenOptions::new()
         .create(true)
@@ -74,18 +88,94 @@ pub(super) fn out_file<'a>(
         .append(append)
         .truncate(!append)
         .open(&path);
-    let written =
-        file.and_then(|mut file| file.write_all(render::rows(&rows, usize::MAX).as_bytes()));
-    written.map_err(|e| call.fail(Error::system(format!("write {path}"), &e)))?;
+    let file = file.map_err(|e| call.fail_about(bound, Error::system(format!("write {path}"), &e)));
+    Ok((file?, path))
+}
+
+/// Writes all rows; JSON lines and texts as they come, so that an endless stream can be read meanwhile.
+pub(super) fn out_file<'a>(
+    call: Call<'a>,
+    bound: &Bound,
+    form: Form,
+    input: Stream<'a>,
+) -> Result<Stream<'a>, Failure> {
+    let (mut file, path) = open(call, bound, "Path")?;
+    let broken = |e: &std::io::Error| call.fail(Error::system(format!("write {path}"), e));
+    let mut kept = Vec::new();
+    for row in input {
+        let row = row?;
+        let line = match form {
+            Form::Json => to_json(&row).to_string() + "\n",
+            Form::Shown if kept.is_empty() && !row.is::<Record>() => text(&row) + "\n",
+            _ => {
+                kept.push(row);
+                continue;
+            }
+        };
+        file.write_all(line.as_bytes()).map_err(|e| broken(&e))?;
+    }
+    let begun = bound.switch("Append") == Some(true) && file.metadata().is_ok_and(|m| m.len() > 0);
+    let rest = match form {
+        Form::Csv if begun => render::csv_body(&kept, &render::names(&kept)),
+        Form::Csv => render::csv(&kept),
+        _ if kept.is_empty() => String::new(),
+        _ => render::rows(&kept, usize::MAX),
+    };
+    file.write_all(rest.as_bytes()).map_err(|e| broken(&e))?;
     Ok(none())
 }
 
-/// A record for each line behind the first, which names the properties.
+/// Passes rows on and writes them as they are shown, or keeps them in a variable of the session.
+pub(super) fn tee<'a>(
+    call: Call<'a>,
+    bound: &Bound,
+    input: Stream<'a>,
+) -> Result<Stream<'a>, Failure> {
+    let variable = bound.text("Variable");
+    let file = match &variable {
+        Some(_) => None,
+        None => Some(open(call, bound, "FilePath")?),
+    };
+    let rows = input.collect::<Result<Vec<_>, _>>()?;
+    if let Some((mut file, path)) = file {
+        let text = render::rows(&rows, usize::MAX);
+        let written = file.write_all(text.as_bytes());
+        written.map_err(|e| call.fail(Error::system(format!("write {path}"), &e)))?;
+    }
+    if let Some(name) = variable {
+        let kept = Dynamic::from(Rows(Rc::new(rows.clone())));
+        call.state.globals.borrow_mut().insert(name.into(), kept);
+    }
+    Ok(values(rows))
+}
+
 pub(super) fn import_csv<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
     let path = bound.text("Path").unwrap_or_default();
     let all = std::fs::read_to_string(&path)
         .map_err(|e| call.fail_about(bound, Error::system(format!("read {path}"), &e)))?;
-    let mut lines = fields(&all).into_iter();
+    records(call, &all, &path)
+}
+
+pub(super) fn import_json<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>, Failure> {
+    let path = bound.text("Path").unwrap_or_default();
+    let all = std::fs::read_to_string(&path)
+        .map_err(|e| call.fail_about(bound, Error::system(format!("read {path}"), &e)))?;
+    json_values(call, &all)
+}
+
+pub(super) fn parse_csv<'a>(
+    call: Call<'a>,
+    bound: &Bound,
+    input: Stream<'a>,
+) -> Result<Stream<'a>, Failure> {
+    let lines = chain(input, bound.get("InputObject")).collect::<Result<Vec<_>, _>>()?;
+    let text = lines.iter().map(text).collect::<Vec<_>>().join("\n");
+    records(call, &text, "the text")
+}
+
+/// A record for each line behind the first, which names the properties.
+fn records<'a>(call: Call<'a>, all: &str, path: &str) -> Result<Stream<'a>, Failure> {
+    let mut lines = render::fields(all).into_iter();
     let names = lines.next().unwrap_or_default();
     let record = |(n, fields): (usize, Vec<String>)| {
         if fields.len() != names.len() {
@@ -106,38 +196,4 @@ pub(super) fn import_csv<'a>(call: Call<'a>, bound: &Bound) -> Result<Stream<'a>
     };
     let rows = lines.enumerate().map(record).collect::<Result<_, _>>()?;
     Ok(values(rows))
-}
-
-/// The fields of the lines of a CSV text (RFC 4180); blank lines are passed over.
-fn fields(text: &str) -> Vec<Vec<String>> {
-    let (mut lines, mut line, mut field) = (Vec::new(), Vec::new(), String::new());
-    let (mut quoted, mut blank) = (false, true);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut characters = text.chars().chain(['\n']).peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                field.push('"');
-            }
-            '"' if quoted || field.is_empty() => (quoted, blank) = (!quoted, false),
-            ',' if !quoted => {
-                line.push(std::mem::take(&mut field));
-                blank = false;
-            }
-            '\n' if !quoted => {
-                let last = std::mem::take(&mut field);
-                if !blank {
-                    line.push(last.strip_suffix('\r').unwrap_or(&last).to_owned());
-                    lines.push(std::mem::take(&mut line));
-                }
-                blank = true;
-            }
-            c => {
-                field.push(c);
-                blank &= c == '\r';
-            }
-        }
-    }
-    lines
 }

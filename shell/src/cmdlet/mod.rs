@@ -6,33 +6,87 @@
 //!  VERBS (here)  ───┘
 //! ```
 
+mod act;
+mod assert;
+mod compare;
 mod condition;
+mod context;
+pub mod drill;
+mod evaluate;
 mod file;
 pub mod filter;
 pub mod help;
+mod member;
+mod native;
 mod order;
-
+mod past;
+mod pick;
+pub mod test;
 mod verbs;
+mod wait;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
 
-pub use verbs::{COMMON, VERBS};
+pub use context::enter;
+pub use verbs::{ADDED, COMMON, VERBS};
 
 /// Every command: the core's, then the shell's.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> {
     hamq_core::api::COMMANDS.iter().chain(VERBS).copied()
 }
 
+/// Commands and aliases by their names in small letters.
+static BY_NAME: LazyLock<HashMap<String, &'static CommandSpec>> = LazyLock::new(|| {
+    let mut table = HashMap::new();
+    for spec in all() {
+        for name in spec.aliases.iter().chain([&spec.name]) {
+            table.entry(name.to_ascii_lowercase()).or_insert(spec);
+        }
+    }
+    table
+});
+
 /// The command or alias that is spelled `name`, ignoring case.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static CommandSpec> {
-    all().find(|spec| {
-        spec.name.eq_ignore_ascii_case(name)
-            || spec
-                .aliases
-                .iter()
-                .any(|alias| alias.eq_ignore_ascii_case(name))
-    })
+    match BY_NAME.get(name) {
+        None if name.contains(|c: char| c.is_ascii_uppercase()) => {
+            BY_NAME.get(&name.to_ascii_lowercase()).copied()
+        }
+        found => found.copied(),
+    }
+}
+
+/// The command that `> FILE` stands for.
+#[must_use]
+pub fn file_spec() -> &'static CommandSpec {
+    verbs::OUT_FILE
+}
+
+/// Whether it takes text as well as records: it may stand behind what makes text.
+#[must_use]
+pub fn takes_text(spec: &CommandSpec) -> bool {
+    spec.name.starts_with("Out-") || spec.name == "Tee-Object"
+}
+
+/// What a parameter of `spec` may be: its own, those that the shell adds, those that all have.
+pub fn parameters(spec: &CommandSpec) -> impl Iterator<Item = &'static ParameterSpec> {
+    let added = ADDED.iter().filter(|(name, _)| *name == spec.name);
+    let added = added.flat_map(|(_, parameters)| *parameters);
+    spec.parameters.iter().chain(added).chain(COMMON)
+}
+
+/// The parameter of `spec` that is spelled `name`, ignoring case; aliases count.
+#[must_use]
+pub fn parameter(spec: &CommandSpec, name: &str) -> Option<&'static ParameterSpec> {
+    let spelled = |p: &&ParameterSpec| {
+        let mut names = p.aliases.iter().chain([&p.name]);
+        names.any(|n| n.eq_ignore_ascii_case(name))
+    };
+    parameters(spec).find(spelled)
 }
 
 /// The command that a pipeline begins with when it begins with a value.

@@ -1,26 +1,23 @@
 //! What Tab offers: commands, parameters, choices and names of objects.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec};
-use hamq_core::api::value::Value;
-use reedline::{Completer, Suggestion};
+use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, RecordSpec};
+use reedline::{Completer, CompletionOrigin, CompletionResult, CompletionStatus, Suggestion};
 
+use super::known::Known;
 use crate::cmdlet;
 use crate::session::Invoke;
+use crate::syntax::{Wanted, site};
 
-const LOOKUP_MAX: Duration = Duration::from_millis(300);
-const FRESH: Duration = Duration::from_secs(3);
-const KNOWN_MAX: usize = 64;
 const FILES_MAX: usize = 10_000;
 
 /// Completion from the command list and the live cluster.
 pub struct Completion {
-    invoke: Arc<dyn Invoke>,
-    names: HashMap<String, (Instant, Vec<String>)>,
+    known: Known,
+    /// The last offers lack no names that are on their way.
+    settled: bool,
 }
 
 impl Completion {
@@ -28,53 +25,48 @@ impl Completion {
     #[must_use]
     pub fn new(invoke: Arc<dyn Invoke>) -> Self {
         Self {
-            invoke,
-            names: HashMap::new(),
+            known: Known::new(invoke),
+            settled: true,
         }
     }
 
     /// The words that may stand at the end of `before`, with what they mean, and where they begin.
     pub fn offers(&mut self, before: &str) -> (usize, Vec<(String, String)>) {
-        let stage = before
-            .rfind(['|', ';', '(', '{', '=', '\n'])
-            .map_or(0, |i| i + 1);
-        let text = before.get(stage..).unwrap_or_default();
-        let start = before
-            .rfind([' ', ',', '|', ';', '(', '{', '=', '\n', '\t'])
-            .map_or(0, |i| i + 1);
+        self.settled = true;
+        let at = site(before);
+        let start = at.start.min(before.len());
         let word = before.get(start..).unwrap_or_default();
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let typed = words.len() - usize::from(!word.is_empty() && !words.is_empty());
-        let Some(spec) = words
-            .first()
-            .filter(|_| typed > 0)
-            .and_then(|word| cmdlet::find(word))
-        else {
-            let all = cmdlet::all().map(|s| (s.name.to_owned(), s.summary.trim().to_owned()));
-            return (start, matching(all.collect(), word));
-        };
-        if let Some(prefix) = word.strip_prefix('-') {
-            let all = spec.parameters.iter().chain(cmdlet::COMMON);
-            let all = all.map(|p| {
-                (
-                    p.name.to_owned(),
-                    p.help.first().map_or("", |h| h.trim()).to_owned(),
-                )
-            });
-            let fits = matching(all.collect(), prefix);
-            return (
-                start,
-                fits.into_iter()
-                    .map(|(n, h)| (format!("-{n}"), h))
-                    .collect(),
-            );
+        match at.wanted {
+            Wanted::Command => {
+                let all = cmdlet::all().map(|s| (s.name.to_owned(), s.summary.trim().to_owned()));
+                (start, matching(all.collect(), word))
+            }
+            Wanted::Property => (start, matching(properties(at.input), word)),
+            Wanted::Argument {
+                spec, ref given, ..
+            } if word.starts_with('-') => {
+                let all = cmdlet::parameters(spec).filter(|p| !given.contains(&p.name));
+                let help = |p: &ParameterSpec| p.help.first().map_or("", |h| h.trim()).to_owned();
+                let all = all.map(|p| (format!("-{}", p.name), help(p)));
+                (start, matching(all.collect(), word))
+            }
+            Wanted::Argument {
+                parameter: None, ..
+            } => (start, Vec::new()),
+            Wanted::Argument {
+                spec,
+                parameter: Some(parameter),
+                values,
+                ..
+            } => {
+                if names_property(spec, parameter) {
+                    return (start, matching(properties(at.input), word));
+                }
+                let offers = self.values(spec, parameter.completes, &values, word);
+                let offers = offers.into_iter().map(|v| (v, String::new())).collect();
+                (start, matching(offers, word))
+            }
         }
-        let before = words.get(1..typed).unwrap_or_default();
-        let values = parameter_at(spec, before)
-            .map(|p| self.values(spec, p.completes, before, word))
-            .unwrap_or_default();
-        let values = values.into_iter().map(|v| (v, String::new())).collect();
-        (start, matching(values, word))
     }
 
     /// The values that fit a parameter of `spec`, whose other words are `before`.
@@ -82,15 +74,14 @@ impl Completion {
         &mut self,
         spec: &CommandSpec,
         completes: Completes,
-        before: &[&str],
+        before: &[String],
         word: &str,
     ) -> Vec<String> {
         match completes {
             Completes::Choice(words) => words.iter().map(|w| quoted(w)).collect(),
             Completes::PropertyName => {
                 let lists = format!("Get-{}", spec.noun());
-                let of = before.iter().find(|w| !w.starts_with('-')).copied();
-                self.names(cmdlet::find(&lists), of)
+                self.names(cmdlet::find(&lists), before.first().map(String::as_str))
             }
             Completes::Queue => self.queues(word),
             Completes::File => files(word),
@@ -114,50 +105,20 @@ impl Completion {
         queues.into_iter().map(spelled).collect()
     }
 
-    /// The names that a command lists, asked for at most every few seconds.
+    /// The names that a command lists, as far as they are known.
     fn names(&mut self, lists: Option<&'static CommandSpec>, of: Option<&str>) -> Vec<String> {
         let Some(lists) = lists else {
             return Vec::new();
         };
-        let key = format!("{} {}", lists.name, of.unwrap_or_default());
-        if let Some((at, names)) = self.names.get(&key)
-            && at.elapsed() < FRESH
-        {
-            return names.clone();
-        }
-        if self.names.len() > KNOWN_MAX {
-            self.names.clear();
-        }
-        let names = self.ask(lists, of);
-        self.names.insert(key, (Instant::now(), names.clone()));
-        names
+        let found = self.known.names(lists, of);
+        self.settled &= found.settled;
+        found.names
     }
 
-    /// Runs it aside, so that typing never waits long.
-    fn ask(&self, lists: &'static CommandSpec, of: Option<&str>) -> Vec<String> {
-        let first = lists.parameters.iter().find(|p| p.position == Some(0));
-        let arguments = match (first, of) {
-            (Some(first), Some(of)) => vec![(Value::from(first.name), Value::from(of))],
-            _ => Vec::new(),
-        };
-        let (sender, receiver) = mpsc::channel();
-        let invoke = Arc::clone(&self.invoke);
-        let asked = std::thread::Builder::new().spawn(move || {
-            drop(sender.send(invoke.invoke(lists.name, Value::Map(arguments))));
-        });
-        if asked.is_err() {
-            return Vec::new();
-        }
-        let records = receiver.recv_timeout(LOOKUP_MAX).ok();
-        let records = records.and_then(Result::ok).unwrap_or_default();
-        records.iter().filter_map(name_of).collect()
+    /// Waits until the cluster has told the names it was asked for, at most so long.
+    pub fn settle(&self, patience: Duration) {
+        self.known.settle(patience);
     }
-}
-
-fn name_of(record: &Value) -> Option<String> {
-    let mut fields = record.as_map()?.iter();
-    let name = fields.find(|(key, _)| key.as_text() == Some("Name"))?;
-    name.1.as_text().map(str::to_owned)
 }
 
 /// The command that lists such objects: the one whose own first parameter completes to them.
@@ -217,21 +178,24 @@ fn matching(all: Vec<(String, String)>, prefix: &str) -> Vec<(String, String)> {
     all.into_iter().filter(|(name, _)| fits(name)).collect()
 }
 
-/// The parameter that the next word belongs to.
-fn parameter_at(spec: &'static CommandSpec, words: &[&str]) -> Option<&'static ParameterSpec> {
-    if let Some(name) = words.last().and_then(|word| word.strip_prefix('-'))
-        && let Some(parameter) = spec.parameter(name).or_else(|| cmdlet::common(name))
-        && parameter.kind != hamq_core::api::spec::ValueKind::Switch
-    {
-        return Some(parameter);
-    }
-    let named = words.iter().filter(|word| word.starts_with('-')).count();
-    let place = words.len().saturating_sub(2 * named);
-    spec.parameters.iter().find(|p| p.position == Some(place))
+/// The properties of the rows that come in, with what they mean.
+fn properties(input: Option<&'static RecordSpec>) -> Vec<(String, String)> {
+    let fields = input.map_or(&[][..], |record| record.fields).iter();
+    let help = |lines: &[&str]| lines.first().map_or("", |line| line.trim()).to_owned();
+    fields.map(|f| (f.name.to_owned(), help(f.help))).collect()
+}
+
+/// Whether a verb of the shell takes the names of properties there.
+fn names_property(spec: &CommandSpec, parameter: &ParameterSpec) -> bool {
+    let word = matches!(
+        parameter.name,
+        "Property" | "ExpandProperty" | "ExcludeProperty" | "FilterScript" | "Process"
+    );
+    word && cmdlet::is_verb_of_shell(spec)
 }
 
 impl Completer for Completion {
-    fn complete(&mut self, line: &str, pos: usize) -> reedline::CompletionResult {
+    fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
         let before = line.get(..pos).unwrap_or(line);
         let (start, offers) = self.offers(before);
         let suggestion = |(value, help): (String, String)| Suggestion {
@@ -242,6 +206,16 @@ impl Completer for Completion {
             span: reedline::Span::new(start, pos),
             ..Suggestion::default()
         };
-        reedline::CompletionResult::fresh(offers.into_iter().map(suggestion).collect::<Vec<_>>())
+        let offers: Vec<_> = offers.into_iter().map(suggestion).collect();
+        match self.settled {
+            true => CompletionResult::fresh(offers),
+            false => {
+                CompletionResult::stale_or_pending(offers.into(), CompletionOrigin::new(line, pos))
+            }
+        }
+    }
+
+    fn poll_completion(&mut self) -> CompletionStatus {
+        self.known.status()
     }
 }

@@ -1,47 +1,48 @@
-//! Colours of a line as it is typed: commands, parameters, strings, variables.
+//! Colours of what is typed: those of the reader that will run it.
 
 use nu_ansi_term::{Color, Style};
 use reedline::{Highlighter, StyledText};
 
-use crate::cmdlet;
+use crate::syntax::{TokenKind, tokens};
 
-/// Colours words by their shape; a command is green once it exists.
+/// Commands, parameters, texts, variables, and what cannot be read.
 pub(super) struct Colours;
 
 impl Highlighter for Colours {
     fn highlight(&self, line: &str, _cursor: usize) -> StyledText {
-        let mut styled = StyledText::new();
-        let mut rest = line;
-        while let Some(first) = rest.chars().next() {
-            let end = token_end(rest, first);
-            let (token, after) = rest.split_at(end);
-            styled.push((style(token, first), token.to_owned()));
-            rest = after;
+        let mut kinds: Vec<Option<TokenKind>> = vec![None; line.len()];
+        for token in tokens(line).0 {
+            // A later piece lies on top of an earlier one: a variable in a text.
+            let end = token.span.end.min(line.len());
+            if let Some(bytes) = kinds.get_mut(token.span.start.min(end)..end) {
+                bytes.fill(Some(token.kind));
+            }
         }
+        let mut styled = StyledText::new();
+        let mut run = (None, String::new());
+        for (at, c) in line.char_indices() {
+            let kind = kinds.get(at).copied().flatten();
+            if kind != run.0 && !run.1.is_empty() {
+                styled.push((style(run.0), std::mem::take(&mut run.1)));
+            }
+            run.0 = kind;
+            run.1.push(c);
+        }
+        styled.push((style(run.0), run.1));
         styled
     }
 }
 
-/// Where the token that begins with `first` ends; at least one character on.
-fn token_end(rest: &str, first: char) -> usize {
-    let start = first.len_utf8();
-    let tail = rest.get(start..).unwrap_or_default();
-    if matches!(first, '"' | '\'') {
-        return tail.find(first).map_or(rest.len(), |end| start + end + 1);
-    }
-    if !(first.is_alphanumeric() || "_-$".contains(first)) {
-        return start;
-    }
-    let ends = |c: char| !(c.is_alphanumeric() || "_-".contains(c));
-    start + tail.find(ends).unwrap_or(tail.len())
-}
-
-fn style(token: &str, first: char) -> Style {
-    match first {
-        '"' | '\'' => Color::Yellow.normal(),
-        '$' => Color::Purple.normal(),
-        '-' if token.len() > 1 => Color::Cyan.normal(),
-        _ if token.contains('-') && cmdlet::find(token).is_some() => Color::Green.bold(),
-        _ => Style::new(),
+fn style(kind: Option<TokenKind>) -> Style {
+    match kind {
+        Some(TokenKind::Command) => Color::Green.bold(),
+        Some(TokenKind::Parameter) => Color::Cyan.normal(),
+        Some(TokenKind::Text) => Color::Yellow.normal(),
+        Some(TokenKind::Variable) => Color::Purple.normal(),
+        Some(TokenKind::Number) => Color::LightBlue.normal(),
+        Some(TokenKind::Keyword) => Color::Blue.bold(),
+        Some(TokenKind::Comment) => Color::DarkGray.italic(),
+        Some(TokenKind::Error) => Color::Red.underline(),
+        None => Style::new(),
     }
 }

@@ -1,10 +1,12 @@
 //! From written arguments to the parameters of a command.
 
 use hamq_core::api::spec::{CommandSpec, ParameterSpec, Pipeline, ValueKind};
+use hamq_core::name::nearest;
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::{Array, Dynamic};
 
 use super::coerce::coerce;
+use crate::cmdlet;
 use crate::script::value::{Record, rows_of, text};
 use crate::syntax::{Operand, Span, Stage};
 
@@ -141,28 +143,19 @@ impl Bound {
         }
     }
 
-    /// This call with what a row of the pipeline gives.
+    /// Puts a value where it belongs, whatever was there.
+    pub(super) fn put(&mut self, name: &'static str, value: Dynamic) {
+        self.values.retain(|(n, _)| *n != name);
+        self.values.push((name, value));
+    }
+
+    /// This call with what a row of the pipeline gives: by its value, then by its properties (see [`super::row`]).
     ///
     /// # Errors
     /// When the row gives nothing that the command takes.
     pub fn with_row(&self, row: &Dynamic) -> Result<Self> {
         let mut bound = self.clone();
-        let record = row.clone().try_cast::<Record>();
-        let mut took = false;
-        for parameter in self.spec.parameters {
-            if parameter.pipeline == Pipeline::No || self.get(parameter.name).is_some() {
-                continue;
-            }
-            let value = match (&record, parameter.pipeline) {
-                (Some(record), kind) => field(record, parameter, kind == Pipeline::ByValue),
-                (None, Pipeline::ByValue) if !took => Some(row.clone()),
-                _ => None,
-            };
-            if let Some(value) = value.filter(|value| !value.is_unit()) {
-                bound.set(parameter, value)?;
-                took = true;
-            }
-        }
+        let took = super::row::give(&mut bound, row)?;
         if took || !self.takes_input() {
             return Ok(bound);
         }
@@ -197,17 +190,14 @@ pub(super) fn field(record: &Record, parameter: &ParameterSpec, by_value: bool) 
     by_value.then(|| record.find("Name").cloned()).flatten()
 }
 
-/// Binds the arguments of a stage; expressions were evaluated into `expressions`.
+/// Binds the arguments of a stage; expressions were evaluated into `expressions`. Names come first, then positions,
+/// then what splats have: what is written out wins over a splat.
 ///
 /// # Errors
 /// With the argument that does not fit, and its place.
 pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound, (Error, Span)> {
     let mut bound = Bound::new(stage.spec);
-    for argument in stage
-        .arguments
-        .iter()
-        .filter(|argument| argument.parameter.is_some())
-    {
+    for argument in &stage.arguments {
         let Some(parameter) = argument.parameter else {
             continue;
         };
@@ -217,33 +207,89 @@ pub fn bind(stage: &Stage, expressions: &[Dynamic]) -> Result<Bound, (Error, Spa
         };
         bound.place(parameter, value, argument.span)?;
     }
-    for argument in stage
+    let splats: Vec<(Dynamic, Span)> = stage
         .arguments
         .iter()
-        .filter(|argument| argument.parameter.is_none())
-    {
-        let Some(operand) = &argument.operand else {
-            continue;
-        };
-        if next_position(&bound).is_none()
-            && let Some(parameter) = takes_all(stage.spec)
-        {
-            let more = value_of(operand, parameter, expressions);
-            bound.append(parameter, &more);
-            continue;
+        .filter_map(|argument| match argument.operand {
+            Some(Operand::Splat(n)) => Some((expressions.get(n)?.clone(), argument.span)),
+            _ => None,
+        })
+        .collect();
+    for (splat, span) in &splats {
+        named_of(&mut bound, splat, *span)?;
+    }
+    for argument in stage.arguments.iter().filter(|a| a.parameter.is_none()) {
+        match &argument.operand {
+            None => {}
+            Some(Operand::Splat(n)) => {
+                let splat = expressions.get(*n).cloned().unwrap_or_default();
+                if is_list(&splat) {
+                    for value in rows_of(&splat) {
+                        positional(&mut bound, argument.span, |_| value.clone())?;
+                    }
+                }
+            }
+            Some(operand) => {
+                let value = |p: &ParameterSpec| value_of(operand, p, expressions);
+                positional(&mut bound, argument.span, value)?;
+            }
         }
-        let Some(parameter) = next_position(&bound) else {
-            let what = format!("{} takes no further value", stage.spec.name);
-            let error = Error::new(ErrorKind::Usage, what).hint(format!(
-                "'Get-Help {}' shows what it takes; texts with blanks need quotes",
-                stage.spec.name
-            ));
-            return Err((error, argument.span));
-        };
-        let value = value_of(operand, parameter, expressions);
-        bound.place(parameter, value, argument.span)?;
     }
     Ok(bound)
+}
+
+fn is_list(value: &Dynamic) -> bool {
+    value.is_array() || value.is::<crate::script::value::Rows>()
+}
+
+/// Takes the parameters out of a splatted map; the arguments of a script (`@ARGS`) also have values, under `_`.
+fn named_of(bound: &mut Bound, splat: &Dynamic, span: Span) -> Result<(), (Error, Span)> {
+    let record = match splat.clone().try_cast::<rhai::Map>() {
+        Some(map) => crate::script::value::from_map(&map),
+        None if is_list(splat) => return Ok(()),
+        None => splat.clone().try_cast::<Record>().ok_or_else(|| {
+            let what = format!("'{}' cannot be splatted", text(splat));
+            let hint = "@x takes a map of parameters (@{ Name = 'x' }) or a list of values";
+            (Error::new(ErrorKind::Usage, what).hint(hint), span)
+        })?,
+    };
+    for (name, value) in record.fields.iter().filter(|(name, _)| name != "_") {
+        let Some(parameter) = cmdlet::parameter(bound.spec, name) else {
+            let what = format!("{} has no parameter '-{name}'", bound.spec.name);
+            let names = cmdlet::parameters(bound.spec).map(|p| p.name);
+            let error = Error::new(ErrorKind::Usage, what);
+            let error = match nearest(name, names) {
+                Some(near) => error.hint(format!("it is in a splat; did you mean {near}?")),
+                None => error.hint("it is in a splat"),
+            };
+            return Err((error, span));
+        };
+        if bound.get(parameter.name).is_none() {
+            bound.place(parameter, value.clone(), span)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the next open position its value.
+fn positional(
+    bound: &mut Bound,
+    span: Span,
+    value: impl Fn(&ParameterSpec) -> Dynamic,
+) -> Result<(), (Error, Span)> {
+    if let Some(parameter) = next_position(bound) {
+        return bound.place(parameter, value(parameter), span);
+    }
+    if let Some(parameter) = takes_all(bound.spec) {
+        bound.append(parameter, &value(parameter));
+        return Ok(());
+    }
+    let what = format!("{} takes no further value", bound.spec.name);
+    let error = Error::new(ErrorKind::Usage, what).hint(format!(
+        "'Get-Help {}' shows what it takes; texts with blanks need quotes",
+        bound.spec.name
+    ));
+    Err((error, span))
 }
 
 /// The parameter of the shell's own verbs that takes all values: `echo on we go`.
@@ -267,7 +313,7 @@ fn value_of(operand: &Operand, parameter: &ParameterSpec, expressions: &[Dynamic
             _ => word.clone().into(),
         },
         Operand::Quoted(text) => text.clone().into(),
-        Operand::Expression(n) | Operand::Block(n) => {
+        Operand::Expression(n) | Operand::Block(n) | Operand::Splat(n) => {
             expressions.get(*n).cloned().unwrap_or_default()
         }
         Operand::List(items) => {

@@ -1,11 +1,13 @@
 //! A value made to fit its parameter.
 
-use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
+use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, ValueKind};
+use hamq_core::name::nearest;
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::{Array, Dynamic};
 
 use super::bind::field;
 use crate::script::value::{Record, Rows, rows_of, text};
+use crate::syntax::sized;
 
 /// The value as the parameter takes it.
 ///
@@ -42,7 +44,8 @@ pub(super) fn coerce(
         );
         let error = Error::new(ErrorKind::Usage, what);
         match kind {
-            ValueKind::Int => error.hint("it takes a whole number, 0 or more"),
+            ValueKind::Int => error
+                .hint("it takes a whole number, 0 or more; 64KB, 5MB, 2GB are numbers of bytes"),
             ValueKind::Duration => error.hint("it takes a length of time: 500ms, 30s, 5m, 2h"),
             ValueKind::Switch | ValueKind::Bool => error.hint("it takes $true or $false"),
             ValueKind::Text => error.hint("it takes one text"),
@@ -50,6 +53,9 @@ pub(super) fn coerce(
         }
     };
     let single = single.ok_or_else(wrong)?;
+    if let Completes::Choice(words) = parameter.completes {
+        choose(spec, parameter, words, &single)?;
+    }
     let fitted = match kind {
         ValueKind::Switch | ValueKind::Bool => truth(&single).map(Dynamic::from),
         ValueKind::Int => whole(&single).map(Dynamic::from),
@@ -80,7 +86,7 @@ fn scalar(value: &Dynamic, parameter: &ParameterSpec) -> Option<Dynamic> {
     }
 }
 
-fn truth(value: &Dynamic) -> Option<bool> {
+pub(crate) fn truth(value: &Dynamic) -> Option<bool> {
     value
         .as_bool()
         .ok()
@@ -96,19 +102,45 @@ fn whole(value: &Dynamic) -> Option<i64> {
         .as_int()
         .ok()
         .or_else(|| text(value).parse().ok())
+        .or_else(|| sized(&text(value)).and_then(|n| i64::try_from(n).ok()))
         .filter(|n| *n >= 0)
+}
+
+/// Fails for a word that is close to one of the choices and none of them: a slip. What is far from all of them may be
+/// known to the command itself (a number, a resource type of one's own).
+fn choose(
+    spec: &CommandSpec,
+    parameter: &ParameterSpec,
+    words: &[&str],
+    value: &Dynamic,
+) -> Result<()> {
+    let word = text(value);
+    let known = words.iter().any(|w| w.eq_ignore_ascii_case(&word));
+    let Some(near) = nearest(&word, words.iter().copied()).filter(|_| !known) else {
+        return Ok(());
+    };
+    let what = format!("-{} of {} cannot be '{word}'", parameter.name, spec.name);
+    Err(Error::new(ErrorKind::Usage, what).hint(format!("did you mean {near}?")))
 }
 
 /// A length of time in milliseconds; a bare number is milliseconds, or seconds for the shell's verbs.
 fn millis(value: &Dynamic, spec: &CommandSpec) -> Option<i64> {
-    let text = text(value);
+    let bare = match crate::cmdlet::is_verb_of_shell(spec) {
+        true => 1000.0,
+        false => 1.0,
+    };
+    duration(&text(value), bare)
+}
+
+/// A length of time in milliseconds; a bare number is that many times `bare` of them.
+pub(crate) fn duration(text: &str, bare: f64) -> Option<i64> {
     let split = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
     let number: f64 = text[..split].parse().ok()?;
     let unit = match &text[split..] {
-        "" if crate::cmdlet::is_verb_of_shell(spec) => 1000.0,
-        "" | "ms" => 1.0,
+        "" => bare,
+        "ms" => 1.0,
         "s" => 1000.0,
         "m" | "min" => 60_000.0,
         "h" => 3_600_000.0,

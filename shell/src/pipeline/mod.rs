@@ -2,13 +2,19 @@
 //!
 //! ```text
 //!  stage + expressions ── bind ──> Bound ── run ──> Stream ─┬─> Rows
-//!                                                          └─> show
+//!                                                          └─> show, view
 //! ```
 
 pub mod bind;
 mod coerce;
+mod endless;
+mod keep;
+mod patience;
+mod row;
 pub mod run;
 pub mod show;
+pub mod view;
 
 pub use bind::Bound;
+pub(crate) use coerce::{duration, truth};
 pub use run::{Failure, Stream};

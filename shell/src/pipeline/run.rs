@@ -2,13 +2,20 @@
 
 use std::rc::Rc;
 
-use hamq_core::api::spec::{CommandSpec, Record as _, Risk, ValueKind};
+use hamq_core::api::arguments::text;
+use hamq_core::api::group::GetClusterGroup;
+use hamq_core::api::spec::{Command as _, CommandSpec, Record as _, Risk, ValueKind};
 use hamq_core::api::validation::ValidationInfo;
 use hamq_core::api::value::Value;
+use hamq_core::name::fits;
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 
 use super::bind::{Bound, bind};
+use super::patience::Patience;
+use super::view::View;
+use super::{endless, keep};
+use crate::audit;
 use crate::cmdlet;
 use crate::script::fault::Fault;
 use crate::script::value::{Record, Rows, from_wire, to_wire};
@@ -47,7 +54,8 @@ impl Call<'_> {
         fault.raise()
     }
 
-    fn fault(&self, error: Error) -> Fault {
+    /// The error at this command, to be told and passed over.
+    pub fn fault(&self, error: Error) -> Fault {
         let mut fault = Fault::new(error);
         fault.place = Some(self.place);
         fault.line_column = self.state.line_column(self.place.0, self.place.1.start);
@@ -71,7 +79,8 @@ pub fn stream<'a>(
     pipeline: &Pipeline,
     expressions: &[Dynamic],
 ) -> Result<Stream<'a>, Failure> {
-    let mut stream: Option<Stream<'a>> = None;
+    // All is bound before anything runs: a slip in the last command stops the first one too.
+    let mut calls = Vec::new();
     for stage in &pipeline.stages {
         let call = Call {
             state,
@@ -82,26 +91,69 @@ pub fn stream<'a>(
             let place = (unit, span);
             Call { place, ..call }.fail(error)
         })?;
-        let policy = bound
-            .text("ErrorAction")
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let out = if cmdlet::is_verb_of_shell(stage.spec) {
-            cmdlet::filter::start(call, bound, stream.take())?
-        } else {
-            command(call, bound, stream.take())?
-        };
-        stream = Some(match policy.as_str() {
-            "" | "stop" => out,
-            "continue" | "silentlycontinue" => tolerant(state, out, policy == "continue"),
-            other => {
-                let what = format!("-ErrorAction cannot be '{other}'");
-                let hint = "it takes Stop, Continue or SilentlyContinue";
-                return Err(call.fail(Error::new(ErrorKind::Usage, what).hint(hint)));
-            }
-        });
+        calls.push((call, bound));
+    }
+    let mut stream: Option<Stream<'a>> = None;
+    for (call, bound) in calls {
+        stream = Some(stage(call, bound, stream.take())?);
     }
     Ok(stream.unwrap_or_else(|| Box::new(std::iter::empty())))
+}
+
+/// One command on what comes in; nothing of it happens before its first row is asked for.
+fn stage<'a>(
+    call: Call<'a>,
+    bound: Bound,
+    input: Option<Stream<'a>>,
+) -> Result<Stream<'a>, Failure> {
+    let common = |name| bound.text(name).map(|word| word.to_ascii_lowercase());
+    let (policy, view) = (common("ErrorAction"), common("As"));
+    let policy = policy.unwrap_or_default();
+    let telling = match policy.as_str() {
+        "" | "stop" => None,
+        "continue" => Some(true),
+        "silentlycontinue" | "ignore" => Some(false),
+        other => {
+            let what = format!("-ErrorAction cannot be '{other}'");
+            let hint = "it takes Stop, Continue or SilentlyContinue";
+            return Err(call.fail_about(&bound, Error::new(ErrorKind::Usage, what).hint(hint)));
+        }
+    };
+    let view = view.map(|word| View::of(&word)).transpose();
+    let view = view.map_err(|e| call.fail_about(&bound, e))?;
+    let bound_errors = bound.text("ErrorVariable");
+    let bound_rows = bound.text("OutVariable");
+    let starts = move || {
+        if cmdlet::is_verb_of_shell(bound.spec) {
+            cmdlet::filter::start(call, bound, input)
+        } else {
+            command(call, bound, input)
+        }
+    };
+    let mut out = lazily(starts);
+    if let Some(name) = bound_errors {
+        out = keep::errors(call.state, &name, out);
+    }
+    if let Some(tell) = telling {
+        out = tolerant(call.state, out, tell);
+    }
+    if let Some(name) = bound_rows {
+        out = keep::rows(call.state, &name, out);
+    }
+    Ok(match view {
+        None => out,
+        Some(view) => lazily(move || view.of_stream(call.state, out)),
+    })
+}
+
+/// A stream that is started when its first row is asked for.
+fn lazily<'a>(starts: impl FnOnce() -> Result<Stream<'a>, Failure> + 'a) -> Stream<'a> {
+    Box::new(
+        std::iter::once_with(starts).flat_map(|started| match started {
+            Ok(stream) => stream,
+            Err(failure) => Box::new(std::iter::once(Err(failure))),
+        }),
+    )
 }
 
 /// All rows of a pipeline.
@@ -121,10 +173,12 @@ pub fn collect(state: &State, stream: Stream<'_>) -> Result<Rows, Failure> {
 fn tolerant<'a>(state: &'a State, rows: Stream<'a>, tell: bool) -> Stream<'a> {
     Box::new(rows.filter_map(move |row| match row {
         Err(failure) if !matches!(*failure, EvalAltResult::ErrorTerminated(..)) => {
+            let fault = state.fault(*failure);
             if tell {
                 state.partial.set(true);
-                state.report(&state.fault(*failure));
+                state.report(&fault);
             }
+            state.remember(fault);
             None
         }
         other => Some(other),
@@ -162,30 +216,53 @@ fn command<'a>(
 
 fn invoke<'a>(call: Call<'a>, bound: &Bound) -> Stream<'a> {
     let shape = bound.spec.output.name;
+    if let Some(stream) = endless::stream(call, bound) {
+        return stream;
+    }
     match guarded(call, bound) {
         Ok(values) => Box::new(values.into_iter().map(move |v| Ok(from_wire(v, shape)))),
         Err(failure) => Box::new(std::iter::once(Err(failure))),
     }
 }
 
-fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
+pub(super) fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     call.state.check_interrupt()?;
     bound.check().map_err(|e| call.fail(e))?;
     if !permitted(call, bound)? {
         return Ok(Vec::new());
     }
-    let result = call.state.invoke.invoke(bound.spec.name, arguments(bound));
+    let audited = audit::begin(call.state, bound);
+    let patience = Patience::start(call.state, bound.spec.name);
+    let result = cmdlet::drill::run(call.state, bound.spec.name, arguments(bound));
+    drop(patience);
+    if let Some(audited) = audited {
+        audited.end(&result);
+    }
     call.state.check_interrupt()?;
-    let values = result.map_err(|e| call.fail_about(bound, e))?;
+    let mut values = result.map_err(|e| call.fail_about(bound, e))?;
+    if let Some(node) = bound
+        .text("Node")
+        .filter(|_| bound.spec.name == GetClusterGroup::SPEC.name)
+    {
+        let owner =
+            |group: &Value| text(group, "OwnerNode").is_some_and(|owner| fits(&node, owner));
+        values.retain(owner);
+    }
     if bound.spec.output.name == ValidationInfo::SPEC.name && values.iter().any(found_failed) {
         call.state.partial.set(true); // the exit code tells it: 3
+    }
+    if values
+        .iter()
+        .any(|v| cmdlet::drill::has_failed(bound.spec.output.name, v))
+    {
+        call.state.partial.set(true);
     }
     Ok(values)
 }
 
 /// Whether a record of Test-Cluster says that something failed.
 fn found_failed(record: &Value) -> bool {
-    hamq_core::api::arguments::text(record, "Result") == Some("Failed")
+    text(record, "Result") == Some("Failed")
 }
 
 /// The parameters of the command itself, as its argument struct is written on the wire.
@@ -203,13 +280,32 @@ fn arguments(bound: &Bound) -> Value {
 fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     let spec = bound.spec;
     let target = target(bound);
+    let radius = || {
+        let lines = cmdlet::drill::consequences(call.state.invoke.as_ref(), bound);
+        lines.map_err(|e| call.fail_about(bound, e))
+    };
     if bound.switch("WhatIf") == Some(true) {
+        if let Some(lines) = radius()? {
+            lines
+                .iter()
+                .for_each(|line| call.state.line(&format!("What if: {line}")));
+            return Ok(false);
+        }
         let risk = risk_text(spec.risk);
         call.state.line(&format!(
             "What if: {} on {target}: {}; risk: {risk}",
-            spec.name, spec.summary
+            spec.name,
+            spec.summary.trim()
         ));
         return Ok(false);
+    }
+    if spec.risk > Risk::None && call.state.is_read_only() {
+        let what = format!(
+            "{} on {target} changes something, and this session is read-only",
+            spec.name
+        );
+        let hint = "-WhatIf shows what it would do; a session without --read-only, or a context without -ReadOnly, can do it";
+        return Err(call.refuse(Error::new(ErrorKind::AccessDenied, what).hint(hint)));
     }
     let asked = bound.switch("Confirm");
     let forced = bound.switch("Force") == Some(true) || asked == Some(false);
@@ -217,6 +313,8 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
         return Ok(true);
     }
     if call.state.interactive {
+        let lines = radius()?.unwrap_or_default();
+        lines.iter().for_each(|line| call.state.line(line));
         return Ok(call
             .state
             .confirm(&format!("{} on {target}: are you sure?", spec.name)));
@@ -258,7 +356,7 @@ pub fn function(
 ) -> Result<Rows, Failure> {
     let mut bound = Bound::new(spec);
     for (name, value) in parameters.fields.iter() {
-        let Some(parameter) = spec.parameter(name).or_else(|| cmdlet::common(name)) else {
+        let Some(parameter) = cmdlet::parameter(spec, name) else {
             let what = format!("{} has no parameter '{name}'", spec.name);
             return Err(call.fail(Error::new(ErrorKind::Usage, what)));
         };

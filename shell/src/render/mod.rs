@@ -1,13 +1,30 @@
 //! Rows and errors as text: tables that wrap and never cut, lists, and carets under the fault.
 
 mod caret;
+mod csv;
 
 use rhai::Dynamic;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 pub use caret::{Paper, error};
+pub use csv::{csv, csv_body, fields, names};
 
 use crate::script::value::{Record, property, text};
+
+/// The text without its colours.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, code)) = rest.split_once("\x1b[") {
+        out.push_str(before);
+        rest = code
+            .split_once(|c: char| c.is_ascii_alphabetic())
+            .map_or("", |(_, after)| after);
+    }
+    out.push_str(rest);
+    out
+}
 
 /// Rows the way they are shown when nothing else is asked for.
 #[must_use]
@@ -28,7 +45,7 @@ fn default_columns(record: &Record) -> &'static [&'static str] {
         .map_or(&[], |spec| spec.columns)
 }
 
-fn names(rows: &[Dynamic], wanted: &[String], all: bool) -> Vec<String> {
+fn columns(rows: &[Dynamic], wanted: &[String], all: bool) -> Vec<String> {
     if !wanted.is_empty() {
         return wanted.to_vec();
     }
@@ -84,7 +101,7 @@ impl Grid {
     /// Columns as wide as `rows` need and `width` allows.
     #[must_use]
     pub fn of(rows: &[Dynamic], wanted: &[String], width: usize) -> Self {
-        let names = names(rows, wanted, false);
+        let names = columns(rows, wanted, false);
         let number = |row, name| property(row, name).is_ok_and(|v| v.is_int() || v.is_float());
         let right = names
             .iter()
@@ -179,7 +196,7 @@ fn line(out: &mut String, cells: &[String], widths: &[usize], right: &[bool]) {
 pub fn list(rows: &[Dynamic], wanted: &[String]) -> String {
     let mut blocks = Vec::new();
     for row in rows {
-        let names = names(std::slice::from_ref(row), wanted, true);
+        let names = columns(std::slice::from_ref(row), wanted, true);
         let widest = names.iter().map(|n| n.width()).max().unwrap_or(0);
         let line = |name: &String| format!("{name:widest$} : {}\n", cell(row, name));
         blocks.push(if names.is_empty() {

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hamq_core::{Error, ErrorKind};
-use rhai::{
-    AST, Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext,
-    ParseErrorType, Scope,
-};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Scope};
 
-use super::fault::{Exit, Fault, exit_code, raise, unknown_name};
+use super::fault::{Exit, Fault, exit_code, raise};
+use super::module::Modules;
+use super::parameters::{Binder, fit};
+use super::unit::{Shape, compile, folder_of};
 use super::value::{Record, Rows, from_map, property, text};
 use crate::pipeline::Failure;
 use crate::pipeline::{run, show};
-use crate::session::{Source, State};
-use crate::syntax::{Span, SyntaxError, translate};
+use crate::session::State;
+use crate::syntax::Span;
 
 /// A session: its engine, its variables, its state.
 pub struct Session {
@@ -27,6 +27,8 @@ pub struct Session {
     pub ended: bool,
     /// With this code.
     pub code: u8,
+    /// The words behind the name of a script that declares parameters.
+    pub words: Vec<String>,
 }
 
 impl Session {
@@ -39,6 +41,7 @@ impl Session {
             .set_max_expr_depths(128, 128);
         engine.set_strict_variables(true);
         engine.disable_symbol("eval");
+        engine.set_module_resolver(Modules::new(Rc::clone(&state)));
         let interrupt = Arc::clone(&state.interrupt);
         engine.on_progress(move |_| match interrupt.load(Ordering::Relaxed) {
             0 => None,
@@ -62,6 +65,7 @@ impl Session {
             state,
             ended: false,
             code: 0,
+            words: Vec::new(),
         }
     }
 
@@ -70,11 +74,21 @@ impl Session {
     /// # Errors
     /// The exit code it ends with, when that is not 0; errors were reported.
     pub fn run(&mut self, name: &str, source: &str) -> Result<(), u8> {
-        let unit = self.state.units.borrow().len();
-        self.state.unit.set(unit);
         self.scope.set_value("ScriptRoot", folder_of(name));
-        let ast = match self.compile(unit, name, source) {
-            Ok(ast) => ast,
+        let ast = match compile(
+            &self.engine,
+            &self.state,
+            &self.scope,
+            name,
+            source,
+            Shape::Shown,
+        )
+        .and_then(|(unit, ast)| self.bind(name, unit).map(|()| (unit, ast)))
+        {
+            Ok((unit, ast)) => {
+                self.state.unit.set(unit);
+                ast
+            }
             Err(fault) => {
                 self.state.report(&fault);
                 return Err(2);
@@ -97,6 +111,25 @@ impl Session {
         }
     }
 
+    /// Gives the parameters of a unit what the words say.
+    fn bind(&self, name: &str, unit: usize) -> Result<(), Fault> {
+        let declared = self.state.declared(unit);
+        if declared.is_empty() {
+            return Ok(());
+        }
+        let bound = Binder::new(name, &declared).words(&self.words);
+        let bound = bound.map_err(|(error, about)| {
+            let mut fault = Fault::new(error);
+            if let Some(declared) = about {
+                fault.place = Some((unit, declared.span));
+                fault.line_column = self.state.line_column(unit, declared.span.start);
+            }
+            fault
+        })?;
+        self.state.bound.borrow_mut().insert(unit, bound);
+        Ok(())
+    }
+
     fn failed(&mut self, failure: EvalAltResult) -> Result<(), u8> {
         if let Some(exit) = exit_of(&failure) {
             self.ended = self.state.interrupt.load(Ordering::Relaxed) == 0;
@@ -106,64 +139,8 @@ impl Session {
         let fault = self.state.fault(failure);
         let code = exit_code(&fault);
         self.state.report(&fault);
+        self.state.remember(fault);
         Err(code)
-    }
-
-    fn compile(&self, unit: usize, name: &str, source: &str) -> Result<AST, Fault> {
-        let first = self.state.pipelines.borrow().len();
-        let translated = translate(source, first, self.state.interactive);
-        let read = Source {
-            name: name.to_owned(),
-            text: source.to_owned(),
-            generated: String::new(),
-            map: crate::syntax::SourceMap::default(),
-        };
-        self.state.units.borrow_mut().push(read);
-        let translated = translated.map_err(|e| syntax_fault(&self.state, unit, e))?;
-        if let Some(read) = self.state.units.borrow_mut().last_mut() {
-            read.generated.clone_from(&translated.text);
-            read.map = translated.map;
-        }
-        let pipelines = translated.pipelines.into_iter().map(|p| (unit, p));
-        self.state.pipelines.borrow_mut().extend(pipelines);
-        let compiled = self
-            .engine
-            .compile_with_scope(&self.scope, &translated.text);
-        let mut ast = compiled.map_err(|e| {
-            let place = match (e.position().line(), e.position().position()) {
-                (Some(line), Some(column)) => self.state.place(unit, line, column),
-                _ => None,
-            };
-            let mut fault = Fault::new(compile_error(e.err_type()));
-            fault.line_column = place.map_or((0, 0), |(unit, span)| {
-                self.state.line_column(unit, span.start)
-            });
-            fault.place = place;
-            fault
-        })?;
-        ast.set_source(unit.to_string());
-        Ok(ast)
-    }
-}
-
-fn compile_error(error: &ParseErrorType) -> Error {
-    let unknown = match error {
-        ParseErrorType::VariableUndefined(name) => unknown_name(name),
-        _ => None,
-    };
-    let mut error = unknown.unwrap_or_else(|| Error::new(ErrorKind::Usage, error.to_string()));
-    error.kind = ErrorKind::Usage;
-    error
-}
-
-/// The folder of a runbook, so that it finds what lies beside it from wherever it is started.
-fn folder_of(name: &str) -> String {
-    let folder = std::path::Path::new(name)
-        .parent()
-        .unwrap_or(std::path::Path::new(""));
-    match folder.to_str() {
-        None | Some("") => ".".to_owned(),
-        Some(folder) => folder.to_owned(),
     }
 }
 
@@ -175,15 +152,6 @@ fn exit_of(failure: &EvalAltResult) -> Option<Exit> {
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => exit_of(inner),
         _ => None,
     }
-}
-
-fn syntax_fault(state: &State, unit: usize, error: SyntaxError) -> Fault {
-    let mut inner = Error::new(ErrorKind::Usage, error.message);
-    inner.hint = error.hint;
-    let mut fault = Fault::new(inner);
-    fault.line_column = state.line_column(unit, error.span.start);
-    fault.place = Some((unit, error.span));
-    fault
 }
 
 /// Records, rows and faults: their properties and iteration.
@@ -211,17 +179,7 @@ fn register_values(engine: &mut Engine) {
         .register_iterator::<Rows>();
     engine
         .register_type_with_name::<Fault>("Error")
-        .register_get("message", |f: &mut Fault| f.error.message.clone())
-        .register_get("kind", |f: &mut Fault| f.error.kind.name())
-        .register_get("hint", |f: &mut Fault| {
-            f.error.hint.clone().unwrap_or_default()
-        })
-        .register_get("line", |f: &mut Fault| {
-            i64::try_from(f.line_column.0).unwrap_or(0)
-        })
-        .register_get("column", |f: &mut Fault| {
-            i64::try_from(f.line_column.1).unwrap_or(0)
-        })
+        .register_indexer_get(|f: &mut Fault, name: &str| f.record().get(name).map_err(raise))
         .register_fn("to_string", |f: &mut Fault| f.error.message.clone());
     engine.register_fn("__text", |parts: Array| -> ImmutableString {
         parts.iter().map(text).collect::<String>().into()
@@ -274,20 +232,20 @@ fn register_calls(engine: &mut Engine, state: &Rc<State>) {
                 format!("no pipeline {id}"),
             )));
         };
-        let rows = run::stream(&shared, &context, unit, &pipeline, &expressions)?;
-        if pipeline.print {
-            show::all(&shared, rows)?;
-            return Ok(Dynamic::UNIT);
+        shared.succeeded.set(true);
+        let rows = run::stream(&shared, &context, unit, &pipeline, &expressions);
+        let result = rows.and_then(|rows| match pipeline.print {
+            true => show::all(&shared, rows).map(|()| Dynamic::UNIT),
+            false => run::collect(&shared, rows).map(Dynamic::from),
+        });
+        if result.is_err() {
+            shared.succeeded.set(false);
         }
-        Ok(Dynamic::from(run::collect(&shared, rows)?))
+        result
     };
     engine.register_fn("__pipe", pipe);
-    let shared = Rc::clone(state);
-    engine.register_fn("__err", move |value: Dynamic| shared.caught(&value));
-    let shared = Rc::clone(state);
-    engine.register_fn("__tell", move |value: Dynamic| {
-        shared.report(&shared.caught(&value));
-    });
+    register_session(engine, state);
+    register_parameters(engine, state);
     for spec in hamq_core::api::COMMANDS.iter().copied() {
         let name = spec.snake_name();
         let shared = Rc::clone(state);
@@ -323,4 +281,83 @@ fn register_calls(engine: &mut Engine, state: &Rc<State>) {
             },
         );
     }
+}
+
+/// The unit that a call out of rhai comes from.
+fn unit_of(state: &State, context: &NativeCallContext<'_>) -> usize {
+    let source = context.call_source().and_then(|s| s.parse().ok());
+    source.unwrap_or(state.unit.get())
+}
+
+/// What `param(…)` becomes: the value that was given, or the default made to fit.
+fn register_parameters(engine: &mut Engine, state: &Rc<State>) {
+    let shared = Rc::clone(state);
+    let given = move |context: NativeCallContext<'_>, name: &str| {
+        let bound = shared.bound.borrow();
+        let map = bound.get(&unit_of(&shared, &context));
+        map.and_then(|map| map.get(name).cloned())
+            .unwrap_or_default()
+    };
+    engine.register_fn("__param", given);
+    let shared = Rc::clone(state);
+    let fits = move |context: NativeCallContext<'_>, name: &str, value: Dynamic| {
+        let unit = unit_of(&shared, &context);
+        let declared = shared.declared(unit);
+        let Some(declared) = declared.iter().find(|d| d.name == name) else {
+            return Ok(value);
+        };
+        if value.is_unit() {
+            return Ok(value); // $null: nothing was given
+        }
+        let script = shared.units.borrow().get(unit).map(|u| u.name.clone());
+        fit(&script.unwrap_or_default(), declared, &value).map_err(|error| {
+            let mut fault = Fault::new(error);
+            fault.place = Some((unit, declared.span));
+            fault.line_column = shared.line_column(unit, declared.span.start);
+            fault.raise()
+        })
+    };
+    engine.register_fn("__fit", fits);
+}
+
+/// What the variables of the session become: `$global:x`, `$env:HOME`, `$Error`, `$?`, `$LASTEXITCODE`; and errors.
+fn register_session(engine: &mut Engine, state: &Rc<State>) {
+    let shared = Rc::clone(state);
+    engine.register_fn("__err", move |value: Dynamic| {
+        let fault = shared.caught(&value);
+        shared.remember(fault.clone());
+        fault
+    });
+    let shared = Rc::clone(state);
+    engine.register_fn("__tell", move |value: Dynamic| {
+        let fault = shared.caught(&value);
+        shared.report(&fault);
+        shared.remember(fault);
+    });
+    let shared = Rc::clone(state);
+    engine.register_fn("__global", move |name: &str| -> Result<Dynamic, Failure> {
+        let globals = shared.globals.borrow();
+        globals.get(name).cloned().ok_or_else(|| {
+            let what = format!("$global:{name} has no value");
+            let hint = format!("$global:{name} = … or 'Set-Variable {name} …' gives it one");
+            raise(Error::new(ErrorKind::NotFound, what).hint(hint))
+        })
+    });
+    let shared = Rc::clone(state);
+    engine.register_fn("__set_global", move |name: &str, value: Dynamic| {
+        shared.globals.borrow_mut().insert(name.into(), value);
+    });
+    engine.register_fn("__env", |name: &str| match std::env::var_os(name) {
+        Some(value) => Dynamic::from(value.to_string_lossy().into_owned()),
+        None => Dynamic::UNIT,
+    });
+    let shared = Rc::clone(state);
+    engine.register_fn("__errors", move || -> Array {
+        let errors = shared.errors.borrow();
+        errors.iter().cloned().map(Dynamic::from).collect()
+    });
+    let shared = Rc::clone(state);
+    engine.register_fn("__ok", move || shared.succeeded.get());
+    let shared = Rc::clone(state);
+    engine.register_fn("__exit_code", move || shared.exit_code.get());
 }

@@ -3,6 +3,7 @@
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, EvalAltResult, Position};
 
+use super::value::Record;
 use crate::syntax::Span;
 
 /// An error with its place.
@@ -28,6 +29,20 @@ impl Fault {
             line_column: (0, 0),
             refused: false,
         }
+    }
+
+    /// What a script can ask of it.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        let number = |n: usize| Dynamic::from(i64::try_from(n).unwrap_or(0));
+        let hint = self.error.hint.clone().unwrap_or_default();
+        Record::of(vec![
+            ("message".into(), self.error.message.clone().into()),
+            ("kind".into(), self.error.kind.name().into()),
+            ("hint".into(), hint.into()),
+            ("line".into(), number(self.line_column.0)),
+            ("column".into(), number(self.line_column.1)),
+        ])
     }
 
     /// As an error that a script can catch.

@@ -113,10 +113,19 @@ pub fn property(value: &Dynamic, name: &str) -> Result<Dynamic> {
     if let Some(map) = value.clone().try_cast::<Map>() {
         return from_map(&map).get(name);
     }
+    if let Some(fault) = value.read_lock::<super::Fault>() {
+        return fault.record().get(name);
+    }
     Err(Error::new(
         ErrorKind::NotFound,
         format!("a {} has no property '{name}'", value.type_name()),
     ))
+}
+
+/// A row as commands take it: a plain map is a record.
+pub fn as_row(value: Dynamic) -> Dynamic {
+    let record = value.read_lock::<Map>().map(|map| from_map(&map));
+    record.map_or(value, Dynamic::from)
 }
 
 /// A plain map as a record.
@@ -213,6 +222,25 @@ pub fn to_wire(value: &Dynamic) -> Value {
         return Value::Null;
     }
     Value::Text(text(value))
+}
+
+/// A JSON value as one of rhai; objects become records, with their properties in order.
+pub fn of_json(value: serde_json::Value) -> Dynamic {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Dynamic::UNIT,
+        Json::Bool(b) => b.into(),
+        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
+            (Some(n), _) => n.into(),
+            (None, f) => f.unwrap_or_default().into(),
+        },
+        Json::String(text) => text.into(),
+        Json::Array(items) => items.into_iter().map(of_json).collect::<Array>().into(),
+        Json::Object(entries) => {
+            let fields = entries.into_iter().map(|(k, v)| (k, of_json(v)));
+            Dynamic::from(Record::of(fields.collect()))
+        }
+    }
 }
 
 /// A value as JSON.

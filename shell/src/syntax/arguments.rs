@@ -5,6 +5,7 @@ use hamq_core::api::spec::{CommandSpec, ParameterSpec, ValueKind};
 use hamq_core::name::nearest;
 
 use super::front::{Context, Front};
+use super::site::{TokenKind, Wanted};
 use super::{Pipeline, Span, SyntaxError};
 use crate::cmdlet;
 
@@ -21,6 +22,8 @@ pub enum Operand {
     Block(usize),
     /// `a,b`.
     List(Vec<Self>),
+    /// `@x`: the map of this number has parameters, the list has values.
+    Splat(usize),
 }
 
 /// One argument.
@@ -93,12 +96,8 @@ impl Front<'_> {
         context: Context,
     ) -> Result<(), SyntaxError> {
         while let Some((spec, span)) = next {
-            if let Some(last) = stages.last().filter(|stage| cmdlet::is_format(stage.spec)) {
-                return Err(SyntaxError::new(
-                    format!("{} must be the last command of a pipeline", last.spec.name),
-                    last.span,
-                )
-                .hint("it makes text; choose and order the records before it"));
+            if let Some(last) = stages.last().filter(|_| !cmdlet::takes_text(spec)) {
+                makes_records(last)?;
             }
             let arguments = self.arguments(spec, context, &mut expressions)?;
             stages.push(Stage {
@@ -106,6 +105,11 @@ impl Front<'_> {
                 arguments,
                 span,
             });
+            self.flows(spec);
+            if let Some(file) = self.redirection(context, &mut expressions)? {
+                stages.push(file);
+                break;
+            }
             next = match self.next_stage(context) {
                 true => Some(self.stage_word()?),
                 false => None,
@@ -139,6 +143,7 @@ impl Front<'_> {
         let start = self.at;
         let word = self.command_word();
         let span = Span::new(start, self.at.max(start + 1));
+        self.wants(start, || Wanted::Command);
         if word.is_empty() {
             let error = SyntaxError::new("a command must follow '|'", span);
             return Err(if self.peek().is_none() {
@@ -148,7 +153,10 @@ impl Front<'_> {
             });
         }
         match cmdlet::find(&word) {
-            Some(spec) => Ok((spec, span)),
+            Some(spec) => {
+                self.token_at(TokenKind::Command, start);
+                Ok((spec, span))
+            }
             None => Err(unknown_command(&word, span)),
         }
     }
@@ -163,6 +171,7 @@ impl Front<'_> {
         let mut only_values = false;
         loop {
             self.skip_blank(context == Context::Group);
+            self.wants_argument(spec, &arguments, None);
             if self.peek() == Some('\n') && !self.parameter_leads_next_line() {
                 break;
             }
@@ -181,8 +190,10 @@ impl Front<'_> {
                     .peek_at(1)
                     .is_some_and(|c| c.is_alphabetic() || c == '?');
             let (parameter, operand) = if named {
-                let (parameter, operand) = self.named(spec, context, expressions)?;
+                let (parameter, operand) = self.named(spec, &arguments, context, expressions)?;
                 (Some(parameter), operand)
+            } else if self.splat_here() {
+                (None, Some(self.splat(expressions)))
             } else {
                 (None, Some(self.list(context, expressions)?))
             };
@@ -208,7 +219,7 @@ impl Front<'_> {
 
     pub(super) fn ends_arguments(&self) -> bool {
         match self.peek() {
-            None | Some('\n' | ';' | '|' | ')' | '}' | ']') => true,
+            None | Some('\n' | ';' | '|' | ')' | '}' | ']' | '>') => true,
             Some('&') => self.rest().starts_with("&&"),
             _ => false,
         }
@@ -217,6 +228,7 @@ impl Front<'_> {
     fn named(
         &mut self,
         spec: &'static CommandSpec,
+        before: &[Argument],
         context: Context,
         expressions: &mut usize,
     ) -> Result<(&'static ParameterSpec, Option<Operand>), SyntaxError> {
@@ -230,6 +242,7 @@ impl Front<'_> {
         };
         let span = Span::new(start, self.at);
         let parameter = self.parameter(spec, &name, span)?;
+        self.token_at(TokenKind::Parameter, start);
         let colon = self.peek() == Some(':');
         if colon {
             self.at += 1;
@@ -237,7 +250,11 @@ impl Front<'_> {
         if parameter.kind == ValueKind::Switch && !colon {
             return Ok((parameter, None));
         }
+        let begun = self.at;
         self.skip_blank(context == Context::Group);
+        if colon || self.at > begun {
+            self.wants_argument(spec, before, Some(parameter));
+        }
         let dash = self.peek() == Some('-') && self.peek_at(1).is_some_and(char::is_alphabetic);
         if self.ends_arguments() || (dash && !colon) {
             let error = SyntaxError::new(
@@ -259,10 +276,10 @@ impl Front<'_> {
         name: &str,
         span: Span,
     ) -> Result<&'static ParameterSpec, SyntaxError> {
-        if let Some(parameter) = spec.parameter(name).or_else(|| cmdlet::common(name)) {
+        if let Some(parameter) = cmdlet::parameter(spec, name) {
             return Ok(parameter);
         }
-        let all = || spec.parameters.iter().chain(cmdlet::COMMON);
+        let all = || cmdlet::parameters(spec);
         if self.interactive {
             let lower = name.to_ascii_lowercase();
             let mut fits = all().filter(|p| p.name.to_ascii_lowercase().starts_with(&lower));
@@ -276,6 +293,82 @@ impl Front<'_> {
             None => error.hint(format!("'Get-Help {}' lists its parameters", spec.name)),
         })
     }
+
+    /// `> FILE` or `>> FILE` behind a command, as the stage it stands for.
+    fn redirection(
+        &mut self,
+        context: Context,
+        expressions: &mut usize,
+    ) -> Result<Option<Stage>, SyntaxError> {
+        let start = self.at;
+        if self.peek() != Some('>') {
+            return Ok(None);
+        }
+        let appends = self.rest().starts_with(">>");
+        self.at += 1 + usize::from(appends);
+        let (spec, span) = (cmdlet::file_spec(), Span::new(start, self.at));
+        self.skip_blank(context == Context::Group);
+        if self.ends_arguments() {
+            let error = SyntaxError::new("a file must follow '>'", span);
+            let ends = self.peek().is_none();
+            return Err(if ends { error.unfinished() } else { error });
+        }
+        let place = self.at;
+        let path = self.list(context, expressions)?;
+        let argument = |name: &str, operand, span| Argument {
+            parameter: spec.parameter(name),
+            operand,
+            span,
+        };
+        let mut arguments = vec![argument("Path", Some(path), Span::new(place, self.at))];
+        if appends {
+            arguments.push(argument("Append", None, span));
+        }
+        self.skip_blank(context == Context::Group);
+        if !self.ends_arguments() || self.peek() == Some('>') {
+            return Err(self.unexpected());
+        }
+        Ok(Some(Stage {
+            spec,
+            arguments,
+            span,
+        }))
+    }
+
+    fn splat_here(&self) -> bool {
+        let named = |c: char| c.is_alphabetic() || c == '_';
+        self.peek() == Some('@') && self.peek_at(1).is_some_and(named)
+    }
+
+    /// `@name`.
+    fn splat(&mut self, expressions: &mut usize) -> Operand {
+        let start = self.at;
+        self.at += 1;
+        let name = self.word();
+        self.variable(&name, start);
+        self.token_at(TokenKind::Variable, start);
+        self.synth(",", self.at);
+        *expressions += 1;
+        Operand::Splat(*expressions - 1)
+    }
+}
+
+/// Refuses a stage that makes text and has a command behind it which wants records.
+fn makes_records(stage: &Stage) -> Result<(), SyntaxError> {
+    let views = |a: &&Argument| a.parameter.is_some_and(|p| p.name == "As");
+    let (what, span) = if cmdlet::is_format(stage.spec) {
+        (stage.spec.name, stage.span)
+    } else if let Some(argument) = stage.arguments.iter().find(views) {
+        ("-As", argument.span)
+    } else {
+        return Ok(());
+    };
+    let what = match what {
+        "-As" => "-As must be on the last command of a pipeline".to_owned(),
+        name => format!("{name} must be the last command of a pipeline"),
+    };
+    let error = SyntaxError::new(what, span);
+    Err(error.hint("it makes text; choose and order the records before it"))
 }
 
 /// No such command, and what may have been meant.

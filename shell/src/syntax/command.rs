@@ -2,6 +2,7 @@
 
 use super::arguments::unknown_command;
 use super::front::{Context, Front};
+use super::site::{TokenKind, Wanted};
 use super::statement::Statement;
 use super::{Span, SyntaxError};
 use crate::cmdlet;
@@ -21,11 +22,15 @@ impl Front<'_> {
         let found = cmdlet::find(&word);
         // `Mvoe-ClusterGroup` is a slip in a command, not a difference of two variables.
         let shape = dashed
+            && found.is_none()
             && word
                 .split('-')
                 .all(|part| part.starts_with(|c: char| c.is_uppercase()))
             && (cmdlet::is_verb(word.split('-').next().unwrap_or_default())
                 || hamq_core::name::nearest(&word, cmdlet::all().map(|s| s.name)).is_some());
+        if statement.command && !member {
+            self.wants(start, || Wanted::Command);
+        }
         let is_command = !member
             && (dashed && (found.is_some() || shape)
                 || !dashed && {
@@ -46,6 +51,7 @@ impl Front<'_> {
         let Some(spec) = found else {
             return Err(unknown_command(&word, span));
         };
+        self.token_at(TokenKind::Command, start);
         let index = self.pipeline(spec, span, context)?;
         statement.pipeline = Some(index);
         statement.begun = true;
@@ -62,11 +68,15 @@ impl Front<'_> {
         let mut chars = trimmed.chars();
         match chars.next() {
             None | Some('\n' | '\r' | ';' | '}' | ')' | '|') => !trimmed.starts_with("||"),
-            Some('-') => spaced && chars.next().is_some_and(char::is_alphabetic),
+            Some('-') => {
+                let next = chars.next();
+                let parameter = next.is_some_and(|c| c.is_alphanumeric());
+                spaced && (parameter || next == Some('-') && chars.next() == Some(' '))
+            }
             Some('.') => spaced && matches!(chars.next(), Some('/' | '\\')),
             Some(c) => {
                 spaced
-                    && (c.is_alphanumeric() || "'\"$@{*".contains(c))
+                    && (c.is_alphanumeric() || "'\"$@{*(".contains(c))
                     && !trimmed.starts_with("in ")
             }
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::SyntaxError;
 use super::arguments::Stage;
+use super::parameters::Declared;
+use super::site::{Recording, TokenKind};
 use super::source::{SourceMap, Span};
 
 const LINES_MAX: usize = 60_000;
@@ -27,6 +29,10 @@ pub struct Unit {
     pub map: SourceMap,
     /// The pipelines, numbered from the `first` given to [`translate`].
     pub pipelines: Vec<Pipeline>,
+    /// The parameters that a script declares.
+    pub parameters: Vec<Declared>,
+    /// The comment above them: what the script is for.
+    pub summary: String,
 }
 
 /// Where code stands.
@@ -45,25 +51,29 @@ pub(super) enum Context {
 /// # Errors
 /// With the place of what cannot be read.
 pub fn translate(source: &str, first: usize, interactive: bool) -> Result<Unit, SyntaxError> {
-    let long = source.lines().any(|line| line.len() > LINE_BYTES_MAX);
-    if long || source.lines().count() > LINES_MAX {
-        return Err(SyntaxError::new(
-            format!("more than {LINES_MAX} lines, or a line of more than {LINE_BYTES_MAX} bytes"),
-            Span::default(),
-        )
-        .hint("split the file"));
-    }
-    let mut front = Front {
-        source,
-        at: 0,
-        unit: Unit::default(),
-        first,
-        depth: 0,
-        interactive,
-        declared: BTreeSet::new(),
-    };
-    front.code(Context::Shown, None, 0)?;
+    let mut front = Front::new(source, first, interactive);
+    front.whole()?;
     Ok(front.unit)
+}
+
+/// The same for a text whose last pipeline is its value: it is not shown.
+///
+/// # Errors
+/// With the place of what cannot be read.
+pub fn translate_value(source: &str, first: usize) -> Result<Unit, SyntaxError> {
+    let mut front = Front::new(source, first, false);
+    fits(source)?;
+    front.parameters()?;
+    front.code(Context::Value, None, 0)?;
+    Ok(front.unit)
+}
+
+/// What is kept to go back to, when a text turns out to be something else.
+pub(super) struct Mark {
+    text: usize,
+    map: (usize, usize),
+    pipelines: usize,
+    tokens: usize,
 }
 
 /// The translator at one place of its source.
@@ -76,6 +86,43 @@ pub(super) struct Front<'s> {
     pub(super) interactive: bool,
     /// Names that `let`, `const` and `for` made: they are no aliases any more.
     pub(super) declared: BTreeSet<String>,
+    /// What highlighting and completion want to know; nothing for a text that is run.
+    pub(super) recording: Option<Recording>,
+}
+
+impl<'s> Front<'s> {
+    pub(super) fn new(source: &'s str, first: usize, interactive: bool) -> Self {
+        Self {
+            source,
+            at: 0,
+            unit: Unit::default(),
+            first,
+            depth: 0,
+            interactive,
+            declared: BTreeSet::new(),
+            recording: None,
+        }
+    }
+
+    /// The whole text.
+    pub(super) fn whole(&mut self) -> Result<(), SyntaxError> {
+        fits(self.source)?;
+        self.parameters()?;
+        self.code(Context::Shown, None, 0)
+    }
+}
+
+/// Refuses what the positions of rhai, 16 bits each, cannot tell.
+fn fits(source: &str) -> Result<(), SyntaxError> {
+    let long = source.lines().any(|line| line.len() > LINE_BYTES_MAX);
+    if long || source.lines().count() > LINES_MAX {
+        return Err(SyntaxError::new(
+            format!("more than {LINES_MAX} lines, or a line of more than {LINE_BYTES_MAX} bytes"),
+            Span::default(),
+        )
+        .hint("split the file"));
+    }
+    Ok(())
 }
 
 impl Front<'_> {
@@ -108,15 +155,23 @@ impl Front<'_> {
         self.unit.text.push_str(text);
     }
 
-    pub(super) fn mark(&self) -> (usize, SourceMap, usize) {
+    pub(super) fn mark(&self) -> Mark {
         let unit = &self.unit;
-        (unit.text.len(), unit.map.clone(), unit.pipelines.len())
+        Mark {
+            text: unit.text.len(),
+            map: unit.map.mark(),
+            pipelines: unit.pipelines.len(),
+            tokens: self.recording.as_ref().map_or(0, |r| r.tokens.len()),
+        }
     }
 
-    pub(super) fn reset(&mut self, mark: (usize, SourceMap, usize), at: usize) {
-        self.unit.text.truncate(mark.0);
-        self.unit.map = mark.1;
-        self.unit.pipelines.truncate(mark.2);
+    pub(super) fn reset(&mut self, mark: &Mark, at: usize) {
+        self.unit.text.truncate(mark.text);
+        self.unit.map.rewind(mark.map);
+        self.unit.pipelines.truncate(mark.pipelines);
+        if let Some(recording) = &mut self.recording {
+            recording.tokens.truncate(mark.tokens);
+        }
         self.at = at;
     }
 
@@ -166,26 +221,30 @@ impl Front<'_> {
                 Some('\n') if !lines => return,
                 Some(c) if c.is_whitespace() => self.at += c.len_utf8(),
                 Some('`') if self.rest().starts_with("`\n") => self.at += 2,
-                Some('#' | '/') if self.comment() => {}
+                Some('`') if self.rest().starts_with("`\r\n") => self.at += 3,
+                Some('#' | '/' | '<') if self.comment() => {}
                 _ => return,
             }
         }
     }
 
-    /// Skips a comment, if one is here.
+    /// Skips a comment, if one is here: `# …`, `// …`, `/* … */` (which nest), `<# … #>`.
     pub(super) fn comment(&mut self) -> bool {
-        let rest = self.rest();
+        let (start, rest) = (self.at, self.rest());
         let hash = rest.starts_with('#') && !matches!(rest.chars().nth(1), Some('{' | '"' | '#'));
         let hash = hash || rest.starts_with("##") && !self.raw_string_here();
-        if hash || rest.starts_with("//") {
-            self.at += rest.find('\n').unwrap_or(rest.len());
-            return true;
-        }
-        if rest.starts_with("/*") {
-            self.at += rest.find("*/").map_or(rest.len(), |end| end + 2);
-            return true;
-        }
-        false
+        let length = if hash || rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            nested(rest)
+        } else if rest.starts_with("<#") && !rest.starts_with("<#{") && !rest.starts_with("<#\"") {
+            rest.find("#>").map_or(rest.len(), |end| end + 2)
+        } else {
+            return false;
+        };
+        self.at += length;
+        self.token_at(TokenKind::Comment, start);
+        true
     }
 
     /// A bracketed group copied with its brackets.
@@ -214,4 +273,18 @@ impl Front<'_> {
         self.synth(close_text, self.at - 1);
         Ok(())
     }
+}
+
+/// The length of the comment that `text` begins with; comments in it count.
+fn nested(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(pair) = text.as_bytes().get(at..at + 2) {
+        match pair {
+            b"/*" => (depth, at) = (depth + 1, at + 2),
+            b"*/" if depth == 1 => return at + 2,
+            b"*/" => (depth, at) = (depth - 1, at + 2),
+            _ => at += 1,
+        }
+    }
+    text.len()
 }

@@ -6,8 +6,8 @@ use super::statement::Statement;
 use super::text::literal;
 
 impl Front<'_> {
-    /// `{ k = v; k: v, … }` after `@` or `#`, as a rhai map.
-    pub(super) fn hashtable(&mut self) -> Result<(), SyntaxError> {
+    /// `{ k = v; k: v, … }` after `@` or `#`, as a rhai map. With `blocks`, values in braces are script blocks.
+    pub(super) fn hashtable(&mut self, blocks: bool) -> Result<(), SyntaxError> {
         let start = self.at;
         self.at += 1;
         self.synth("#{", start);
@@ -43,6 +43,12 @@ impl Front<'_> {
             self.at += 1;
             self.synth(&literal(&key), key_start);
             self.synth(": ", key_start);
+            if blocks {
+                self.skip_blank(false);
+                if self.peek() == Some('{') {
+                    self.synth("|_it| ", self.at);
+                }
+            }
             self.value_until_separator(start)?;
             self.synth(", ", self.at);
         }

@@ -8,6 +8,8 @@
 //!            (argument mode), operand
 //! ```
 //!
+//! [`site`] has the notes that highlighting and completion live on: one reader for all four.
+//!
 //! Pure and total: any text gives a unit or an error with a place, never a panic. Whether a word is a
 //! command depends on the command list and on where it stands, never on variables.
 
@@ -16,14 +18,19 @@ mod command;
 pub mod front;
 mod map;
 mod operand;
+mod parameters;
+pub mod site;
 pub mod source;
 mod statement;
 mod text;
 mod token;
 
 pub use arguments::{Argument, Operand, Stage};
-pub use front::{Pipeline, Unit, translate};
+pub use front::{Pipeline, Unit, translate, translate_value};
+pub use parameters::Declared;
+pub use site::{Site, Token, TokenKind, Wanted, site, tokens};
 pub use source::{SourceMap, Span};
+pub(crate) use token::sized;
 
 /// A text that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ impl Front<'_> {
             self.at += 1;
             self.skip_blank(true);
             if self.ends_arguments() {
+                self.wants_more();
                 let error =
                     SyntaxError::new("a value must follow ','", Span::new(comma, comma + 1));
                 let unfinished = self.peek().is_none() || context == Context::Group;
@@ -26,6 +27,7 @@ impl Front<'_> {
                     error
                 });
             }
+            self.wants_more();
             items.push(self.operand(expressions)?);
         }
         Ok(match (items.len(), items.pop()) {
@@ -41,6 +43,7 @@ impl Front<'_> {
     fn operand(&mut self, expressions: &mut usize) -> Result<Operand, SyntaxError> {
         match self.peek() {
             Some('\'') => Ok(Operand::Quoted(self.verbatim()?)),
+            Some('"') if let Some(error) = self.swallowed_separator() => Err(error),
             Some('"') => Ok(match self.expandable()? {
                 Some(text) => Operand::Quoted(text),
                 None => self.took(expressions),
@@ -58,6 +61,10 @@ impl Front<'_> {
                 self.members()?;
                 Ok(self.took(expressions))
             }
+            Some('@') if self.here_string_begins() => Ok(match self.here_string()? {
+                Some(text) => Operand::Quoted(text),
+                None => self.took(expressions),
+            }),
             Some('@') if self.rest().starts_with("@(") => {
                 self.at += 1;
                 self.group_as('(', ')', "[", "]", Context::Group)?;
@@ -65,7 +72,7 @@ impl Front<'_> {
             }
             Some('@' | '#') if self.peek_at(1) == Some('{') => {
                 self.at += 1;
-                self.hashtable()?;
+                self.hashtable(self.source[..self.at].ends_with('@'))?;
                 Ok(self.took(expressions))
             }
             Some('$') if self.expands_here() => self.variable_operand(expressions),
@@ -73,14 +80,16 @@ impl Front<'_> {
         }
     }
 
-    fn members(&mut self) -> Result<(), SyntaxError> {
-        while self.peek() == Some('.') && self.peek_at(1).is_some_and(char::is_alphabetic) {
-            let from = self.at;
-            self.at += 1;
-            self.word();
-            self.copy(from, self.at);
-        }
-        Ok(())
+    /// A double-quoted path whose backslashes would be read as escapes: `".\new$\t"`.
+    fn swallowed_separator(&self) -> Option<SyntaxError> {
+        let inside = self.rest().get(1..)?;
+        let end = inside.find(['"', '\n']).unwrap_or(inside.len());
+        let at = inside.get(..end)?.find("$\\")?;
+        let span = Span::new(self.at + 1 + at, self.at + 1 + at + 2);
+        let letter = inside.get(at + 2..)?.starts_with(char::is_alphanumeric);
+        let what = "a backslash in double quotes is an escape, not a separator";
+        let hint = "use '/' as separator, or single quotes";
+        letter.then(|| SyntaxError::new(what, span).hint(hint))
     }
 
     fn took(&mut self, expressions: &mut usize) -> Operand {
@@ -96,7 +105,7 @@ impl Front<'_> {
         if self.ends_word() {
             return Ok(self.took(expressions));
         }
-        self.reset(mark, start);
+        self.reset(&mark, start);
         self.bareword(expressions, String::new(), false)
     }
 

@@ -44,6 +44,21 @@ impl SourceMap {
         self.pieces.push(Piece { out, source, len });
     }
 
+    /// How much is recorded, to go back to with [`SourceMap::rewind`].
+    #[must_use]
+    pub fn mark(&self) -> (usize, usize) {
+        let last = self.pieces.last().map_or(0, |piece| piece.len);
+        (self.pieces.len(), last)
+    }
+
+    /// Forgets what was recorded since `mark`.
+    pub fn rewind(&mut self, mark: (usize, usize)) {
+        self.pieces.truncate(mark.0);
+        if let Some(last) = self.pieces.last_mut() {
+            last.len = mark.1;
+        }
+    }
+
     /// Records that `len` bytes were made up at `out`, before what is there now.
     pub fn insert(&mut self, out: usize, len: usize) {
         let source = self.source(out);

@@ -2,9 +2,35 @@
 
 use super::SyntaxError;
 use super::front::{Context, Front};
+use super::site::{TokenKind, Wanted};
 use super::statement::{Body, Statement};
 use super::text::literal;
 use crate::cmdlet;
+
+/// A word of rhai.
+fn is_keyword(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "let", "const", "fn", "if", "else", "while", "loop", "for", "in", "do", "until", "try",
+        "catch", "throw", "return", "switch", "break", "continue", "import", "export", "as",
+        "private", "true", "false", "this", "exit",
+    ];
+    WORDS.contains(&word)
+}
+
+/// The bytes of `5MB` and its like.
+pub(crate) fn sized(word: &str) -> Option<u64> {
+    let split = word.len().checked_sub(2)?;
+    let (number, unit) = (word.get(..split)?, word.get(split..)?);
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "KB" => 10,
+        "MB" => 20,
+        "GB" => 30,
+        "TB" => 40,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(1 << shift).filter(|n| *n < 1 << 63)
+}
 
 impl Front<'_> {
     pub(super) fn token(
@@ -21,11 +47,12 @@ impl Front<'_> {
             self.copy(start, self.at);
             return Ok(());
         }
-        if matches!(c, '#' | '/') && self.comment() {
+        if matches!(c, '#' | '/' | '<') && self.comment() {
             self.synth(" ", start);
             return Ok(());
         }
         statement.value_at.get_or_insert(self.unit.text.len());
+        self.wants_nothing();
         if c.is_alphabetic() || c == '_' {
             return self.name(statement, context);
         }
@@ -54,13 +81,23 @@ impl Front<'_> {
             '#' if self.raw_string_here() => self.raw_string(start)?,
             '#' | '@' if self.peek_at(1) == Some('{') => {
                 self.at += 1;
-                self.hashtable()?;
+                self.hashtable(self.source[..self.at].ends_with('@'))?;
+            }
+            '@' if self.here_string_begins() => {
+                if let Some(text) = self.here_string()? {
+                    self.synth(&literal(&text), start);
+                }
             }
             '@' if self.peek_at(1) == Some('(') => {
                 self.at += 1;
                 self.group_as('(', ')', "[", "]", Context::Group)?;
             }
+            '$' if first && self.assigns_global() => self.assign_global(statement),
             '$' if self.expands_here() => self.dollar(false)?,
+            '$' if self.peek_at(1) == Some('?') => {
+                self.at += 2;
+                self.synth("__ok()", start);
+            }
             '(' => self.group('(', ')')?,
             '[' => self.group('[', ']')?,
             '{' => self.block(statement, context, first)?,
@@ -113,7 +150,37 @@ impl Front<'_> {
             self.at += 1;
             self.word();
         }
-        self.copy(start, self.at);
+        self.token_at(TokenKind::Number, start);
+        match sized(&self.source[start..self.at]) {
+            Some(bytes) => self.synth(&bytes.to_string(), start),
+            None => self.copy(start, self.at),
+        }
+    }
+
+    /// Whether `$global:name =` stands here.
+    fn assigns_global(&self) -> bool {
+        let rest = self.rest().strip_prefix("$global:");
+        let rest = rest.map(|r| r.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+        rest.is_some_and(|r| {
+            let r = r.trim_start_matches([' ', '\t']);
+            r.starts_with('=') && !r.starts_with("==")
+        })
+    }
+
+    /// `$global:name =`: what follows is its value.
+    fn assign_global(&mut self, statement: &mut Statement) {
+        let start = self.at;
+        self.at += "$global:".len();
+        let name = literal(&self.word());
+        self.token_at(TokenKind::Variable, start);
+        self.skip_blank(false);
+        self.at += 1;
+        self.synth(&format!("__set_global({name},"), start);
+        statement.owes = true;
+        statement.taken = true;
+        statement.command = true;
+        statement.complete = false;
+        statement.value_at = None;
     }
 
     pub(super) fn operator(&mut self, statement: &mut Statement, c: char) {
@@ -167,6 +234,11 @@ impl Front<'_> {
             return Ok(());
         }
         let word = self.word();
+        if is_keyword(&word) {
+            self.token_at(TokenKind::Keyword, start);
+        } else {
+            self.wants(start, || Wanted::Command);
+        }
         let first = !statement.begun;
         statement.begun = true;
         statement.pipeline = None;
@@ -194,12 +266,15 @@ impl Front<'_> {
                 | "import"
                 | "as"
         );
-        if matches!(word.as_str(), "let" | "const" | "for") {
+        if matches!(word.as_str(), "let" | "const" | "for" | "fn") {
             self.declare();
         }
         match word.as_str() {
             "let" | "const" | "return" | "throw" => statement.taken = true,
-            "fn" => statement.body = Body::Function,
+            "fn" => {
+                self.declare_parameters();
+                statement.body = Body::Function;
+            }
             "for" | "while" | "loop" | "do" => statement.body = Body::Loop,
             "switch" => statement.body = Body::Switch,
             "catch" => {
@@ -229,6 +304,16 @@ impl Front<'_> {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
         let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         self.declared.insert(name.to_owned());
+    }
+
+    /// Remembers the parameters of the function that is about to be declared: `fn f(where)` has a variable there.
+    fn declare_parameters(&mut self) {
+        let Some((_, list)) = self.rest().split_once('(') else {
+            return;
+        };
+        let list = list.split_once(')').map_or("", |(list, _)| list);
+        let names: Vec<String> = list.split(',').map(|n| n.trim().to_owned()).collect();
+        self.declared.extend(names);
     }
 
     pub(super) fn exit_with_value(&self) -> bool {

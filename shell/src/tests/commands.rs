@@ -91,6 +91,8 @@ fn a_message_from_the_pipeline_is_sent_with_what_it_says_to_its_receiver() {
 
 fn offers(before: &str) -> Vec<String> {
     let mut completion = Completion::new(Arc::new(Double::default()));
+    completion.offers(before); // the first press of the key asks the cluster
+    completion.settle(std::time::Duration::from_secs(20));
     let (_, offers) = completion.offers(before);
     offers.into_iter().map(|(word, _)| word).collect()
 }

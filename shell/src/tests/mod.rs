@@ -1,7 +1,11 @@
 //! Tests of the shell as a whole, on a scripted double of the client.
 
+mod cases;
 mod commands;
+mod corpus;
+mod language;
 mod pitfalls;
+mod scripts;
 mod table;
 
 use std::cell::RefCell;

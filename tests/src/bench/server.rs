@@ -21,10 +21,16 @@ const LAST_WORDS_BYTES: usize = 600;
 /// A loopback address that no other run and no other server of this run uses.
 fn address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
-    let [_, high, middle, low] = std::process::id().to_be_bytes();
-    let ip = Ipv4Addr::new(127, 128 + high % 64, middle, low.clamp(1, 254));
     let port = NEXT.fetch_add(1, Ordering::Relaxed);
-    SocketAddr::new(IpAddr::V4(ip), port)
+    SocketAddr::new(IpAddr::V4(address_of(std::process::id())), port)
+}
+
+/// Each process has its own: there are fewer ids than addresses from 127.128.0.1 on whose last octet is neither 0
+/// nor 255.
+fn address_of(pid: u32) -> Ipv4Addr {
+    const LAST_OCTETS: u32 = 254;
+    let network = u32::from(Ipv4Addr::new(127, 128, 0, 0));
+    Ipv4Addr::from(network + (pid / LAST_OCTETS) * 256 + 1 + pid % LAST_OCTETS)
 }
 
 /// A server in a process of its own.
@@ -149,5 +155,19 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_that_were_started_one_after_the_other_have_different_addresses() {
+        // 17,663, 17,664 and 17,665 end in the bytes 255, 0 and 1.
+        for pid in [1, 254, 508, 17_663, 17_664, 4_194_303] {
+            assert_ne!(address_of(pid), address_of(pid + 1), "{pid}");
+            assert!(address_of(pid).is_loopback(), "{pid}");
+        }
     }
 }

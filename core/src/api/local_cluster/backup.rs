@@ -1,6 +1,6 @@
 //! The cluster database to a file and back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{LocalClusters, plan};
@@ -34,7 +34,7 @@ impl LocalClusters {
         })?;
         let backup = Backup::take(&*database, &config.name, SystemClock.wall_ms()).await?;
         let bytes = backup.write(&path)?;
-        Ok(info(&backup, path, bytes))
+        Ok(info(&backup, &path, bytes))
     }
 
     pub(super) async fn restore(
@@ -49,7 +49,7 @@ impl LocalClusters {
         let name = name.unwrap_or_else(|| backup.cluster.clone());
         check_cluster(own.map(|row| row.value.as_slice()), &name)?;
         replace(&*database, &backup).await?;
-        Ok(info(&backup, path, bytes))
+        Ok(info(&backup, &path, bytes))
     }
 
     /// The database that a command means, with the cluster's name where it is known.
@@ -111,7 +111,7 @@ fn damaged(error: Error, location: &Location) -> Error {
     }
 }
 
-fn info(backup: &Backup, path: PathBuf, bytes: u64) -> ClusterBackupInfo {
+fn info(backup: &Backup, path: &Path, bytes: u64) -> ClusterBackupInfo {
     let count = |prefix: &str| {
         let rows = backup.rows.iter();
         rows.filter(|row| row.key.starts_with(prefix)).count() as u64

@@ -3,22 +3,24 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::control::{self, Order};
 use crate::api::metrics::serve_metrics;
-use crate::api::server::check_listen_address;
 use crate::api::server::plane::{Control, Limits, Plane, ServedManager};
+use crate::api::server::{check_metrics_address, serve_guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::counters::Counter;
 use crate::queue::engine::{Engine, ManagerOptions, OpenReport, Tuning};
 use crate::queue::request::{Reply, Request};
 use crate::queue::serve::Replies;
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::network::{Endpoint, Listener, allow_many_connections};
+use crate::sys::network::{Endpoint, Listener, allow_many_connections, listen};
+use crate::sys::trust::{Door, Identity};
 use crate::sys::{disk, event_log, folder, process};
 
 /// How often a supervised queue manager says that it lives.
@@ -37,6 +39,8 @@ pub struct QueueManagerOptions {
     pub store: PathBuf,
     /// Where it listens for clients.
     pub listen: SocketAddr,
+    /// The folder of the certificates that it proves itself by; needed beyond loopback.
+    pub tls: Option<PathBuf>,
     /// The path of a Unix socket where it listens too.
     pub socket: Option<PathBuf>,
     /// Where it answers `GET /metrics`.
@@ -69,8 +73,8 @@ fn start(options: &QueueManagerOptions) -> Result<()> {
     if options.supervised {
         process::die_with_parent()?;
     }
-    check_listen_address(options.listen)?;
-    options.metrics.map_or(Ok(()), check_listen_address)?;
+    let door = door(options)?;
+    options.metrics.map_or(Ok(()), check_metrics_address)?;
     allow_many_connections();
     let orders = match options.supervised {
         true => Some(control::orders()?),
@@ -82,33 +86,41 @@ fn start(options: &QueueManagerOptions) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|e| Error::system("start the server's threads", &e))?;
-    runtime.block_on(serve(options, orders))
+    runtime.block_on(serve(options, door, orders))
 }
 
-async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Order>>) -> Result<()> {
+/// How clients at the listener's address are received.
+fn door(options: &QueueManagerOptions) -> Result<Door> {
+    let identity = match &options.tls {
+        Some(folder) => Identity::load(folder)?.map(Arc::new),
+        None => None,
+    };
+    Door::at(options.listen, identity.as_ref())
+}
+
+async fn serve(
+    options: &QueueManagerOptions,
+    door: Door,
+    orders: Option<mpsc::Receiver<Order>>,
+) -> Result<()> {
     let (opening, binding) = (options.clone(), options.clone());
     let opening = tokio::task::spawn_blocking(move || open(&opening));
     let binding = tokio::task::spawn_blocking(move || bind_all(&binding));
     let (opened, bound) = tokio::join!(opening, binding);
     let internal = |e: tokio::task::JoinError| Error::new(ErrorKind::Internal, e.to_string());
     let (engine, report) = opened.map_err(internal)??;
-    let (listeners, metrics) = bound.map_err(internal)??;
-    let places: Vec<Endpoint> = listeners
-        .iter()
-        .map(Listener::endpoint)
-        .collect::<Result<_>>()?;
-    // With port 0 the system has chosen one.
-    let address = match places.first() {
-        Some(Endpoint::Tcp(address)) => *address,
-        _ => options.listen,
-    };
+    let bound = bound.map_err(internal)??;
+    let (address, places) = (bound.address, bound.places()?);
     let served = ServedManager {
         name: options.name.clone(),
         epoch: report.epoch,
     };
-    let (plane, control) = Plane::new(listeners, engine, served, Limits::default())?;
+    let (plane, control) = Plane::new(bound.listeners, engine, served, Limits::default())?;
     let running = plane.spawn()?;
-    if let Some(listener) = metrics {
+    let guests = bound
+        .guarded
+        .map(|listener| tokio::spawn(serve_guarded(listener, door, control.clone())));
+    if let Some(listener) = bound.metrics {
         let asked = control.clone();
         let source = Box::new(move || counters(&asked));
         serve_metrics(listener, options.name.clone(), source)?;
@@ -124,6 +136,7 @@ async fn serve(options: &QueueManagerOptions, orders: Option<mpsc::Receiver<Orde
             wait_for_signal().await?;
         }
     }
+    guests.inspect(JoinHandle::abort);
     control.stop();
     let closing = tokio::task::spawn_blocking(move || close(running));
     closing.await.map_err(internal)?
@@ -141,7 +154,7 @@ fn counters(control: &Control<Engine>) -> Result<Vec<Counter>> {
 }
 
 /// Waits for the event loop to end, and closes the store in order.
-fn close(running: JoinHandle<Result<Engine>>) -> Result<()> {
+fn close(running: std::thread::JoinHandle<Result<Engine>>) -> Result<()> {
     let ended = running.join();
     let mut engine = ended.map_err(|_| {
         Error::new(
@@ -178,14 +191,52 @@ fn open(options: &QueueManagerOptions) -> Result<(Engine, OpenReport)> {
 }
 
 /// Where clients come, and where the counters are had.
-fn bind_all(options: &QueueManagerOptions) -> Result<(Vec<Listener>, Option<Listener>)> {
-    let mut listeners = vec![patiently(|| Listener::tcp(options.listen))?];
-    if let Some(path) = &options.socket {
-        listeners.push(patiently(|| Listener::unix(path))?);
+struct Bound {
+    /// The event loop's own.
+    listeners: Vec<Listener>,
+    /// That of clients beyond this machine.
+    guarded: Option<TcpListener>,
+    metrics: Option<Listener>,
+    /// The address that was asked for; with port 0 the system has chosen one.
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Where clients find it, for people.
+    fn places(&self) -> Result<Vec<Endpoint>> {
+        let guarded = self.guarded.iter().map(|_| Ok(Endpoint::Tcp(self.address)));
+        let own = self.listeners.iter().map(Listener::endpoint);
+        guarded.chain(own).collect()
     }
-    let metrics = options.metrics;
-    let metrics = metrics.map(|address| patiently(|| Listener::tcp(address)));
-    Ok((listeners, metrics.transpose()?))
+}
+
+/// On a tokio runtime.
+fn bind_all(options: &QueueManagerOptions) -> Result<Bound> {
+    let mut bound = Bound {
+        listeners: Vec::new(),
+        guarded: None,
+        metrics: None,
+        address: options.listen,
+    };
+    if options.listen.ip().is_loopback() {
+        let listener = patiently(|| Listener::tcp(options.listen))?;
+        if let Endpoint::Tcp(address) = listener.endpoint()? {
+            bound.address = address;
+        }
+        bound.listeners.push(listener);
+    } else {
+        let listener = patiently(|| listen(options.listen))?;
+        let address = listener.local_addr();
+        bound.address = address.map_err(|e| Error::system("listen for clients", &e))?;
+        bound.guarded = Some(listener);
+    }
+    if let Some(path) = &options.socket {
+        bound.listeners.push(patiently(|| Listener::unix(path))?);
+    }
+    if let Some(address) = options.metrics {
+        bound.metrics = Some(patiently(|| Listener::tcp(address))?);
+    }
+    Ok(bound)
 }
 
 /// The store is lost to this process for good: it ends, so that every connection ends with it and clients
@@ -200,7 +251,7 @@ fn store_failed(error: &Error, supervised: bool) {
 }
 
 /// Listens; an address that a dying process still holds is waited for.
-fn patiently(listen: impl Fn() -> Result<Listener>) -> Result<Listener> {
+fn patiently<L>(listen: impl Fn() -> Result<L>) -> Result<L> {
     let began = Instant::now();
     loop {
         match listen() {
@@ -232,7 +283,8 @@ async fn obey(control: &Control<Engine>, mut orders: mpsc::Receiver<Order>) {
 fn prove_life(control: Control<Engine>) -> Result<()> {
     let prove = move || {
         for count in 1.. {
-            // It costs and changes nothing; only the end of the thread is no answer.
+            // It costs and changes nothing, and has no answer while the disk has none; only the end of the
+            // thread is an end.
             let answer = control.call(Request::GetMachine);
             let ended = answer.is_err_and(|e| e.kind == ErrorKind::OperationCancelled);
             if ended || control::say(&control::alive(count)).is_err() {

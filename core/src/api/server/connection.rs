@@ -15,21 +15,22 @@ pub(super) const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may be silent: clients that live send a Ping every few seconds.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(20);
 
-/// Refuses an address that others than this machine can reach (DESIGN.md D10).
+/// Refuses to serve counters at an address that others than this machine can reach (DESIGN.md D10).
 ///
 /// # Errors
 /// `AccessDenied`.
-pub fn check_listen_address(address: SocketAddr) -> Result<()> {
+pub fn check_metrics_address(address: SocketAddr) -> Result<()> {
     if address.ip().is_loopback() {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::AccessDenied,
-        format!("will not listen on {address}: every machine of the network could send commands"),
+        format!(
+            "will not serve counters on {address}: every machine of the network could read them"
+        ),
     )
     .hint(
-        "queue managers serve clients on loopback addresses (127.0.0.0/8) only: their connections have no mutual TLS \
-         in this version, as those of node agents have",
+        "use an address of 127.0.0.0/8; a collector on another machine needs a relay on this one",
     ))
 }
 
@@ -155,13 +156,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_is_listened_on() {
-        assert!(check_listen_address("127.0.0.1:7801".parse().unwrap()).is_ok());
-        assert!(check_listen_address("[::1]:7801".parse().unwrap()).is_ok());
-        for address in ["0.0.0.0:7801", "192.168.0.1:7801", "[::]:7801"] {
-            let error = check_listen_address(address.parse().unwrap()).unwrap_err();
+    fn counters_are_for_this_machine() {
+        assert!(check_metrics_address("127.0.0.1:9464".parse().unwrap()).is_ok());
+        assert!(check_metrics_address("[::1]:9464".parse().unwrap()).is_ok());
+        for address in ["0.0.0.0:9464", "192.168.0.1:9464", "[::]:9464"] {
+            let error = check_metrics_address(address.parse().unwrap()).unwrap_err();
             assert_eq!(error.kind, ErrorKind::AccessDenied);
-            assert!(error.hint.unwrap().contains("mutual TLS"));
+            assert!(error.hint.unwrap().contains("127.0.0.0/8"));
         }
     }
 

@@ -5,13 +5,16 @@
 //!             (handshake) └─ writer <─ outbox  <─ outcomes
 //!
 //!  listeners, connections, control ─ one event loop ─ Serve (the queue engine)    `plane`: one thread
+//!  beyond this machine: `guarded` ─ certificate ─^
 //! ```
 
 mod commands;
 mod connection;
+mod guarded;
 mod outbox;
 pub mod plane;
 
 pub(crate) use commands::JOIN;
 pub use commands::serve_commands;
-pub use connection::check_listen_address;
+pub use connection::check_metrics_address;
+pub use guarded::serve_guarded;

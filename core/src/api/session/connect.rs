@@ -12,10 +12,13 @@ use crate::api::wire::payload::{append_hello, read_postcard};
 use crate::api::wire::{Hello, Incoming, Kind, Welcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::network::{Endpoint, Stream};
-use crate::sys::trust::Channel;
+use crate::sys::trust::{Channel, relay};
 
 /// How long a connection may take until it is welcome: a frozen process accepts and says nothing.
 pub(crate) const WELCOME_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a machine may take to answer at all: one that is gone says nothing, and its address soon has another owner,
+/// to whom only a new attempt goes.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same where both sides prove who they are, over a real network.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -57,7 +60,8 @@ pub(crate) async fn connect(
 }
 
 async fn dial(endpoint: &Endpoint, address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address).await;
+    let dialling = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(address)).await;
+    let stream = dialling.map_err(|_| lost(&format!("{endpoint} does not answer")))?;
     let stream = stream.map_err(|e| failed(endpoint, &e))?;
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -83,14 +87,22 @@ fn no_certificate(endpoint: &Endpoint) -> Error {
 
 /// As [`connect`], for a session: the stream leaves the asynchronous runtime. A queue manager says nothing
 /// behind its welcome that was not asked for.
-pub(super) async fn connect_session(endpoint: &Endpoint, hello: &Hello) -> Result<Stream> {
+pub(super) async fn connect_session(
+    endpoint: &Endpoint,
+    trust: &Trust,
+    hello: &Hello,
+) -> Result<Stream> {
     match endpoint {
-        Endpoint::Tcp(address) => match connect(*address, &Trust::default(), hello).await?.0 {
+        Endpoint::Tcp(address) => match connect(*address, trust, hello).await?.0 {
             Channel::Plain(stream) => {
                 let stream = stream.into_std().and_then(Stream::tcp);
                 stream.map_err(|e| failed(endpoint, &e))
             }
-            Channel::Secure(_) => Err(no_certificate(endpoint)),
+            secure @ Channel::Secure(_) => {
+                let (near, copying) = relay(secure).map_err(|e| failed(endpoint, &e))?;
+                tokio::spawn(copying);
+                Ok(near)
+            }
         },
         Endpoint::Unix(path) => {
             let work = async {

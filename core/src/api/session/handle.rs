@@ -11,6 +11,7 @@ use super::keeper::keep;
 use super::link::Link;
 use super::slot::Slot;
 use super::{Locate, Located, SessionOptions};
+use crate::api::trust::Trust;
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::request::{BodyId, Reply, Request, TransactionId};
 use crate::sys::network::Endpoint;
@@ -67,6 +68,7 @@ impl Session {
             wants: String::new(),
             address: Some(endpoint.clone()),
             locate: Arc::new(Fixed(endpoint)),
+            trust: Trust::default(),
             failover_timeout,
         };
         Ok(Self::start(&keepers()?, options))

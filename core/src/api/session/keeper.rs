@@ -103,7 +103,7 @@ async fn attempt(link: &Link, address: &Endpoint) -> Result<Stream> {
         role: Role::Session,
         wants: link.options.wants.clone(),
     };
-    connect_session(address, &hello).await
+    connect_session(address, &link.options.trust, &hello).await
 }
 
 /// Asks in the background where the computer is now.

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::trust::Trust;
 use crate::error::Result;
 use crate::sys::network::Endpoint;
 
@@ -49,6 +50,8 @@ pub(crate) struct SessionOptions {
     pub(crate) address: Option<Endpoint>,
     /// Who knows where it is now.
     pub(crate) locate: Arc<dyn Locate>,
+    /// What queue managers beyond this machine are convinced by.
+    pub(crate) trust: Trust,
     /// How long requests are tried again.
     pub(crate) failover_timeout: Duration,
 }

@@ -164,19 +164,19 @@ impl Actor {
                 }
                 Order::Terminate { serial } => {
                     online = None;
-                    let was_online = self.keeper.is_ending();
-                    self.resource.terminate().await;
-                    self.keeper.after_end(was_online).await;
-                    let resource = self.name.clone();
-                    say(
-                        &self.says,
-                        Event::Terminated { resource, serial },
-                        Some(Provided::default()),
-                    )
-                    .await;
+                    self.terminate(serial).await;
                 }
             }
         }
+    }
+
+    async fn terminate(&mut self, serial: u64) {
+        let was_online = self.keeper.is_ending();
+        self.resource.terminate().await;
+        self.keeper.after_end(was_online).await;
+        let resource = self.name.clone();
+        let event = Event::Terminated { resource, serial };
+        say(&self.says, event, Some(Provided::default())).await;
     }
 
     fn take_heard(&mut self, heard: Heard) {

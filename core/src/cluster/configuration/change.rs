@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::cluster::record::{encode, key};
+use crate::cluster::policy::ClusterPolicy;
+use crate::cluster::record::{POLICY_KEY, encode, key};
 use crate::cluster::view::{Table, Versioned, View};
 use crate::database::{Guard, Transaction, Write};
 
@@ -61,16 +62,13 @@ impl Change {
         }
     }
 
-    /// Sets a row of which there is one in the cluster, unless it was changed meanwhile.
+    /// Sets the policy of the cluster, unless it was changed meanwhile. Also written, as it is, by whoever changes which
+    /// groups keep apart: where a group goes is decided by both.
     #[must_use]
-    pub(super) fn put_single<T: Serialize>(mut self, key: &str, version: u64, row: &T) -> Self {
-        let key = key.to_owned();
-        self.transaction.guards.push(crate::database::Guard {
-            key: key.clone(),
-            version,
-        });
+    pub(super) fn put_policy(mut self, view: &View, row: &ClusterPolicy) -> Self {
+        self.transaction.guards.push(view.policy_guard());
         self.transaction.writes.push(Write::Put {
-            key,
+            key: POLICY_KEY.to_owned(),
             value: encode(row),
             lease: None,
         });

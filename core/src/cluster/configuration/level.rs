@@ -31,8 +31,7 @@ pub fn update_level(view: &View) -> Result<Change> {
             .hint("install the new program there and start the node, or Remove-ClusterNode"));
     }
     let row = Level { level: target };
-    let version = view.level.as_ref().map_or(0, |row| row.version);
-    let mut change = Change::default().put_single(LEVEL_KEY, version, &row);
+    let mut change = Change::default().put_row(LEVEL_KEY, view.level.as_ref(), &row);
     for node in view.nodes.keys() {
         change = change.guard(view, "node", &view.nodes, node).guard(
             view,

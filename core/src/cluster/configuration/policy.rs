@@ -3,8 +3,8 @@
 use super::change::Change;
 use super::group::{FAILOVER_PERIOD_MAX, FOLLOWS_NODES, out_of_range};
 use super::lookup::{find_group, find_node, find_resource};
-use crate::cluster::policy::{ClusterPolicy, NEVER, PRIORITIES, RestartAction, RestartPolicy};
-use crate::cluster::record::{GroupConfig, POLICY_KEY};
+use crate::cluster::policy::{NEVER, PRIORITIES, RestartAction, RestartPolicy};
+use crate::cluster::record::GroupConfig;
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -34,7 +34,8 @@ pub struct GroupChange {
 /// # Errors
 /// `GroupNotFound`, `NodeNotFound`, `InvalidParameter`.
 pub fn set_group(view: &View, name: &str, change: &GroupChange) -> Result<Change> {
-    let mut row = find_group(view, name)?.row.clone();
+    let before = find_group(view, name)?;
+    let mut row = before.row.clone();
     if let Some(failback) = change.auto_failback_type {
         check(
             "AutoFailbackType",
@@ -75,9 +76,12 @@ pub fn set_group(view: &View, name: &str, change: &GroupChange) -> Result<Change
         Some(node) => row.default_owner = Some(find_node(view, node)?.name.clone()),
     }
     let raised = row.priority > 0;
-    let changed = Change::default()
+    let mut changed = Change::default()
         .guard(view, "group", &view.groups, name)
         .put("group", name, &row);
+    if row.anti_affinity != before.row.anti_affinity {
+        changed = changed.put_policy(view, &view.policy());
+    }
     Ok(match raised {
         true => changed.let_start(view, name),
         false => changed,
@@ -276,6 +280,5 @@ pub fn set_cluster_policy(view: &View, change: &ClusterChange) -> Result<Change>
     if row == before {
         return Ok(Change::default());
     }
-    let version = view.policy.as_ref().map_or(0, |p| p.version);
-    Ok(Change::default().put_single::<ClusterPolicy>(POLICY_KEY, version, &row))
+    Ok(Change::default().put_policy(view, &row))
 }

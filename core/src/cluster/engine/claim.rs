@@ -30,10 +30,9 @@ impl Engine {
     /// Every node makes the same plan of the same view; this one acts on its own part of it.
     fn is_planned_here(&mut self, group: &str) -> bool {
         let dead = self.dead();
-        let known = (self.view.revision, dead);
-        if self.planned.as_ref().is_none_or(|(of, _)| *of != known) {
-            let plan = plan(&self.view, &known.1);
-            self.planned = Some((known, plan));
+        if self.planned.as_ref().is_none_or(|(of, _)| *of != dead) {
+            let plan = plan(&self.view, &dead);
+            self.planned = Some((dead, plan));
         }
         let place = self
             .planned
@@ -62,10 +61,10 @@ impl Engine {
             self.claim(group, None, &cause, now);
             return;
         }
-        if !live && !self.suspicions.contains_key(&node) {
+        if !live && self.suspicion_of(owner).is_none() {
             self.suspect_expired(owner, now);
         }
-        let Some(suspicion) = self.suspicions.get(&node).cloned() else {
+        let Some(suspicion) = self.suspicion_of(owner).cloned() else {
             return;
         };
         let proven = suspicion.fencing == Fencing::Dead;
@@ -191,11 +190,13 @@ impl Engine {
 
     /// Where anti-affinity is enforced, no rival may have moved meanwhile.
     pub(super) fn rival_guards(&self, group: &str) -> Vec<Guard> {
-        if !self.view.policy().enforced_anti_affinity {
-            return Vec::new();
+        // Every change of who is whose rival writes this row.
+        let mut guards = vec![self.view.policy_guard()];
+        if self.view.policy().enforced_anti_affinity {
+            let rivals = rivals(&self.view, group).into_iter();
+            guards.extend(rivals.map(|rival| self.owner_guard(&rival)));
         }
-        let rivals = rivals(&self.view, group).into_iter();
-        rivals.map(|rival| self.owner_guard(&rival)).collect()
+        guards
     }
 
     /// Priority 0: what was lost with its node is not started by itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Action, Engine, Intent, Now, boot_ms, put};
 use crate::cluster::quarantine::Departures;
 use crate::cluster::record::{Failures, fold};
-use crate::database::{Guard, Transaction};
+use crate::database::Transaction;
 
 impl Engine {
     /// Sessions that the view does not show any more have ended.
@@ -86,10 +86,7 @@ impl Engine {
         let guards = vec![
             self.view.guard("node", &self.view.nodes, node),
             self.view.guard("departures", &self.view.departures, node),
-            Guard {
-                key: crate::cluster::record::POLICY_KEY.to_owned(),
-                version: self.view.policy.as_ref().map_or(0, |p| p.version),
-            },
+            self.view.policy_guard(),
         ];
         let writes = vec![put("departures", node, row)];
         self.departing = true;

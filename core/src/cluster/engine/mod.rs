@@ -110,8 +110,8 @@ pub struct Engine {
     seen: BTreeMap<String, (Session, Duration)>,
     /// Since when the stamps of other kernels are known.
     sightings: Sightings,
-    /// The plan for groups without an owner, with the revision and the dead nodes it was made of.
-    planned: Option<((u64, BTreeSet<String>), Plan)>,
+    /// The plan for groups without an owner, of this view and of these dead nodes.
+    planned: Option<(BTreeSet<String>, Plan)>,
     /// Sessions that ended and whose end is not known to be counted, by identity, with their node.
     departed: BTreeMap<String, String>,
     /// The last session of each node whose end was noted.
@@ -282,6 +282,8 @@ impl Engine {
 
     /// What is kept beside the view follows it.
     fn view_changed(&mut self, now: Now) {
+        // A revision does not say what is in the view: what this node wrote itself comes out of order.
+        self.planned = None;
         self.note_departures();
         for run in self.runs.values_mut().filter(|run| run.outrun) {
             run.outrun = false;

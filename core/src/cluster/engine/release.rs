@@ -5,7 +5,7 @@ use super::local::Local;
 use super::publish::store;
 use super::{Engine, Intent, Now, put};
 use crate::cluster::record::{Drained, Owner, fold, key};
-use crate::database::{Transaction, Write};
+use crate::database::{Guard, Transaction, Write};
 
 impl Engine {
     /// Everything is down: the group is given to its next owner.
@@ -58,7 +58,10 @@ impl Engine {
         if leaving.why == Why::Failure {
             writes.extend(self.count_failover(group, &mine, now));
         }
-        writes.extend(self.drained(group, leaving.why));
+        if let Some((guard, write)) = self.drained(group, leaving.why) {
+            guards.push(guard);
+            writes.push(write);
+        }
         let event = match leaving.why {
             Why::Failback => "failback",
             Why::Asked | Why::Failure | Why::Stop | Why::Drain => "moved",
@@ -79,21 +82,23 @@ impl Engine {
         self.change_owner(intent, group, Transaction { guards, writes });
     }
 
-    /// What a drain moves away is remembered for as long as the node is paused.
-    fn drained(&self, group: &str, why: Why) -> Option<Write> {
+    /// What a drain moves away is remembered for as long as the node is paused: who resumes it meanwhile comes first.
+    fn drained(&self, group: &str, why: Why) -> Option<(Guard, Write)> {
         let me = fold(&self.settings.node);
         let known = self.view.drained.get(group);
         match (why, self.view.pauses.get(&me)) {
             (Why::Drain, Some(pause)) => {
+                let guard = self.view.guard("pause", &self.view.pauses, &me);
                 let row = Drained {
                     node: me,
                     pause: pause.id.clone(),
                 };
-                Some(put("drained", group, &row))
+                Some((guard, put("drained", group, &row)))
             }
             (Why::Asked, _) if known.is_some() => {
+                let guard = self.view.guard("drained", &self.view.drained, group);
                 let key = key("drained", group);
-                Some(Write::Delete { key })
+                Some((guard, Write::Delete { key }))
             }
             _ => None,
         }

@@ -41,7 +41,10 @@ impl Engine {
             s.incarnation == incarnation
                 && (s.evidence == evidence || s.fencing != Fencing::Unproven)
         });
-        if same || node == fold(&self.settings.node) {
+        // A connection to a life before that closes late says nothing of the one that goes on.
+        let seen = self.seen.get(&node).map(|(session, _)| session);
+        let former = seen.is_some_and(|seen| seen.incarnation != incarnation);
+        if same || former || node == fold(&self.settings.node) {
             return;
         }
         let text = match evidence {
@@ -126,6 +129,12 @@ impl Engine {
             session.is_none_or(|session| session.incarnation == s.incarnation)
         });
         suspected.map(|(node, _)| node.clone()).collect()
+    }
+
+    /// What is known against this owner, in the life in which it took the group.
+    pub(super) fn suspicion_of(&self, owner: &Owner) -> Option<&Suspicion> {
+        let suspicion = self.suspicions.get(&fold(&owner.node));
+        suspicion.filter(|suspicion| suspicion.incarnation == owner.incarnation)
     }
 
     /// The owner's session has expired without any evidence before: it is fenced all the same.

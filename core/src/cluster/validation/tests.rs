@@ -271,6 +271,7 @@ fn good() -> Facts {
         );
         put(&mut view.resources, &name, row);
     }
+    view.index_members();
     facts
 }
 
@@ -671,6 +672,7 @@ fn every_check_finds_the_mistake_that_it_is_for_and_says_what_to_do() {
     for (index, (name, worst, make)) in MISTAKES.iter().enumerate() {
         let mut facts = good();
         make(&mut facts);
+        facts.view.index_members();
         assert!(
             wanted(*worst, name, &facts),
             "{name} (case {index}) is not {worst:?}"

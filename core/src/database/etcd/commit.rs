@@ -16,8 +16,9 @@
 //!               gone, later copy  cannot be told                      ──> an error that says so
 //! ```
 //!
-//! A later copy that is refused writes `refused(serial)` in the same step, unless it finds `done(serial)`: no
-//! earlier copy that still hangs somewhere can be executed after that, and what is done stays told.
+//! A later copy that is refused and finds the marker as known writes `refused(serial)` in the same step: no
+//! earlier copy that still hangs somewhere can be executed after that. A copy of a commit whose outcome was told
+//! long ago finds something else, and writes nothing: what it overwrote could no longer be told.
 
 use std::collections::BTreeSet;
 
@@ -97,9 +98,9 @@ pub(super) fn request(transaction: &Transaction, keys: &Keys, slot: &Slot, copy:
         .push(Operation::Put(slot.key.clone(), slot.marker(DONE)));
     if copy > 0 {
         txn.failure.push(Operation::Nested(Txn {
-            compare: vec![Compare::Value(slot.key.clone(), slot.marker(DONE))],
-            success: Vec::new(),
-            failure: vec![Operation::Put(slot.key.clone(), slot.marker(REFUSED))],
+            compare: vec![Compare::Revision(slot.key.clone(), slot.known)],
+            success: vec![Operation::Put(slot.key.clone(), slot.marker(REFUSED))],
+            failure: Vec::new(),
         }));
     }
     txn
@@ -160,15 +161,18 @@ pub(super) fn outcome(
         None => (0, &[][..]),
     };
     let [done, refused] = [DONE, REFUSED].map(|kind| mark(value) == mark(&slot.marker(kind)));
-    let rewritten = copy > 0 && !done;
-    let expected = std::mem::replace(&mut slot.known, if rewritten { revision } else { found });
+    let as_known = found == slot.known;
+    slot.known = match as_known && copy > 0 {
+        true => revision,
+        false => found,
+    };
     if done {
         return Outcome::Settled(Commit::Done { revision: found });
     }
     if let Some(moved) = living(meta) {
         return moved;
     }
-    match (refused || found == expected, copy) {
+    match (refused || as_known, copy) {
         (true, _) => Outcome::Settled(Commit::Refused),
         (false, 0) => Outcome::Again,
         (false, _) => Outcome::Unknown,
@@ -268,7 +272,7 @@ mod tests {
                 false,
                 refused,
                 no.clone(),
-                30,
+                21,
             ),
             ("no copy was executed", 1, false, as_known, no, 30),
             (
@@ -277,7 +281,7 @@ mod tests {
                 false,
                 vec![],
                 Outcome::Unknown,
-                30,
+                0,
             ),
         ] {
             let mut slot = slot(7);

@@ -145,6 +145,21 @@ impl ProcessIdentity {
         .hint("it hangs in the kernel, most likely on a disk"))
     }
 
+    /// Sends it a signal; false when it has ended.
+    ///
+    /// # Errors
+    /// `AccessDenied` when it is not ours, `InvalidState` when it lives in another pid namespace.
+    pub fn signal(&self, signal: Signal) -> Result<bool> {
+        let Some(process) = self.open()? else {
+            return Ok(false);
+        };
+        match pidfd_send_signal(&process, signal) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::SRCH) => Ok(false),
+            Err(e) => Err(Error::system(format_args!("signal {self}"), &e.into())),
+        }
+    }
+
     /// Whether it has ended by itself, or does so within `timeout`. Blocks up to that.
     #[must_use]
     pub fn ends_within(&self, timeout: Duration) -> bool {

@@ -25,6 +25,7 @@ const CERTIFICATES_MAX: usize = 8;
 #[derive(Debug)]
 pub struct Identity {
     authority: Fingerprint,
+    own: Fingerprint,
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
 }
@@ -90,10 +91,12 @@ impl Identity {
         let added = roots.add(authority.clone());
         added.map_err(|e| damaged("certificate of an authority", &e))?;
         let roots = Arc::new(roots);
+        let fingerprint = digest(&own);
         // Behind its own, so that who knows the authority by its fingerprint finds it.
         let chain = vec![own, authority.clone()];
         Ok(Self {
             authority: digest(&authority),
+            own: fingerprint,
             client: Arc::new(client(&roots, chain.clone(), key()?)?),
             server: Arc::new(server(&roots, chain, key()?)?),
         })
@@ -147,6 +150,12 @@ impl Identity {
     #[must_use]
     pub const fn authority(&self) -> Fingerprint {
         self.authority
+    }
+
+    /// Of its own certificate.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.own
     }
 
     pub(super) fn client(&self) -> Arc<ClientConfig> {

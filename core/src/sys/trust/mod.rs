@@ -19,11 +19,13 @@ mod channel;
 mod digest;
 mod identity;
 mod pin;
+mod relay;
 
 pub use authority::{Authority, IssuedFor, KeyForm};
 pub use channel::{Caller, Channel, Door};
 pub use digest::{Fingerprint, digest, random};
 pub use identity::{Identity, Pinned};
+pub use relay::relay;
 
 /// In every node's certificate.
 const NODE: &str = "node.hamq";

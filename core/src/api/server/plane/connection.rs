@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::queue::access::Access;
 use crate::queue::request::{Answer, Caller, Reply, Request, RequestId};
 use crate::queue::serve::Serve;
-use crate::sys::network::{Filled, Poller, Stream, User};
+use crate::sys::network::{Filled, Poller, Stream};
 
 /// Where a connection is in its life.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub(super) struct Connection {
     dirty: bool,
     /// What the poller watches it for: reading, writing.
     watched: (bool, bool),
+    /// Who has proven to be at its other end, before it came here.
+    guest: Option<Access>,
 }
 
 impl Connection {
@@ -68,7 +70,26 @@ impl Connection {
             held_back: false,
             dirty: false,
             watched: (true, false),
+            guest: None,
         }
+    }
+
+    /// One of a client that has proven who it is.
+    pub(super) fn of_guest(stream: Stream, access: Access, now: Duration) -> Self {
+        Self {
+            guest: Some(access),
+            ..Self::new(stream, now)
+        }
+    }
+
+    /// Who has proven to be there.
+    pub(super) fn guest(&self) -> Option<&Access> {
+        self.guest.as_ref()
+    }
+
+    /// Whether its other end is beyond a socket file.
+    pub(super) const fn is_over_ip(&self) -> bool {
+        self.guest.is_some() || matches!(self.stream, Stream::Tcp(_))
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -140,11 +161,11 @@ impl Connection {
         }
     }
 
-    /// The client said which it is, the system which user; it is welcome.
+    /// The client said which it is, the system or a certificate which user; it is welcome.
     pub(super) fn welcome(
         &mut self,
         hello: &Hello,
-        user: Option<User>,
+        access: Access,
         name: &str,
         epoch: u64,
     ) -> Result<()> {
@@ -152,7 +173,7 @@ impl Connection {
         self.outgoing.welcome(name, epoch)?;
         self.phase = Phase::Speaking(Caller {
             client: hello.client,
-            access: Arc::new(access_of(user)),
+            access: Arc::new(access),
         });
         Ok(())
     }
@@ -236,14 +257,6 @@ fn verify(request: &Request) -> Result<()> {
         Request::Send { message, .. } => message.verify(),
         _ => Ok(()),
     }
-}
-
-fn access_of(user: Option<User>) -> Access {
-    user.map_or_else(Access::anonymous, |user| Access {
-        user: user.name,
-        groups: user.groups,
-        administrator: user.administrator,
-    })
 }
 
 fn unexpected(frame: &Frame<'_>) -> Error {

@@ -1,7 +1,6 @@
 //! All connections, by keys that are never used again.
 
 use super::connection::Connection;
-use crate::sys::network::Stream;
 
 /// Names a connection: its slot, and which use of the slot it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +46,7 @@ impl Connections {
             .slots
             .iter()
             .filter_map(|slot| slot.connection.as_ref());
-        let over_ip = there.filter(|c| matches!(c.stream(), Stream::Tcp(_)));
+        let over_ip = there.filter(|c| c.is_over_ip());
         (self.count as u64, over_ip.count() as u64)
     }
 

@@ -3,8 +3,9 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::queue::access::Access;
 use crate::queue::request::{Reply, Request};
-use crate::sys::network::Waker;
+use crate::sys::network::{Stream, Waker};
 
 /// An act on the engine, in its own thread.
 pub(super) type Act<E> = Box<dyn FnOnce(&mut E) + Send>;
@@ -15,6 +16,8 @@ pub(super) enum Message<E> {
     Stop,
     /// Do this.
     Act(Act<E>),
+    /// One more client, who has proven to be this.
+    Guest(Stream, Access),
     /// Ask this as an administrator, and send the outcome.
     Call(Box<Request>, SyncSender<Result<Reply>>),
 }
@@ -54,6 +57,11 @@ impl<E> Control<E> {
     /// Runs `act` on the engine, in its own thread, soon.
     pub fn with(&self, act: impl FnOnce(&mut E) + Send + 'static) {
         self.send(Message::Act(Box::new(act)));
+    }
+
+    /// Has the loop serve a connection that it did not accept itself; `access` is who is at its other end.
+    pub fn let_in(&self, stream: Stream, access: Access) {
+        self.send(Message::Guest(stream, access));
     }
 
     /// Asks the engine as an administrator, and waits as long as it takes: a round trip through the loop.

@@ -20,7 +20,7 @@ use crate::queue::access::Access;
 use crate::queue::request::{Answer, Caller, Request, RequestId};
 use crate::queue::serve::{Replies, Serve};
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::network::{Event, Filled, Listener, Peers, Poller};
+use crate::sys::network::{Event, Filled, Listener, Peers, Poller, User};
 
 /// The tokens of listeners begin here; no key of a connection is as large.
 const LISTENERS: u64 = 1 << 63;
@@ -207,32 +207,33 @@ impl<E: Serve> Plane<E> {
     }
 
     fn accept(&mut self, token: u64) {
-        let Some(listener) = usize::try_from(token - LISTENERS)
-            .ok()
-            .and_then(|index| self.listeners.get(index))
-        else {
-            return;
-        };
+        let index = usize::try_from(token - LISTENERS).unwrap_or(usize::MAX);
         for _ in 0..ACCEPTS_MAX {
             if self.connections.len() >= self.flow.limits.connections_max {
                 return self.set_deaf(true);
             }
-            match listener.accept() {
+            let Some(accepted) = self.listeners.get(index).map(Listener::accept) else {
+                return;
+            };
+            match accepted {
                 Ok(Some(stream)) => {
                     // The time behind the accept: what is read of the system later knows this connection.
-                    let connection = Connection::new(stream, self.clock.boot());
-                    let key = self.connections.insert(connection);
-                    let added = self
-                        .connections
-                        .get(key)
-                        .map(|connection| self.poller.add(connection.stream(), key.bits()));
-                    if !matches!(added, Some(Ok(()))) {
-                        self.connections.remove(key);
-                    }
+                    self.begin(Connection::new(stream, self.clock.boot()));
                 }
                 Ok(None) => return,
                 Err(_) => return self.set_deaf(true),
             }
+        }
+    }
+
+    fn begin(&mut self, connection: Connection) {
+        let key = self.connections.insert(connection);
+        let added = self
+            .connections
+            .get(key)
+            .map(|connection| self.poller.add(connection.stream(), key.bits()));
+        if !matches!(added, Some(Ok(()))) {
+            self.connections.remove(key);
         }
     }
 
@@ -311,11 +312,14 @@ impl<E: Serve> Plane<E> {
         let (name, epoch) = (&self.served.name, self.served.epoch);
         let told = match checked {
             Ok(()) => {
-                let now = self.clock.boot();
-                let user = self
-                    .peers
-                    .user_of(connection.stream(), connection.began(), now);
-                connection.welcome(hello, user, name, epoch)
+                let access = match connection.guest() {
+                    Some(proven) => proven.clone(),
+                    None => {
+                        let (began, now) = (connection.began(), self.clock.boot());
+                        access_of(self.peers.user_of(connection.stream(), began, now))
+                    }
+                };
+                connection.welcome(hello, access, name, epoch)
             }
             Err(error) => {
                 tracing::warn!(client = %hello.client, reason = %error.message, "client refused");
@@ -336,6 +340,13 @@ impl<E: Serve> Plane<E> {
             match message {
                 Message::Stop => return false,
                 Message::Act(act) => act(&mut self.engine),
+                // Closed at once where there is no room.
+                Message::Guest(stream, access) => {
+                    if self.connections.len() < self.flow.limits.connections_max {
+                        let now = self.clock.boot();
+                        self.begin(Connection::of_guest(stream, access, now));
+                    }
+                }
                 Message::Call(request, sender) => {
                     self.count_sessions();
                     let tell = move |outcome| drop(sender.try_send(outcome));
@@ -471,6 +482,14 @@ impl<E: Serve> Plane<E> {
             self.set_deaf(false);
         }
     }
+}
+
+fn access_of(user: Option<User>) -> Access {
+    user.map_or_else(Access::anonymous, |user| Access {
+        user: user.name,
+        groups: user.groups,
+        administrator: user.administrator,
+    })
 }
 
 impl<E> std::fmt::Debug for Plane<E> {

@@ -1,5 +1,6 @@
 //! The backend on a real etcd whose members die, hang, forget and ask for proof. `tests/run etcd`.
 
+mod copies;
 mod faults;
 mod security;
 mod upkeep;
