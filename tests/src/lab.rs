@@ -16,6 +16,9 @@ use hamq_core::{Error, Result};
 
 use crate::process::wait_until;
 
+/// Of each log, when a test fails.
+const LOG_LINES: usize = 60;
+
 /// A cluster that ends with the test.
 pub struct Lab {
     /// The client that made it.
@@ -237,7 +240,26 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tell_logs(self.folder.path());
+        }
         self.client.close();
+    }
+}
+
+/// The ends of the logs under a folder: what a failed test of real processes leaves to think about.
+#[allow(clippy::print_stderr, reason = "a test tells why it failed")]
+fn tell_logs(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_log = path.extension().is_some_and(|extension| extension == "log");
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            tell_logs(&path);
+        } else if let (true, Ok(text)) = (is_log, std::fs::read_to_string(&path)) {
+            let lines: Vec<_> = text.lines().collect();
+            let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
+            eprintln!("---- {}\n{}", path.display(), end.join("\n"));
+        }
     }
 }
 

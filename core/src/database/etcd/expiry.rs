@@ -104,6 +104,11 @@ impl Session {
         Ok(())
     }
 
+    fn is_due(&self, lease: LeaseId) -> bool {
+        let due = self.leases().due(self.clock.boot(), self.client.back());
+        due.iter().any(|(over, _)| *over == lease)
+    }
+
     /// When the next lease will be over.
     pub(super) fn next_expiry(&self) -> Option<Duration> {
         let next = self.leases().next(self.client.back())?;
@@ -126,8 +131,9 @@ impl Session {
                 self.saw(found.revision, true);
                 return Ok(());
             };
-            if only.is_some() && only != renewal {
-                return Ok(()); // it was renewed after all
+            if only.is_some() && (only != renewal || !self.is_due(lease)) {
+                // It was renewed after all, or looking has shown that the database was away: there is time to.
+                return Ok(());
             }
             let entries = found
                 .rows

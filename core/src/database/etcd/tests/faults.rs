@@ -277,3 +277,45 @@ async fn on_etcd_leases_live_by_their_renewals_whoever_leads() {
     let late = transaction(&[], vec![put("late", "", Some(forgotten))]);
     assert_eq!(holder.commit(late).await.unwrap(), Commit::Refused);
 }
+
+#[tokio::test]
+#[ignore = "needs etcd: tests/run etcd"]
+async fn on_etcd_an_outage_longer_than_a_lease_ends_it_only_if_its_holder_is_gone() {
+    let ttl = Duration::from_secs(2);
+    let members = Members::start(3);
+    let all = |act: &dyn Fn(usize)| (0..3).for_each(act);
+    let (holder, observer) = (open(&members.location("p")), open(&members.location("p")));
+    let (kept, forgotten) = (
+        holder.grant(ttl).await.unwrap(),
+        holder.grant(ttl).await.unwrap(),
+    );
+    let writes = vec![
+        put("kept", "", Some(kept)),
+        put("forgotten", "", Some(forgotten)),
+    ];
+    holder.commit(transaction(&[], writes)).await.unwrap();
+    assert!(value(&observer, "kept").await.is_some());
+
+    all(&|member| members.freeze(member));
+    // The observer asks all the time, and so is the first to be answered. Both handles have then seen no
+    // renewal for longer than the lease lasts: that is no proof.
+    let reader = Arc::clone(&observer);
+    let asking = tokio::spawn(async move {
+        let gone = |found: Result<Range>| found.is_ok_and(|range| range.entries.is_empty());
+        while !gone(reader.read("forgotten").await) {}
+    });
+    tokio::time::sleep(ttl * 2).await;
+    all(&|member| members.thaw(member));
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while !asking.is_finished() {
+        assert!(
+            tokio::time::Instant::now() < end,
+            "it goes on without renewals"
+        );
+        tokio::time::sleep(ttl / 8).await;
+        if let Ok(lives) = holder.renew(kept).await {
+            assert!(lives, "ended by one that had not heard of it either");
+        }
+    }
+    assert!(value(&observer, "kept").await.is_some());
+}
