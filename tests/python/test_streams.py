@@ -1,4 +1,7 @@
-"""What the shell does with -Node, -Wait and -Follow, as iterators: on a connection that answers from a list."""
+"""What the shell does with -Node, -Wait and -Follow, as iterators.
+
+The connection answers from a list.
+"""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice

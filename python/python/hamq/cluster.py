@@ -17,7 +17,6 @@ from .errors import ReceiveTimeout
 from .queue import Queue
 from .transaction import Transaction
 
-
 _WAIT_MS = 5000
 """One request waits so long, so that Ctrl-C is never far."""
 
