@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Raises the functional level to the highest that every node knows, also those that are down. There is no way back.
 ///
 /// # Errors
-/// `InvalidState` when a node holds it back, or when it is there already.
+/// `InvalidState` when a node holds it back.
 pub fn update_level(view: &View) -> Result<Change> {
     let level = view.functional_level();
     let highest = |node: &str| view.build_of(node).highest;
@@ -18,15 +18,13 @@ pub fn update_level(view: &View) -> Result<Change> {
     if target <= level {
         let behind = view.nodes.values().filter(|n| highest(&n.name) < best);
         let behind: Vec<_> = behind.map(|n| n.name.as_str()).collect();
-        let text = match behind.is_empty() {
-            true => format!(
-                "the cluster is at the functional level {level} already, the highest its nodes know"
-            ),
-            false => format!(
-                "the cluster stays at the functional level {level}: {} knows no higher one",
-                behind.join(", ")
-            ),
-        };
+        if behind.is_empty() {
+            return Ok(Change::default()); // done already
+        }
+        let text = format!(
+            "the cluster stays at the functional level {level}: {} knows no higher one",
+            behind.join(", ")
+        );
         return Err(Error::new(ErrorKind::InvalidState, text)
             .hint("install the new program there and start the node, or Remove-ClusterNode"));
     }
