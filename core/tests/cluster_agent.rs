@@ -146,6 +146,9 @@ impl Lab {
             }),
             fencer: Arc::new(SaysDead),
             program: Vec::new(),
+            restart: Vec::new(),
+            resume: None,
+            build: hamq_core::cluster::functional_level::Build::current(),
             timing: Timing {
                 failback_delay: Duration::from_millis(50),
                 ..Timing::default()

@@ -152,8 +152,14 @@ fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
         .first()
         .and_then(|word| word.to_str())
         .unwrap_or_default();
+    let arguments = std::iter::once("node".into()).chain(words.iter().cloned());
+    let arguments: Vec<OsString> = arguments.collect();
     if verb.is_empty() || verb.starts_with("--") {
-        return run_node(&read_node(Parser::from_args(words), program)?);
+        let options = read_node(Parser::from_args(words), program)?;
+        return run_node(&NodeOptions {
+            arguments,
+            ..options
+        });
     }
     let parser = Parser::from_args(words.iter().skip(1).cloned());
     let host = read_host(verb, parser)?;
@@ -163,7 +169,11 @@ fn node(words: Vec<OsString>, program: &[PathBuf]) -> Result<()> {
         Host::Join(options) => join_host(&options, out),
         Host::Start { data, supervised } => {
             let file = HostFile::load(&data)?;
-            run_node(&file.options(data, supervised, program.to_vec())?)
+            let options = file.options(data, supervised, program.to_vec())?;
+            run_node(&NodeOptions {
+                arguments,
+                ..options
+            })
         }
         Host::Install { data, print } => {
             let program = program.first().cloned().unwrap_or_default();
@@ -239,10 +249,10 @@ fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
 
 fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
     const HINT: &str = "hamq node --cluster NAME --name NODE --listen ADDRESS --data FOLDER \
-                        --database FILE|etcd://… [--supervised]";
+                        --database FILE|etcd://… [--supervised] [--level N]";
     let usage = |text: String| Error::new(ErrorKind::Usage, format!("node: {text}")).hint(HINT);
     let (mut cluster, mut name, mut listen) = (None, None, None);
-    let (mut data, mut database, mut supervised) = (None, None, false);
+    let (mut data, mut database, mut supervised, mut level) = (None, None, false, None);
     while let Some(option) = next_option(&mut parser).map_err(|e| usage(e.to_string()))? {
         let mut value = || parser.value().map_err(|e| usage(e.to_string()));
         match option.as_str() {
@@ -252,6 +262,11 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
             "--data" => data = Some(PathBuf::from(value()?)),
             "--database" => database = Some(location(value()?)?),
             "--supervised" => supervised = true,
+            "--level" => {
+                let number = text(&value()?);
+                let parsed = number.parse::<u64>();
+                level = Some(parsed.map_err(|_| usage(format!("{number} is no level")))?);
+            }
             other => return Err(usage(format!("{other} is no option"))),
         }
     }
@@ -267,6 +282,8 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         database: database.ok_or_else(|| missing("--database"))?,
         supervised,
         program: program.to_vec(),
+        arguments: Vec::new(),
+        level,
     })
 }
 

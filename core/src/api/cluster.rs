@@ -29,6 +29,8 @@ record! {
         /// `Kill`: a node that hangs on the same machine is ended before its groups are taken, as a power
         /// switch would; `Storage`: only the epoch in the message store keeps it out.
         fencing "Fencing": String,
+        /// What its nodes can do together (Update-ClusterFunctionalLevel); 0 when no node answers.
+        functional_level "ClusterFunctionalLevel": u64,
         /// The wall-clock time of its creation.
         created "CreateTime": Time,
     }
@@ -100,6 +102,18 @@ command! {
         name "Name": Option<String>, position 0, pipeline value, completes Cluster;
     }
     examples { "Stop-Cluster lab" => "Stops the cluster lab." }
+}
+
+command! {
+    /// Raises the functional level of the cluster to the highest that every node knows; there is no way back.
+    ///
+    /// A rolling upgrade installs the new program on one node after the other (Suspend-ClusterNode -Drain, Stop-ClusterNode,
+    /// install, Start-ClusterNode, Resume-ClusterNode); nodes of both programs work together meanwhile, and what only the
+    /// new one knows is refused. This command ends it: from then on a node with the old program does not join.
+    UpdateClusterFunctionalLevel = "Update-ClusterFunctionalLevel" => ClusterInfo, at Agent, risk Medium, aliases [],
+    {
+    }
+    examples { "Update-ClusterFunctionalLevel" => "Every node has the new program." }
 }
 
 record! {

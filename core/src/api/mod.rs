@@ -26,6 +26,8 @@ pub mod spec;
 pub mod value;
 pub mod wire;
 
+pub mod backup;
+pub mod checkpoint;
 pub mod cluster;
 pub mod dependency;
 pub mod drill;
@@ -59,11 +61,15 @@ pub const COMMANDS: &[&CommandSpec] = &[
     cluster::GetClusterQuorum::SPEC,
     cluster::SetClusterQuorum::SPEC,
     cluster::RemoveCluster::SPEC,
+    cluster::UpdateClusterFunctionalLevel::SPEC,
+    backup::BackupCluster::SPEC,
+    backup::RestoreCluster::SPEC,
     policy::SetCluster::SPEC,
     node::AddClusterNode::SPEC,
     node::GetClusterNode::SPEC,
     node::StartClusterNode::SPEC,
     node::StopClusterNode::SPEC,
+    node::RestartClusterNode::SPEC,
     node::SuspendClusterNode::SPEC,
     node::ResumeClusterNode::SPEC,
     node::RemoveClusterNode::SPEC,
@@ -88,6 +94,11 @@ pub const COMMANDS: &[&CommandSpec] = &[
     dependency::RemoveClusterResourceDependency::SPEC,
     dependency::SetClusterResourceDependency::SPEC,
     dependency::GetClusterResourceDependency::SPEC,
+    checkpoint::AddClusterCheckpoint::SPEC,
+    checkpoint::GetClusterCheckpoint::SPEC,
+    checkpoint::RemoveClusterCheckpoint::SPEC,
+    checkpoint::GetClusterNodeSetting::SPEC,
+    checkpoint::SetClusterNodeSetting::SPEC,
     parameter::GetClusterParameter::SPEC,
     parameter::SetClusterParameter::SPEC,
     parameter::GetClusterOwnerNode::SPEC,

@@ -18,6 +18,12 @@ record! {
         process_id "ProcessId": Option<u64>,
         /// Installed subcomponents of Message Queuing.
         features "Features": Vec<String>,
+        /// The version of its program; empty for one of before version 0.1.0.
+        build "BuildNumber": String,
+        /// The lowest functional level its program knows.
+        lowest "NodeLowestVersion": u64,
+        /// The highest.
+        highest "NodeHighestVersion": u64,
         /// Whether it is paused, drained or quarantined, and why.
         status "StatusInformation": Option<String>,
     }
@@ -41,6 +47,20 @@ command! {
         name "Name": Option<String>, position 0, pipeline value, completes Node;
     }
     examples { "Get-ClusterNode" => "All nodes." }
+}
+
+command! {
+    /// Restarts the Cluster service of a node under its resources: they go on as if nothing had happened.
+    ///
+    /// The agent becomes the program that is installed now, in the same process: this is how a new version gets onto a node
+    /// without moving its groups. Queue managers and applications go on; what cannot be kept (block devices, addresses
+    /// beyond loopback, scripts, services, OCF agents) is refused with the group to move first.
+    RestartClusterNode = "Restart-ClusterNode" => NodeInfo, at Client, risk Low, aliases [],
+    {
+        /// The node's name.
+        name "Name": String, position 0, pipeline value, completes Node;
+    }
+    examples { "Restart-ClusterNode n1" => "n1 has the new program, and its groups have not moved." }
 }
 
 command! {

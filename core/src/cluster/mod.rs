@@ -16,6 +16,7 @@ pub mod policy;
 pub mod record;
 pub mod view;
 
+pub mod functional_level;
 pub mod group;
 pub mod network;
 pub mod node;
@@ -30,9 +31,11 @@ pub mod placement;
 pub mod quarantine;
 
 pub mod basis;
+pub mod checkpoint;
 pub mod configuration;
 pub mod engine;
 pub mod explain;
+pub mod restoration;
 pub mod validation;
 
 pub mod agent;

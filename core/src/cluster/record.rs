@@ -11,7 +11,8 @@
 //!  /departures/<n>     Departures         /drained/<g>    Drained         left a node that is drained
 //!                                         /held/<g>       Held            not started by itself
 //!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
-//!  /token/<id>         JoinToken
+//!  /token/<id>         JoinToken          /checkpoint/<r>/<path>  Checkpoint; its images: checkpoint/<r>/<path>@<version>
+//!  /level              Level              /version/<n>    Build
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
 //! ```
 

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checkpoint::Checkpoint;
+use super::functional_level::{Build, LEVEL_KEY, Level};
 use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
@@ -80,6 +82,12 @@ pub struct View {
     pub networks: Table<NetworkConfig>,
     /// Permissions to join.
     pub tokens: Table<JoinToken>,
+    /// The functional level, where it was ever set.
+    pub level: Option<Versioned<Level>>,
+    /// The programs of nodes.
+    pub builds: Table<Build>,
+    /// Checkpoints, by resource and path.
+    pub checkpoints: Table<Checkpoint>,
     /// Epochs of removed groups.
     pub retired: Option<Versioned<Retired>>,
     /// Keys whose value cannot be read; they are left alone.
@@ -144,6 +152,10 @@ impl View {
             self.retired = decode(value).map(|row| Versioned { row, version });
             return;
         }
+        if key == LEVEL_KEY {
+            self.level = decode(value).map(|row| Versioned { row, version });
+            return;
+        }
         if key == POLICY_KEY {
             self.policy = decode(value).map(|row| Versioned { row, version });
             return;
@@ -173,6 +185,8 @@ impl View {
             "interfaces" => insert(&mut self.interfaces, name, value, version),
             "network" => insert(&mut self.networks, name, value, version),
             "token" => insert(&mut self.tokens, name, value, version),
+            "version" => insert(&mut self.builds, name, value, version),
+            "checkpoint" => insert(&mut self.checkpoints, name, value, version),
             _ => false,
         };
         if kind == "resource"
@@ -235,6 +249,8 @@ impl View {
             "interfaces" => drop(self.interfaces.remove(name)),
             "network" => drop(self.networks.remove(name)),
             "token" => drop(self.tokens.remove(name)),
+            "version" => drop(self.builds.remove(name)),
+            "checkpoint" => drop(self.checkpoints.remove(name)),
             _ => {}
         }
     }
@@ -249,6 +265,17 @@ impl View {
             let (name, config) = self.resources.get_key_value(name)?;
             Some((name, &config.row))
         })
+    }
+
+    /// The checkpoints of a resource.
+    pub fn checkpoints_of<'a>(
+        &'a self,
+        resource: &str,
+    ) -> impl Iterator<Item = &'a Versioned<Checkpoint>> + use<'a> {
+        let prefix = format!("{}/", fold(resource));
+        let from = self.checkpoints.range(prefix.clone()..);
+        from.take_while(move |(key, _)| key.starts_with(&prefix))
+            .map(|(_, row)| row)
     }
 
     /// The policy that holds.

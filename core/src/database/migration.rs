@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// What a target holds before it is the cluster's.
 const MOVING_KEY: &str = "moving";
 /// Entries of one transaction; etcd takes 128 steps by default.
-const CHUNK_ENTRIES: usize = 64;
+pub(super) const CHUNK_ENTRIES: usize = 64;
 /// Bytes of one transaction; etcd takes 1.5 MiB by default.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -177,7 +177,7 @@ fn parse(row: &Entry) -> Option<Moving> {
 }
 
 /// Entries in portions that a transaction takes.
-fn chunks<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Vec<&'a Entry>> {
+pub(super) fn chunks<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Vec<&'a Entry>> {
     let mut chunks = vec![Vec::new()];
     let mut bytes = 0;
     for entry in entries {
@@ -197,7 +197,7 @@ fn chunks<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Vec<&'a Entry>> {
     chunks
 }
 
-fn expect_done(target: &dyn Database, commit: Commit) -> Result<()> {
+pub(super) fn expect_done(target: &dyn Database, commit: Commit) -> Result<()> {
     match commit {
         Commit::Done { .. } => Ok(()),
         Commit::Refused => {
@@ -208,14 +208,14 @@ fn expect_done(target: &dyn Database, commit: Commit) -> Result<()> {
     }
 }
 
-fn guard(key: &str, version: u64) -> Guard {
+pub(super) fn guard(key: &str, version: u64) -> Guard {
     Guard {
         key: key.to_owned(),
         version,
     }
 }
 
-fn put(key: &str, value: Vec<u8>) -> Write {
+pub(super) fn put(key: &str, value: Vec<u8>) -> Write {
     Write::Put {
         key: key.to_owned(),
         value,
@@ -223,7 +223,7 @@ fn put(key: &str, value: Vec<u8>) -> Write {
     }
 }
 
-fn delete(key: &str) -> Write {
+pub(super) fn delete(key: &str) -> Write {
     Write::Delete {
         key: key.to_owned(),
     }

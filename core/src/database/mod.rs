@@ -10,6 +10,7 @@
 //!        <───────────── watch ───────────────          ├─> etcd::session  (some members, many machines)
 //!                                                      └─> memory         (one process)
 //!  migration ── read, copy, verify, retire ──> from one to another
+//!  backup ── to a file, and back with nobody's epoch believed
 //! ```
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 
+pub mod backup;
 pub mod etcd;
 pub mod location;
 pub mod memory;

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
-use super::supervised::{Supervised, describe};
+use super::supervised::{Supervised, describe, name};
 use super::{Answer, Context, OnlineReport, Resource, blocking};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::folder;
-use crate::sys::process::{Exit, ProcessIdentity, Spawn, kill_session, split_command_line};
+use crate::sys::process::{Exit, Memory, ProcessIdentity, Spawn, kill_session, split_command_line};
 
 /// How long the command may take to end when it is asked to: a little longer than `supervise` gives it.
 const STOP_MAX: Duration = Duration::from_secs(4);
@@ -61,20 +61,37 @@ impl GenericApplication {
     async fn start(&mut self, context: &Context) -> Result<OnlineReport> {
         self.end().await;
         let started = Instant::now();
+        if self.adopt(context) {
+            return Ok(report(context, "adopted", started));
+        }
         let spawn = spawn(context)?;
         let data = context.data.clone();
         blocking(move || folder::create_all(&data)).await?;
         let (process, lines) = Supervised::start(context, spawn).await?;
-        let state = follow(lines, context.clone());
+        let state = follow(lines, context.clone(), process.memory(), State::default());
         let running = self.running.insert(Running { process, state });
         if let Err(error) = running.become_started().await {
             self.end().await;
             return Err(error);
         }
-        Ok(OnlineReport {
-            provides: context.provided.clone(),
-            steps: vec![("started".to_owned(), started.elapsed().as_secs_f64() * 1e3)],
-        })
+        Ok(report(context, "started", started))
+    }
+
+    /// Goes on with the command that the agent's former program has left.
+    fn adopt(&mut self, context: &Context) -> bool {
+        let Some((process, lines, line)) = Supervised::adopt(context) else {
+            return false;
+        };
+        let mut state = State::default();
+        if let Ok(status) = serde_json::from_str(&line) {
+            state.take(status);
+        }
+        if state.leader.is_none() {
+            return false; // it was still on its way, or has ended: dropping it ends what is left
+        }
+        let state = follow(lines, context.clone(), process.memory(), state);
+        self.running = Some(Running { process, state });
+        true
     }
 
     /// Ends the command and everything it started, at once.
@@ -83,6 +100,13 @@ impl GenericApplication {
             running.end().await;
         }
         self.running = None;
+    }
+}
+
+fn report(context: &Context, step: &str, started: Instant) -> OnlineReport {
+    OnlineReport {
+        provides: context.provided.clone(),
+        steps: vec![(step.to_owned(), started.elapsed().as_secs_f64() * 1e3)],
     }
 }
 
@@ -106,13 +130,16 @@ fn spawn(context: &Context) -> Result<Spawn> {
     command.extend(["--log".into(), log_path(context).into(), "--".into()]);
     command.extend(words.into_iter().map(OsString::from));
     let queue_manager = context.provided.queue_manager.map(|at| at.to_string());
+    let settings = context.data.join("settings").display().to_string();
     Ok(Spawn {
         command,
         environment: queue_manager
             .map(|at| ("HAMQ_QUEUE_MANAGER".to_owned(), at))
             .into_iter()
+            .chain([("HAMQ_SETTINGS".to_owned(), settings)])
             .collect(),
         directory: None,
+        keep_as: Some(name(context)),
     })
 }
 
@@ -121,14 +148,22 @@ fn log_path(context: &Context) -> PathBuf {
 }
 
 /// Reads the status lines in a task of their own.
-fn follow(mut lines: mpsc::Receiver<String>, context: Context) -> watch::Receiver<State> {
-    let (sender, receiver) = watch::channel(State::default());
+fn follow(
+    mut lines: mpsc::Receiver<String>,
+    context: Context,
+    memory: Memory,
+    known: State,
+) -> watch::Receiver<State> {
+    let (sender, receiver) = watch::channel(known);
     tokio::spawn(async move {
         while let Some(line) = lines.recv().await {
             let Ok(status) = serde_json::from_str::<Status>(&line) else {
                 context.note("WARN", format_args!("odd status line {line:?}"));
                 continue;
             };
+            if let Status::Started { .. } = status {
+                memory.keep(&line);
+            }
             sender.send_modify(|state| state.take(status));
         }
     });

@@ -49,6 +49,7 @@ impl Script {
             command: vec![self.program.clone().into(), verb.into()],
             environment: self.context.environment(),
             directory: None,
+            keep_as: None,
         };
         let done = run(what, limit).await.map_err(|e| match e.kind {
             ErrorKind::NotFound | ErrorKind::AccessDenied => {

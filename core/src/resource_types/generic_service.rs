@@ -129,6 +129,7 @@ impl GenericService {
             command,
             environment: vec![("LC_ALL".to_owned(), "C".to_owned())],
             directory: None,
+            keep_as: None,
         };
         run(what, limit).await
     }

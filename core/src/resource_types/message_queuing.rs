@@ -5,6 +5,7 @@
 //!                        │ alive every 200 ms ──> a gap of 1.5 s: it hangs ──┐
 //!                        │ failed {kind} ───────> its own reason ────────────┼──> failed()
 //!                        └ exit (pidfd) ────────> how, and its last words ───┘
+//!  the agent's program was replaced ── adopted: it has not noticed anything
 //!  lease ──── `lease MS` ──>   offline ── `stop` ──>   terminate ── SIGKILL ──>
 //! ```
 
@@ -18,12 +19,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::queue_manager_status::{Ready, Status};
-use super::supervised::{Supervised, describe};
+use super::supervised::{Supervised, describe, name};
 use super::{Answer, Context, OnlineReport, Provided, Resource, blocking};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::folder;
 use crate::sys::network::QUEUE_MANAGER_PORT;
-use crate::sys::process::{Exit, Spawn};
+use crate::sys::process::{Exit, Memory, Spawn};
 
 /// The feature that a node must have.
 const FEATURE: &str = "MSMQ-Server";
@@ -61,6 +62,9 @@ impl MessageQueuing {
         self.end().await;
         let started = Instant::now();
         let places = Places::find(context)?;
+        if let Some(ready) = self.adopt(context) {
+            return Ok(places.report(context, &ready, 0.0, milliseconds(started)));
+        }
         let store = places.store.clone();
         blocking(move || folder::create_all(&store)).await?;
         let spawn = self.spawn(context, &places)?;
@@ -71,7 +75,7 @@ impl MessageQueuing {
             format_args!("queue manager is {}", process.identity()),
         );
         let (ready, became_ready) = oneshot::channel();
-        let signs = follow(status, ready, context.clone());
+        let signs = follow(status, ready, context.clone(), process.memory());
         let running = self.running.insert(Running { process, signs });
         let outcome = running.become_ready(became_ready).await;
         match outcome {
@@ -81,6 +85,25 @@ impl MessageQueuing {
                 Err(error)
             }
         }
+    }
+
+    /// Goes on with the queue manager that the agent's former program has left.
+    fn adopt(&mut self, context: &Context) -> Option<Ready> {
+        let (process, status, line) = Supervised::adopt(context)?;
+        let Ok(Status::Ready(ready)) = serde_json::from_str(&line) else {
+            return None; // it was still on its way: dropping it ends it
+        };
+        context.note(
+            "INFO",
+            format_args!("queue manager is {}, as before", process.identity()),
+        );
+        let (unused, _) = oneshot::channel();
+        let signs = follow(status, unused, context.clone(), process.memory());
+        if let Some(until) = self.lease_until {
+            process.tell(format!("lease {}", until.as_millis()));
+        }
+        self.running = Some(Running { process, signs });
+        Some(ready)
     }
 
     fn spawn(&self, context: &Context, places: &Places) -> Result<Spawn> {
@@ -108,6 +131,7 @@ impl MessageQueuing {
         }
         Ok(Spawn {
             command,
+            keep_as: Some(name(context)),
             ..Spawn::default()
         })
     }
@@ -263,6 +287,7 @@ fn follow(
     mut lines: mpsc::Receiver<String>,
     ready: oneshot::Sender<Ready>,
     context: Context,
+    memory: Memory,
 ) -> Signs {
     let (alive, heard) = watch::channel(Instant::now());
     let (failure, failed) = watch::channel(None);
@@ -272,6 +297,7 @@ fn follow(
             alive.send_replace(Instant::now());
             match serde_json::from_str(&line) {
                 Ok(Status::Ready(found)) => {
+                    memory.keep(&line);
                     // Nobody waits when coming online was given up.
                     let _ = ready.take().map(|ready| ready.send(found));
                 }

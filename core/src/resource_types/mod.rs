@@ -314,6 +314,10 @@ impl Context {
             ("HAMQ_RESOURCE", self.resource.clone()),
             ("HAMQ_EPOCH", self.epoch.to_string()),
             (
+                "HAMQ_SETTINGS",
+                self.data.join("settings").display().to_string(),
+            ),
+            (
                 "HAMQ_DISK",
                 text(provided.disk.as_ref().map(|d| d.display().to_string())),
             ),

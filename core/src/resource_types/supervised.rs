@@ -30,7 +30,18 @@ impl Supervised {
         context: &Context,
         spawn: Spawn,
     ) -> Result<(Self, mpsc::Receiver<String>)> {
-        let mut child = process::spawn(spawn).await?;
+        Ok(Self::of(context, process::spawn(spawn).await?))
+    }
+
+    /// The child of this resource and epoch that the agent's program before this one has left, if there is one: with its
+    /// status lines, and the one that was kept of it.
+    pub(super) fn adopt(context: &Context) -> Option<(Self, mpsc::Receiver<String>, String)> {
+        let (child, remembered) = process::adopt(&name(context))?;
+        let (supervised, status) = Self::of(context, child);
+        Some((supervised, status, remembered))
+    }
+
+    fn of(context: &Context, mut child: Child) -> (Self, mpsc::Receiver<String>) {
         let status = child.take_status();
         let last_error = Arc::new(Mutex::new(String::new()));
         tokio::spawn(log_errors(
@@ -47,7 +58,12 @@ impl Supervised {
             control: Some(control),
             last_error,
         };
-        Ok((supervised, status))
+        (supervised, status)
+    }
+
+    /// Where the line is kept that whoever adopts it wants to know.
+    pub(super) fn memory(&self) -> process::Memory {
+        self.child.memory()
     }
 
     pub(super) const fn identity(&self) -> &ProcessIdentity {
@@ -82,6 +98,7 @@ impl Supervised {
     /// Closes its control pipe and waits; false if it was still there after `bound`.
     pub(super) async fn hang_up(&mut self, bound: Duration) -> bool {
         self.control = None;
+        self.child.release();
         self.child.resume();
         tokio::time::timeout(bound, self.child.exited())
             .await
@@ -95,6 +112,11 @@ impl Supervised {
             .await
             .is_ok()
     }
+}
+
+/// What a child is adopted by: one of an earlier ownership is not.
+pub(super) fn name(context: &Context) -> String {
+    format!("{}#{}", context.resource, context.epoch)
 }
 
 /// How a child ended, with its last words.

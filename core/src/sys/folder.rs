@@ -151,6 +151,12 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether anything is at a path.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// The path as it is from the root on, without touching the disk.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod disk_fake;
 pub mod event_log;
 pub mod file;
 pub mod folder;
+pub mod image;
 pub mod local_node;
 pub mod log_file;
 pub mod mount;

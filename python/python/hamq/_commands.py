@@ -45,6 +45,8 @@ class ClusterInfo:
     """`Kill`: a node that hangs on the same machine is ended before its groups are taken, as a
     power switch would; `Storage`: only the epoch in the message store keeps it out.
     """
+    cluster_functional_level: int
+    """What its nodes can do together (Update-ClusterFunctionalLevel); 0 when no node answers."""
     create_time: str
     """The wall-clock time of its creation."""
 
@@ -62,6 +64,7 @@ class ClusterInfo:
             same_subnet_threshold=record["SameSubnetThreshold"],
             lease_ttl=record["LeaseTtl"],
             fencing=record["Fencing"],
+            cluster_functional_level=record["ClusterFunctionalLevel"],
             create_time=record["CreateTime"],
         )
 
@@ -86,6 +89,44 @@ class ClusterQuorumInfo:
             quorum=record["Quorum"],
             state=record["State"],
             notices=record["Notices"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterBackupInfo:
+    """A backup of a cluster database."""
+
+    cluster: str
+    """The cluster's name."""
+    path: str
+    """The file."""
+    backup_time: str
+    """When it was taken."""
+    revision: int
+    """The database's revision at that time."""
+    quorum: str
+    """Where the database lay."""
+    rows: int
+    """Rows in it."""
+    groups: int
+    """Groups in it."""
+    resources: int
+    """Resources in it."""
+    bytes: int
+    """The file's size."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            cluster=record["Cluster"],
+            path=record["Path"],
+            backup_time=record["BackupTime"],
+            revision=record["Revision"],
+            quorum=record["Quorum"],
+            rows=record["Rows"],
+            groups=record["Groups"],
+            resources=record["Resources"],
+            bytes=record["Bytes"],
         )
 
 
@@ -125,6 +166,12 @@ class ClusterNodeInfo:
     """The process number of its agent, where it runs."""
     features: list[str]
     """Installed subcomponents of Message Queuing."""
+    build_number: str
+    """The version of its program; empty for one of before version 0.1.0."""
+    node_lowest_version: int
+    """The lowest functional level its program knows."""
+    node_highest_version: int
+    """The highest."""
     status_information: str | None
     """Whether it is paused, drained or quarantined, and why."""
 
@@ -137,6 +184,9 @@ class ClusterNodeInfo:
             address=record["Address"],
             process_id=record["ProcessId"],
             features=record["Features"],
+            build_number=record["BuildNumber"],
+            node_lowest_version=record["NodeLowestVersion"],
+            node_highest_version=record["NodeHighestVersion"],
             status_information=record["StatusInformation"],
         )
 
@@ -309,6 +359,74 @@ class ClusterResourceDependencyInfo:
         return cls(
             resource=record["Resource"],
             dependency_expression=record["DependencyExpression"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterCheckpointInfo:
+    """Files or settings of a node that follow a resource."""
+
+    resource: str
+    """The resource."""
+    type: str
+    """`Settings` or `File`."""
+    key: str
+    """The settings key, or the path of the file or folder."""
+    version: int
+    """Of the newest capture; 0 before the first."""
+    bytes: int
+    """Its size in bytes."""
+    owner_node: str | None
+    """The node that has it in use, or had it last."""
+    captured_by: str | None
+    """Where the newest version was captured."""
+    capture_time: str | None
+    """When."""
+    kept: list[str]
+    """Copies that were edited where the resource was not, each with its node:
+    `n2:/etc/app.conf.kept-…`.
+    """
+    status: str
+    """Why there is no newer version, if one could not be captured; otherwise `Captured` or
+    `Waiting`.
+    """
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            resource=record["Resource"],
+            type=record["Type"],
+            key=record["Key"],
+            version=record["Version"],
+            bytes=record["Bytes"],
+            owner_node=record["OwnerNode"],
+            captured_by=record["CapturedBy"],
+            capture_time=record["CaptureTime"],
+            kept=record["Kept"],
+            status=record["Status"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNodeSettingInfo:
+    """A setting of a node."""
+
+    node: str
+    """The node."""
+    key: str
+    """The key: a folder in `settings` of the node's data folder."""
+    name: str
+    """The value's name: a file in that folder."""
+    value: str
+    """The value."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            node=record["Node"],
+            key=record["Key"],
+            name=record["Name"],
+            value=record["Value"],
         )
 
 
@@ -1966,6 +2084,90 @@ class Commands(QueueCommands):
         )
         return ClusterInfo._of(records[0])
 
+    def update_cluster_functional_level(
+        self,
+    ) -> ClusterInfo:
+        """Raises the functional level of the cluster to the highest that every node knows; there is
+        no way back.
+
+        A rolling upgrade installs the new program on one node after the other
+        (Suspend-ClusterNode -Drain, Stop-ClusterNode, install, Start-ClusterNode,
+        Resume-ClusterNode); nodes of both programs work together meanwhile, and what only the
+        new one knows is refused. This command ends it: from then on a node with the old program
+        does not join.
+
+        It interrupts service. The shell's ``Update-ClusterFunctionalLevel``.
+        """
+        records = self._call(
+            "Update-ClusterFunctionalLevel",
+            {},
+        )
+        return ClusterInfo._of(records[0])
+
+    def backup_cluster(
+        self,
+        path: str,
+        cluster: str | None = None,
+        *,
+        quorum: str | Iterable[str] = (),
+    ) -> ClusterBackupInfo:
+        """Writes everything that is in the cluster database to a file, also while the cluster runs.
+
+        The configuration, owners with their epochs, decisions and checkpoints are in it;
+        messages are not: they lie on the disks of the virtual servers. The file is for its user
+        alone: checkpoints may hold secrets.
+
+        The shell's ``Backup-Cluster``.
+
+        Args:
+            path: The new file.
+            cluster: The cluster's name; by default the one in use.
+            quorum: Where the database lies, for a cluster that this machine does not know.
+        """
+        records = self._call(
+            "Backup-Cluster",
+            {
+                "Path": path,
+                "Cluster": cluster,
+                "Quorum": texts(quorum),
+            },
+        )
+        return ClusterBackupInfo._of(records[0])
+
+    def restore_cluster(
+        self,
+        path: str,
+        cluster: str | None = None,
+        *,
+        quorum: str | Iterable[str] = (),
+        force: bool = False,
+    ) -> ClusterBackupInfo:
+        """Replaces the cluster database of a stopped cluster by a backup.
+
+        The restore is authoritative: epochs are raised by a million, so that no owner and no
+        token of the time after the backup is believed, and every message store accepts its next
+        owner. What changed since the backup is gone, except for messages. What was interrupted
+        is completed by the same command; until then no node starts.
+
+        It destroys configuration or messages. The shell's ``Restore-Cluster``.
+
+        Args:
+            path: The file.
+            cluster: The cluster's name; by default the one in use.
+            quorum: Where the database lies, for a cluster that this machine does not know.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Restore-Cluster",
+            {
+                "Path": path,
+                "Cluster": cluster,
+                "Quorum": texts(quorum),
+                "Force": force,
+            },
+        )
+        return ClusterBackupInfo._of(records[0])
+
     def set_cluster(
         self,
         *,
@@ -2076,6 +2278,31 @@ class Commands(QueueCommands):
         """
         records = self._call(
             "Stop-ClusterNode",
+            {
+                "Name": name,
+            },
+        )
+        return ClusterNodeInfo._of(records[0])
+
+    def restart_cluster_node(
+        self,
+        name: str,
+    ) -> ClusterNodeInfo:
+        """Restarts the Cluster service of a node under its resources: they go on as if nothing had
+        happened.
+
+        The agent becomes the program that is installed now, in the same process: this is how a
+        new version gets onto a node without moving its groups. Queue managers and applications
+        go on; what cannot be kept (block devices, addresses beyond loopback, scripts, services,
+        OCF agents) is refused with the group to move first.
+
+        The shell's ``Restart-ClusterNode``.
+
+        Args:
+            name: The node's name.
+        """
+        records = self._call(
+            "Restart-ClusterNode",
             {
                 "Name": name,
             },
@@ -2727,6 +2954,151 @@ class Commands(QueueCommands):
             },
         )
         return [ClusterResourceDependencyInfo._of(record) for record in records]
+
+    def add_cluster_checkpoint(
+        self,
+        resource_name: str,
+        *,
+        settings_key: str | None = None,
+        file_path: str | None = None,
+        crypto_checkpoint_name: str | None = None,
+    ) -> ClusterCheckpointInfo:
+        """Makes files or settings of the nodes follow a resource.
+
+        They are captured within a second after each change while the resource is online, stored
+        in the cluster database (the newest four versions, up to 960 KiB each), and put in place
+        on the node where it comes online next, before it does. What was edited on a node that
+        did not have the resource is kept beside it as NAME.kept-TIME, and told.
+
+        The shell's ``Add-ClusterCheckpoint``.
+
+        Args:
+            resource_name: The resource.
+            settings_key: A key of the nodes' settings, with all below it: the folder of this
+                name in `settings` of a node's data folder.
+            file_path: The absolute path of a file, or of a folder with all in it.
+            crypto_checkpoint_name: Refused: there are no containers of keys here; give the file
+                that holds the key as -FilePath.
+        """
+        records = self._call(
+            "Add-ClusterCheckpoint",
+            {
+                "ResourceName": resource_name,
+                "SettingsKey": settings_key,
+                "FilePath": file_path,
+                "CryptoCheckpointName": crypto_checkpoint_name,
+            },
+        )
+        return ClusterCheckpointInfo._of(records[0])
+
+    def get_cluster_checkpoint(
+        self,
+        resource_name: str | None = None,
+        *,
+        settings_key: str | None = None,
+        file_path: str | None = None,
+    ) -> list[ClusterCheckpointInfo]:
+        """Shows the checkpoints of resources.
+
+        The shell's ``Get-ClusterCheckpoint``.
+
+        Args:
+            resource_name: A resource, or a pattern with * and ?; by default all.
+            settings_key: Only this settings key.
+            file_path: Only this path.
+        """
+        records = self._call(
+            "Get-ClusterCheckpoint",
+            {
+                "ResourceName": resource_name,
+                "SettingsKey": settings_key,
+                "FilePath": file_path,
+            },
+        )
+        return [ClusterCheckpointInfo._of(record) for record in records]
+
+    def remove_cluster_checkpoint(
+        self,
+        resource_name: str,
+        *,
+        settings_key: str | None = None,
+        file_path: str | None = None,
+    ) -> list[ClusterCheckpointInfo]:
+        """Ends a checkpoint of a resource, or all of them; the files stay on the nodes as they are.
+
+        It interrupts service. The shell's ``Remove-ClusterCheckpoint``.
+
+        Args:
+            resource_name: The resource.
+            settings_key: Only this settings key.
+            file_path: Only this path.
+        """
+        records = self._call(
+            "Remove-ClusterCheckpoint",
+            {
+                "ResourceName": resource_name,
+                "SettingsKey": settings_key,
+                "FilePath": file_path,
+            },
+        )
+        return [ClusterCheckpointInfo._of(record) for record in records]
+
+    def get_cluster_node_setting(
+        self,
+        node: str,
+        key: str,
+    ) -> list[ClusterNodeSettingInfo]:
+        """Shows the settings of a node under a key.
+
+        The shell's ``Get-ClusterNodeSetting``.
+
+        Args:
+            node: The node.
+            key: The key, for example `app/limits`.
+        """
+        records = self._call(
+            "Get-ClusterNodeSetting",
+            {
+                "Node": node,
+                "Key": key,
+            },
+        )
+        return [ClusterNodeSettingInfo._of(record) for record in records]
+
+    def set_cluster_node_setting(
+        self,
+        node: str,
+        key: str,
+        name: str,
+        value: str | None = None,
+        *,
+        delete: bool = False,
+    ) -> ClusterNodeSettingInfo:
+        """Sets a value in the settings of a node, or removes it.
+
+        Settings that follow a resource (Add-ClusterCheckpoint) are edited on the node that owns
+        it; elsewhere the edit is refused with that node's name.
+
+        The shell's ``Set-ClusterNodeSetting``.
+
+        Args:
+            node: The node.
+            key: The key, for example `app/limits`.
+            name: The value's name.
+            value: Its value, up to 64 KiB.
+            delete: Remove it.
+        """
+        records = self._call(
+            "Set-ClusterNodeSetting",
+            {
+                "Node": node,
+                "Key": key,
+                "Name": name,
+                "Value": value,
+                "Delete": delete,
+            },
+        )
+        return ClusterNodeSettingInfo._of(records[0])
 
     def get_cluster_parameter(
         self,
@@ -3865,6 +4237,8 @@ class Commands(QueueCommands):
 
 
 __all__ = [
+    "ClusterBackupInfo",
+    "ClusterCheckpointInfo",
     "ClusterClientCertificateInfo",
     "ClusterGroupInfo",
     "ClusterInfo",
@@ -3873,6 +4247,7 @@ __all__ = [
     "ClusterNetworkInfo",
     "ClusterNetworkInterfaceInfo",
     "ClusterNodeInfo",
+    "ClusterNodeSettingInfo",
     "ClusterOwnerNodeInfo",
     "ClusterParameterInfo",
     "ClusterPolicyInfo",

@@ -26,7 +26,7 @@ fn typed<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> T {
 
 fn node(name: &str, state: &str, status: Option<&str>) -> NodeInfo {
     typed(
-        &json!({"Name": name, "ID": 1, "State": state, "Address": "", "ProcessId": null, "Features": [], "StatusInformation": status}),
+        &json!({"Name": name, "ID": 1, "State": state, "Address": "", "ProcessId": null, "Features": [], "BuildNumber": "", "NodeLowestVersion": 1, "NodeHighestVersion": 1, "StatusInformation": status}),
     )
 }
 

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::cluster::ClusterInfo;
+use super::Run;
+use super::wait::commit;
+use crate::api::cluster::{ClusterInfo, UpdateClusterFunctionalLevel};
 use crate::api::explain::LogEntry;
 use crate::api::log_subject::Subjects;
 use crate::api::value::{Millis, Time, Value};
 use crate::cluster::agent::Agent;
+use crate::cluster::configuration;
 use crate::cluster::record::{ResourceConfig, fold};
 use crate::cluster::resource::ResourceState;
 use crate::cluster::view::View;
@@ -164,6 +167,20 @@ pub(super) async fn cluster_info(agent: &Agent) -> Result<ClusterInfo> {
         same_subnet_threshold: config.same_subnet_threshold,
         lease_ttl: config.lease_ttl_ms,
         fencing: config.fencing.name().to_owned(),
+        functional_level: view.functional_level(),
         created: Time(config.created_ms),
     })
+}
+
+impl Run for UpdateClusterFunctionalLevel {
+    async fn run(self, agent: &Agent) -> Result<ClusterInfo> {
+        let before = agent.read().await?.functional_level();
+        commit(agent, configuration::update_level).await?;
+        let info = cluster_info(agent).await?;
+        let after = info.functional_level;
+        let text =
+            format!("the functional level of the cluster was raised from {before} to {after}");
+        agent.note("INFO", "NM", &text);
+        Ok(info)
+    }
 }

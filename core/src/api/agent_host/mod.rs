@@ -5,9 +5,10 @@
 //! ```
 //!
 //! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
-//! `Read-ClusterFacts`, `Read-NodeFacts`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
+//! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Restart-Agent`, `Read-AgentInstance`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
 //! `Force-Quorum`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
+mod checkpoint;
 mod dependencies;
 mod group;
 mod internal;
@@ -91,6 +92,7 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         agent,
         name,
         arguments,
+        cluster::UpdateClusterFunctionalLevel,
         super::policy::SetCluster,
         super::policy::SetClusterGroup,
         super::policy::SetClusterResource,
@@ -116,6 +118,9 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         dependency::RemoveClusterResourceDependency,
         dependency::SetClusterResourceDependency,
         dependency::GetClusterResourceDependency,
+        super::checkpoint::AddClusterCheckpoint,
+        super::checkpoint::GetClusterCheckpoint,
+        super::checkpoint::RemoveClusterCheckpoint,
         parameter::GetClusterParameter,
         parameter::SetClusterParameter,
         parameter::GetClusterOwnerNode,
@@ -142,6 +147,10 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "read-clusterfacts" => write(&validation::cluster(agent).await?),
         "read-nodefacts" => write(&validation::node(agent).await?),
         "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
+        "read-nodesetting" => checkpoint::read_settings(agent, &read(&arguments)?).await,
+        "write-nodesetting" => checkpoint::write_setting(agent, &read(&arguments)?).await,
+        "restart-agent" => write(&agent.restart().await?),
+        "read-agentinstance" => write(&agent.instance()),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,
         _ => Err(not_here(name)),
     }

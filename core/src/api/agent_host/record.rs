@@ -103,7 +103,11 @@ pub(super) fn resource(view: &View, name: &str, now_ms: u64) -> Result<ResourceI
 pub(super) fn node(view: &View, name: &str) -> Result<NodeInfo> {
     let config = find_node(view, name)?;
     let session = view.sessions.get(&fold(name));
+    let build = view.build_of(name);
     Ok(NodeInfo {
+        build: build.version,
+        lowest: build.lowest,
+        highest: build.highest,
         name: config.name.clone(),
         id: config.id,
         state: NodeState::of(view, name).name().to_owned(),

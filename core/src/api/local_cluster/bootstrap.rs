@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::cluster::functional_level::{LEVEL_KEY, Level};
 use crate::cluster::record::{CLUSTER_KEY, ClusterConfig, FencingMode, NodeConfig, encode, key};
 use crate::database::{self, Commit, Guard, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +14,12 @@ use crate::sys::clock::SystemClock;
 /// Creates the database with the rows every node expects to find.
 pub(super) async fn write(entry: &ClusterEntry) -> Result<()> {
     let database = database::open(&entry.database, Arc::new(SystemClock))?;
-    let mut writes = vec![put(CLUSTER_KEY.to_owned(), encode(&cluster(entry)))];
+    // The first node that joins says which functional level its program knows.
+    let level = encode(&Level { level: 0 });
+    let mut writes = vec![
+        put(CLUSTER_KEY.to_owned(), encode(&cluster(entry))),
+        put(LEVEL_KEY.to_owned(), level),
+    ];
     for (index, node) in entry.nodes.iter().enumerate() {
         writes.push(put(
             key("node", &node.name),

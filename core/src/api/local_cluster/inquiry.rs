@@ -54,6 +54,11 @@ impl LocalClusters {
             }
             false => Ok(Value::Null),
         };
+        let seen = match up {
+            true => agents.run("Get-Cluster", &nothing, Repeat::Allowed).await,
+            false => Ok(Value::Null),
+        };
+        let seen = seen.and_then(|value| from_value::<ClusterInfo>(&value));
         ClusterInfo {
             name: entry.name.clone(),
             state: if up { "Up" } else { "Down" }.to_owned(),
@@ -66,6 +71,7 @@ impl LocalClusters {
             same_subnet_threshold: entry.same_subnet_threshold,
             lease_ttl: entry.lease_ttl,
             fencing: entry.fencing.clone(),
+            functional_level: seen.map_or(0, |info| info.functional_level),
             created: Time(entry.created_ms),
         }
     }

@@ -4,8 +4,10 @@
 //!  New-Cluster ─ plan (pure: names, subnet) ─ creation (files, database, processes; undone when it fails)
 //!  Start-/Stop-/Remove-Cluster, Add-/Start-/Stop-ClusterNode ─ lifecycle ─ nodes (the processes)
 //!  Get-Cluster, Get-ClusterLog ─ inquiry        Get-, Set-ClusterQuorum ─ quorum (where the database lies)
+//!  Backup-, Restore-Cluster ─ backup            Get-, Set-ClusterNodeSetting ─ setting (asks the node)
 //! ```
 
+mod backup;
 mod bootstrap;
 mod creation;
 mod inquiry;
@@ -14,6 +16,8 @@ mod log_file;
 mod nodes;
 mod plan;
 mod quorum;
+mod restart;
+mod setting;
 mod validation;
 
 use crate::api::agents::Agents;
@@ -72,6 +76,16 @@ impl LocalClusters {
                 let info = self.move_quorum(from_value(arguments)?, current).await?;
                 one(to_value(&info))
             }
+            "Backup-Cluster" => {
+                let info = self.back_up(from_value(arguments)?, current).await?;
+                one(to_value(&info))
+            }
+            "Restore-Cluster" => {
+                let info = self.restore(from_value(arguments)?, current).await?;
+                one(to_value(&info))
+            }
+            "Get-ClusterNodeSetting" => setting::show(&from_value(arguments)?, &agents?).await,
+            "Set-ClusterNodeSetting" => setting::set(&from_value(arguments)?, &agents?).await,
             "Add-ClusterNode" => {
                 let info = self.add_node(&from_value(arguments)?, current).await?;
                 one(to_value(&info))
@@ -84,6 +98,7 @@ impl LocalClusters {
                 let info = self.stop_node(&from_value(arguments)?, &agents?).await?;
                 one(to_value(&info))
             }
+            "Restart-ClusterNode" => self.restart_node(&from_value(arguments)?, &agents?).await,
             "Remove-ClusterNode" => {
                 let info = self.remove_node(&from_value(arguments)?, &agents?).await?;
                 one(to_value(&info))

@@ -186,13 +186,19 @@ impl Held {
     }
 }
 
+/// The last words of its log say why: an error, and perhaps a hint in a line of its own.
 fn failed_to_start(node: &NodeEntry, why: &str) -> Error {
     let log = node.data.join("node.log");
-    let last = folder::tail(&log, 2000);
-    let last = last.lines().rev().find(|line| !line.trim().is_empty());
+    let end = folder::tail(&log, 2000);
+    let mut lines = end.lines().rev().map(str::trim).filter(|l| !l.is_empty());
+    let (mut last, mut hint) = (lines.next(), format!("see {}", log.display()));
+    if let Some(said) = last.and_then(|line| line.strip_prefix("hint: ")) {
+        hint = format!("{said}; {hint}");
+        last = lines.next();
+    }
     let text = match last {
-        Some(line) => format!("node {} did not start ({why}): {}", node.name, line.trim()),
+        Some(line) => format!("node {} did not start ({why}): {line}", node.name),
         None => format!("node {} did not start: {why}", node.name),
     };
-    Error::new(ErrorKind::NodeDown, text).hint(format!("see {}", log.display()))
+    Error::new(ErrorKind::NodeDown, text).hint(hint)
 }

@@ -52,7 +52,11 @@ impl LocalClusters {
         quorum_info(&entry).await
     }
 
-    fn named(&self, name: Option<String>, current: Result<String, &Error>) -> Result<ClusterEntry> {
+    pub(super) fn named(
+        &self,
+        name: Option<String>,
+        current: Result<String, &Error>,
+    ) -> Result<ClusterEntry> {
         match name {
             Some(name) => self.registry.find(&name),
             None => self.registry.find(&current.map_err(Clone::clone)?),

@@ -94,6 +94,8 @@ impl HostFile {
             database: self.database.parse()?,
             supervised,
             program,
+            level: None,
+            arguments: Vec::new(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! `hamq node`: the agent of one node, and the server of its commands.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,13 +9,14 @@ use super::control::{self, Order};
 use super::queue_manager::wait_for_signal;
 use crate::api::server::serve_commands;
 use crate::cluster::agent::{Agent, AgentOptions, ProcessFencer, ResourceFactory, Timing};
+use crate::cluster::functional_level::Build;
 use crate::database::{self, Location};
 use crate::error::{Error, Result};
 use crate::resource_types::{Resource, create};
 use crate::sys::clock::SystemClock;
 use crate::sys::network::{AGENT_PORT, listen};
 use crate::sys::trust::{Door, Identity};
-use crate::sys::{event_log, folder};
+use crate::sys::{event_log, folder, process};
 
 /// How long the server goes on after the agent has stopped, so that who asked for it gets an answer.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
@@ -36,6 +38,10 @@ pub struct NodeOptions {
     pub supervised: bool,
     /// How to start this program in another role.
     pub program: Vec<PathBuf>,
+    /// How this very process was started, after the program: the role and its arguments.
+    pub arguments: Vec<OsString>,
+    /// Takes part as a program would that knows no functional level above this one.
+    pub level: Option<u64>,
 }
 
 struct Types;
@@ -53,6 +59,7 @@ impl ResourceFactory for Types {
 /// Why it could not start or end in order.
 pub fn run_node(options: &NodeOptions) -> Result<()> {
     event_log::install();
+    let resume = process::take_over()?;
     if options.supervised {
         end_with_starter()?;
     }
@@ -65,7 +72,10 @@ pub fn run_node(options: &NodeOptions) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|e| Error::system("start the node's threads", &e))?;
-    runtime.block_on(serve(options, address, identity, door))
+    // Children belong to the thread that started them, and the main thread is the one that outlives an exec.
+    process::with_spawner_here(|| {
+        runtime.block_on(serve(options, address, identity, door, resume))
+    })?
 }
 
 async fn serve(
@@ -73,6 +83,7 @@ async fn serve(
     address: SocketAddr,
     identity: Option<Arc<Identity>>,
     door: Door,
+    resume: Option<String>,
 ) -> Result<()> {
     // First of all the port: a second agent of this node must not get as far as the database.
     let listener = listen(address)?;
@@ -89,6 +100,9 @@ async fn serve(
         factory: Arc::new(Types),
         fencer: Arc::new(ProcessFencer),
         program: options.program.clone(),
+        restart: restart(options),
+        resume,
+        build: options.level.map_or_else(Build::current, Build::held_at),
         timing: Timing::default(),
     })
     .await?;
@@ -109,6 +123,11 @@ async fn serve(
     tokio::time::sleep(LAST_WORDS).await;
     server.abort();
     outcome
+}
+
+fn restart(options: &NodeOptions) -> Vec<OsString> {
+    let program = options.program.iter().map(OsString::from);
+    program.chain(options.arguments.iter().cloned()).collect()
 }
 
 /// Ends this process when the pipe to its standard input closes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::checkpoints::Keeper;
 use crate::cluster::engine::{Event, OnlineFacts};
 use crate::resource_types::{Context, OnlineReport, Provided, Resource};
 
@@ -68,6 +69,8 @@ pub(super) enum Order {
         serial: u64,
         context: Box<Context>,
         checks: Checks,
+        /// Files follow it: they are restored first.
+        has_checkpoints: bool,
     },
     Offline {
         serial: u64,
@@ -97,6 +100,8 @@ pub(super) struct Actor {
     pub(super) resource: Box<dyn Resource>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) says: mpsc::Sender<Saying>,
+    /// The files that follow it.
+    pub(super) keeper: Keeper,
     /// In maintenance: it is neither checked nor heard when it fails.
     pub(super) maintained: bool,
 }
@@ -147,8 +152,9 @@ impl Actor {
                     serial,
                     context,
                     checks,
+                    has_checkpoints,
                 } => {
-                    let (stray, came) = self.online(serial, &context).await;
+                    let (stray, came) = self.online(serial, &context, has_checkpoints).await;
                     next = stray;
                     online = came.then(|| Watched::new(serial, self.resource.failed(), checks));
                 }
@@ -158,17 +164,19 @@ impl Actor {
                 }
                 Order::Terminate { serial } => {
                     online = None;
-                    self.resource.terminate().await;
-                    let resource = self.name.clone();
-                    say(
-                        &self.says,
-                        Event::Terminated { resource, serial },
-                        Some(Provided::default()),
-                    )
-                    .await;
+                    self.terminate(serial).await;
                 }
             }
         }
+    }
+
+    async fn terminate(&mut self, serial: u64) {
+        let was_online = self.keeper.is_ending();
+        self.resource.terminate().await;
+        self.keeper.after_end(was_online).await;
+        let resource = self.name.clone();
+        let event = Event::Terminated { resource, serial };
+        say(&self.says, event, Some(Provided::default())).await;
     }
 
     fn take_heard(&mut self, heard: Heard) {
@@ -179,14 +187,30 @@ impl Actor {
     }
 
     /// Brings it online; an order that comes meanwhile (an end) interrupts.
-    async fn online(&mut self, serial: u64, context: &Context) -> (Option<Order>, bool) {
-        let work = self.resource.online(context);
+    async fn online(
+        &mut self,
+        serial: u64,
+        context: &Context,
+        has_checkpoints: bool,
+    ) -> (Option<Order>, bool) {
+        let _ = self.keeper.is_ending();
+        let keeper = self.keeper.clone();
+        let resource = &mut self.resource;
+        let work = async move {
+            if has_checkpoints {
+                keeper.before_online(context.epoch).await?;
+            }
+            resource.online(context).await
+        };
         let (stray, heard, done) = interruptible(work, &mut self.orders).await;
         self.take_heard(heard);
         let Some(result) = done else {
             return (stray, false);
         };
         let came = result.is_ok();
+        if came {
+            self.keeper.is_online(context.epoch);
+        }
         let provides = result.as_ref().ok().map(|r| r.provides.clone());
         let resource = self.name.clone();
         let result = result.map(facts).map_err(|e| match e.hint {
@@ -203,7 +227,14 @@ impl Actor {
     }
 
     async fn offline(&mut self, serial: u64) -> Option<Order> {
-        let work = self.resource.offline();
+        let was_online = self.keeper.is_ending();
+        let keeper = self.keeper.clone();
+        let resource = &mut self.resource;
+        let work = async move {
+            let result = resource.offline().await;
+            keeper.after_end(was_online).await;
+            result
+        };
         let (stray, heard, done) = interruptible(work, &mut self.orders).await;
         self.take_heard(heard);
         if let Some(result) = done {

@@ -8,10 +8,12 @@ use uuid::Uuid;
 use super::fencer::identity;
 use super::{Life, Shared};
 use crate::cluster::engine::Event;
+use crate::cluster::functional_level::{LEVEL_KEY, Level, level_to_join};
 use crate::cluster::record::{
     CLUSTER_KEY, ClusterConfig, NodeConfig, Process, STATE_PREFIX, Session, encode, fold, key,
 };
 use crate::cluster::view::View;
+use crate::database::backup::check_whole;
 use crate::database::{Commit, Guard, LeaseId, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::process::{Presence, ProcessIdentity};
@@ -33,7 +35,9 @@ pub(super) struct Registered {
 pub(super) async fn join(shared: &Shared) -> Result<ClusterConfig> {
     let database = &shared.options.database;
     for _ in 0..TRIES_MAX {
-        let view = View::parse(&database.read(STATE_PREFIX).await?);
+        let found = database.read(STATE_PREFIX).await?;
+        check_whole(&found, &database.location())?;
+        let view = View::parse(&found);
         let config = match &view.cluster {
             Some(config) => config.row.clone(),
             None => new_cluster(shared),
@@ -41,7 +45,8 @@ pub(super) async fn join(shared: &Shared) -> Result<ClusterConfig> {
         if fold(&config.name) != fold(&shared.options.cluster) {
             return Err(other_cluster(shared, &config));
         }
-        let Some(transaction) = joining(shared, &view, &config) else {
+        let level = level_to_join(&view, &shared.options.node, &shared.options.build)?;
+        let Some(transaction) = joining(shared, &view, &config, level) else {
             return Ok(config);
         };
         if let Commit::Done { .. } = database.commit(transaction).await? {
@@ -65,10 +70,21 @@ fn new_cluster(shared: &Shared) -> ClusterConfig {
 }
 
 /// The cluster's row is written with each new node, so that two nodes never get the same number.
-fn joining(shared: &Shared, view: &View, config: &ClusterConfig) -> Option<Transaction> {
+fn joining(
+    shared: &Shared,
+    view: &View,
+    config: &ClusterConfig,
+    level: u64,
+) -> Option<Transaction> {
     let (name, address) = (&shared.options.node, shared.options.address.to_string());
     let known = view.nodes.get(&fold(name));
-    if view.cluster.is_some() && known.is_some_and(|n| n.address == address) {
+    let build = &shared.options.build;
+    let told = view
+        .builds
+        .get(&fold(name))
+        .is_some_and(|b| b.row == *build)
+        && view.functional_level() == level;
+    if view.cluster.is_some() && known.is_some_and(|n| n.address == address) && told {
         return None;
     }
     let next = view.nodes.values().map(|n| n.id).max().unwrap_or(0) + 1;
@@ -89,12 +105,26 @@ fn joining(shared: &Shared, view: &View, config: &ClusterConfig) -> Option<Trans
         key: CLUSTER_KEY.to_owned(),
         version: view.cluster.as_ref().map_or(0, |c| c.version),
     };
+    let level_row = Guard {
+        key: LEVEL_KEY.to_owned(),
+        version: view.level.as_ref().map_or(0, |row| row.version),
+    };
+    let mut writes = vec![
+        put(CLUSTER_KEY.to_owned(), encode(config), None),
+        put(key("node", name), encode(&row), None),
+        put(key("version", name), encode(build), None),
+    ];
+    if view.functional_level() != level {
+        writes.push(put(LEVEL_KEY.to_owned(), encode(&Level { level }), None));
+    }
     Some(Transaction {
-        guards: vec![cluster, view.guard("node", &view.nodes, name)],
-        writes: vec![
-            put(CLUSTER_KEY.to_owned(), encode(config), None),
-            put(key("node", name), encode(&row), None),
+        guards: vec![
+            cluster,
+            view.guard("node", &view.nodes, name),
+            view.guard("version", &view.builds, name),
+            level_row,
         ],
+        writes,
     })
 }
 
@@ -105,7 +135,9 @@ pub(super) async fn register(shared: &Shared, config: &ClusterConfig) -> Result<
     let ttl = Duration::from_millis(config.lease_ttl_ms);
     let give_up = shared.options.clock.boot() + ttl * 4;
     loop {
-        let view = View::parse(&database.read(STATE_PREFIX).await?);
+        let found = database.read(STATE_PREFIX).await?;
+        check_whole(&found, &database.location())?;
+        let view = View::parse(&found);
         if let Some(session) = view.sessions.get(&fold(&shared.options.node))
             && !replaceable(shared, session)?
         {
@@ -124,6 +156,7 @@ pub(super) async fn register(shared: &Shared, config: &ClusterConfig) -> Result<
             Commit::Refused => database.revoke(lease).await?,
             Commit::Done { revision } => {
                 shared.incarnation.send_replace(incarnation.clone());
+                shared.lease.send_replace(Some(lease));
                 return Ok(Registered {
                     incarnation,
                     lease,
@@ -151,7 +184,7 @@ fn session_row(shared: &Shared, view: &View, incarnation: &str, lease: LeaseId) 
     }
 }
 
-fn process(identity: &ProcessIdentity) -> Process {
+pub(super) fn process(identity: &ProcessIdentity) -> Process {
     Process {
         pid: identity.pid,
         start_time: identity.start_time,

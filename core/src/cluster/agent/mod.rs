@@ -11,6 +11,7 @@
 //! Nothing here decides. Every wait is for an event; timers exist for heartbeats, leases and timeouts.
 
 mod actor;
+mod checkpoints;
 mod commits;
 mod fencer;
 mod interfaces;
@@ -21,9 +22,11 @@ mod membership;
 mod memory_pool;
 mod peers;
 mod resources;
+mod resume;
 mod type_control;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,9 +37,10 @@ use tokio::task::AbortHandle;
 
 use super::cluster_log::Line;
 use super::engine::Event;
+use super::functional_level::Build;
 use super::record::{DECISION_PREFIX, Decision, FencingMode, decode};
 use super::view::View;
-use crate::database::{Commit, Database, Transaction};
+use crate::database::{Commit, Database, LeaseId, Transaction};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource_types::{self, Answer, Description, Resource};
 use crate::sys::clock::Clock;
@@ -126,6 +130,12 @@ pub struct AgentOptions {
     pub fencer: Arc<dyn Fencer>,
     /// How to start this program again in another role.
     pub program: Vec<PathBuf>,
+    /// How this very process was started: what it becomes when it is restarted under its resources.
+    pub restart: Vec<OsString>,
+    /// What the program before this one has left, if there was one.
+    pub resume: Option<String>,
+    /// What this program is, and the functional levels it knows.
+    pub build: Build,
     /// For a cluster that does not exist yet.
     pub timing: Timing,
 }
@@ -146,8 +156,13 @@ pub(super) struct Shared {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) incarnation: watch::Sender<String>,
+    /// The lease of the session.
+    pub(super) lease: watch::Sender<Option<LeaseId>>,
+    /// Another for each start of a program.
+    instance: String,
     pub(super) life: watch::Sender<Life>,
     links: Links,
+    pub(super) checkpoints: checkpoints::Checkpoints,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -198,14 +213,20 @@ impl Agent {
             events,
             view: watch::Sender::new(Arc::new(View::default())),
             incarnation: watch::Sender::new(String::new()),
+            lease: watch::Sender::new(None),
+            instance: uuid::Uuid::new_v4().to_string(),
             life: watch::Sender::new(Life::Running),
             links: Links::default(),
+            checkpoints: checkpoints::Checkpoints::default(),
             tasks: Mutex::default(),
             options,
         });
         let config = membership::join(&shared).await?;
         let guard = Arc::new(Guard(Arc::clone(&shared)));
-        let session = membership::register(&shared, &config).await?;
+        let session = match resume::resume(&shared, &config).await? {
+            Some(session) => session,
+            None => membership::register(&shared, &config).await?,
+        };
         shared.log("INFO", "NM", &format!("node {} joins", shared.options.node));
         let (own, owned) = watch::channel(Vec::new());
         shared.spawn(interfaces::keep_told(Arc::clone(&shared), own));
@@ -215,6 +236,7 @@ impl Agent {
         shared.spawn(peers::dial_all(Arc::clone(&shared), config.clone()));
         shared.spawn(membership::follow(Arc::clone(&shared)));
         shared.spawn(membership::tell_notices(Arc::clone(&shared)));
+        shared.spawn(checkpoints::watch(Arc::clone(&shared)));
         shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
         Ok(Self {
             shared,
@@ -300,6 +322,12 @@ impl Agent {
         Ok(text.lines().filter_map(Line::parse).collect())
     }
 
+    /// The folder of this node's settings: a key is a folder in it, a value a file.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        self.shared.settings()
+    }
+
     /// Writes a line into its cluster log.
     pub fn note(&self, level: &str, component: &str, text: &str) {
         self.shared.log(level, component, text);
@@ -326,6 +354,22 @@ impl Agent {
         Err(Error::new(ErrorKind::Timeout, text).hint("Get-ClusterLog shows which resource hung"))
     }
 
+    /// Turns this process into the program that was installed last, under its resources. Answers the identity of the present
+    /// one as soon as nothing is in the way.
+    ///
+    /// # Errors
+    /// `InvalidState` when a resource cannot be kept.
+    pub async fn restart(&self) -> Result<String> {
+        resume::restart(&self.shared).await?;
+        Ok(self.shared.instance.clone())
+    }
+
+    /// Another for each start of a program.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.shared.instance
+    }
+
     /// Waits until it has stopped.
     pub async fn stopped(&self) {
         let mut life = self.shared.life.subscribe();
@@ -339,6 +383,10 @@ impl Agent {
 }
 
 impl Shared {
+    pub(super) fn settings(&self) -> PathBuf {
+        self.options.data.join("settings")
+    }
+
     pub(super) fn log(&self, level: &str, component: &str, text: &str) {
         let line = Line {
             pid: self.process.pid,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::actor::{Actor, Checks, Order, Saying};
+use super::checkpoints::Keeper;
 use super::interfaces::with_subnet;
 use super::main_loop::{MainLoop, ORDERS_MAX};
 use crate::cluster::engine::Event;
@@ -85,6 +86,10 @@ impl MainLoop {
                 resource,
                 orders: inbox,
                 says: self.says.clone(),
+                keeper: Keeper {
+                    shared: Arc::clone(&self.shared),
+                    resource: name.to_owned(),
+                },
                 maintained: false,
             };
             self.shared.spawn(actor.run());
@@ -106,6 +111,7 @@ impl MainLoop {
             serial,
             context,
             checks,
+            has_checkpoints: self.engine.view().checkpoints_of(name).next().is_some(),
         };
         self.order(name, order);
     }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::cluster::policy::ClusterPolicy;
 use crate::cluster::record::{POLICY_KEY, encode, key};
-use crate::cluster::view::{Table, View};
-use crate::database::{Transaction, Write};
+use crate::cluster::view::{Table, Versioned, View};
+use crate::database::{Guard, Transaction, Write};
 
 /// Writes with the guards that what they were decided on still holds.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +72,43 @@ impl Change {
             value: encode(row),
             lease: None,
         });
+        self
+    }
+
+    /// Sets the row of a key, unless it was changed meanwhile.
+    #[must_use]
+    pub fn put_row<T: Serialize>(
+        mut self,
+        key: &str,
+        known: Option<&Versioned<T>>,
+        row: &T,
+    ) -> Self {
+        self.transaction.guards.push(Guard {
+            key: key.to_owned(),
+            version: known.map_or(0, |k| k.version),
+        });
+        self.transaction.writes.push(Write::Put {
+            key: key.to_owned(),
+            value: encode(row),
+            lease: None,
+        });
+        self
+    }
+
+    /// Removes the row of a key, unless it was changed meanwhile.
+    #[must_use]
+    pub fn delete_row<T>(mut self, key: &str, known: &Versioned<T>) -> Self {
+        self.transaction.guards.push(Guard {
+            key: key.to_owned(),
+            version: known.version,
+        });
+        self.delete_key(key.to_owned())
+    }
+
+    /// Removes what lies at a key.
+    #[must_use]
+    pub fn delete_key(mut self, key: String) -> Self {
+        self.transaction.writes.push(Write::Delete { key });
         self
     }
 

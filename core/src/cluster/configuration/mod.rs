@@ -4,9 +4,12 @@
 //! other unseen (two MSMQ resources added at once, a cycle closed from both ends).
 
 mod change;
+mod checkpoint;
 mod dependency;
 mod feature;
 mod group;
+mod keep;
+mod level;
 mod lookup;
 mod maintenance;
 mod memory_pool;
@@ -18,11 +21,14 @@ mod removal;
 mod resource;
 
 pub use change::Change;
+pub use checkpoint::{add_checkpoint, check_settings_edit, remove_checkpoint};
 pub use dependency::{add_dependency, remove_dependency, set_dependency};
 pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{
     NewGroup, add_group, check_not_paused, move_group, remove_group, start_group, stop_group,
 };
+pub use keep::check_keepable;
+pub use level::update_level;
 pub use lookup::{find_group, find_node, find_resource};
 pub use maintenance::set_maintenance;
 pub use memory_pool::{MEMORY_POOL_DEFAULT_MB, memory_pool_mb, set_memory_pool};

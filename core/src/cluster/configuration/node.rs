@@ -190,7 +190,8 @@ pub fn evict_node(view: &View, name: &str) -> Result<Change> {
         .guard(view, "node", &view.nodes, &node)
         .delete("node", &node)
         .delete("pause", &node)
-        .delete("departures", &node);
+        .delete("departures", &node)
+        .delete("version", &node);
     for (group, config) in &view.groups {
         let mut row = config.row.clone();
         row.preferred_owners.retain(|n| fold(n) != fold(&node));

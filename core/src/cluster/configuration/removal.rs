@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::change::Change;
+use super::checkpoint::forget_checkpoints;
 use super::lookup::find_resource;
 use super::resource::mean;
 use crate::cluster::record::{ResourceConfig, fold};
@@ -78,6 +79,7 @@ pub fn remove_resource(view: &View, name: &str) -> Result<Change> {
             .delete("state", &name)
             .delete("failures", &name)
             .delete("fail", &name);
+        change = forget_checkpoints(change, view, &name);
     }
     Ok(change)
 }

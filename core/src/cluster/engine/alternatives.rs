@@ -355,3 +355,33 @@ fn after_a_restart_the_clustered_resources_return_by_themselves_and_nothing_else
         "App was taken offline on purpose"
     );
 }
+
+#[test]
+fn an_outage_of_the_database_stops_in_order_what_the_deadline_binds_and_it_returns_by_itself() {
+    let mut lab = Lab::empty("n1-1");
+    let device = [("DiskPath", "/mnt/x"), ("Device", "/dev/x")];
+    lab.add("Disk", "Physical Disk", &device, &[]);
+    let command = [("CommandLine", "x")];
+    lab.add("App", "Generic Application", &command, &["Disk"]);
+    lab.add("Other", "Generic Application", &command, &[]);
+    lab.change(|v| start_group(v, "G"));
+    lab.steps();
+
+    // Shorter than half of the lease: nothing happens.
+    lab.now.boot += Duration::from_secs(499);
+    lab.send(Event::Tick);
+    assert_eq!(lab.steps(), "");
+    lab.later(Duration::ZERO);
+
+    // Longer: dependents first, long before the deadline, and only what the deadline binds.
+    lab.now.boot += Duration::from_secs(500);
+    lab.send(Event::Tick);
+    assert_eq!(lab.steps(), "-app -disk");
+    assert!(lab.log.iter().any(|l| l.contains("half of the lease")));
+    lab.now.boot += Duration::from_secs(300);
+    lab.send(Event::Tick);
+    assert_eq!(lab.steps(), "", "nothing is left to be ended");
+    lab.later(Duration::ZERO);
+    assert_eq!(lab.steps(), "+disk +app");
+    assert!(lab.is_online("App") && lab.is_online("Other"));
+}

@@ -7,6 +7,10 @@ use super::{Action, Engine, Now, OnlineFacts};
 use crate::cluster::record::RestartPolicy;
 use crate::cluster::{dependency, resource_type};
 
+/// Why a resource that the deadline protects is taken offline.
+const LEASE_IS_LATE: &str =
+    "half of the lease has passed without a renewal; it returns with the next one";
+
 impl Engine {
     /// One pass over a group that this node owns.
     pub(super) fn host(&mut self, group: &str, now: Now) {
@@ -57,7 +61,7 @@ impl Engine {
         };
         let (policy, version) = (config.policy, config.version);
         let leaving = self.runs.get(group).is_some_and(|r| r.leaving.is_some());
-        let wanted = !leaving && self.wanted(group, name);
+        let wanted = !leaving && self.wanted(group, name) && !self.must_rest(name);
         let Some(local) = self.locals.get(name) else {
             return;
         };
@@ -122,13 +126,13 @@ impl Engine {
                 return;
             }
         }
-        if !wanted {
-            return;
-        }
-        if self.is_incoherent(name) && !self.lease_is_fresh(now) {
+        if self.must_rest(name) {
             if let Some(local) = self.locals.get_mut(name) {
                 local.explain("it waits for the lease of this node to be renewed");
             }
+            return;
+        }
+        if !wanted {
             return;
         }
         if !dependency::unmet(&self.view, name).is_empty() {
@@ -205,6 +209,9 @@ impl Engine {
         if let Some(leaving) = self.runs.get(group).and_then(|r| r.leaving.as_ref()) {
             return format!("the group is leaving: {}", leaving.cause);
         }
+        if self.must_rest(name) {
+            return LEASE_IS_LATE.to_owned();
+        }
         if let Some(provider) = self.lost_provider(name) {
             let provider = self.view.resource_name(&provider);
             return format!("{provider}, which it came online with, goes offline");
@@ -237,7 +244,8 @@ impl Engine {
         let Some(config) = self.view.resources.get(name) else {
             return false;
         };
-        if depth > dependency::DEPTH_MAX || !dependency::wanted(&self.view, name) {
+        let too_deep = depth > dependency::DEPTH_MAX;
+        if too_deep || !dependency::wanted(&self.view, name) || self.must_rest(name) {
             return false;
         }
         let mut below = dependency::providers(&self.view, name);

@@ -126,6 +126,8 @@ pub struct Engine {
     stopped: bool,
     rejoining: bool,
     warned: bool,
+    /// Half of the lease has passed: what the deadline protects goes offline in order, while there is time.
+    lease_is_late: bool,
     actions: Vec<Action>,
 }
 
@@ -156,6 +158,7 @@ impl Engine {
             stopped: false,
             rejoining: false,
             warned: false,
+            lease_is_late: false,
             actions: Vec::new(),
         }
     }
@@ -374,8 +377,10 @@ impl Engine {
         }
     }
 
-    /// D3(b): where the file system is not coherent, the owner stops before anyone else may start.
+    /// D3(b): where the file system is not coherent, the owner stops before anyone else may start: in order from
+    /// half of the lease on, and by force at seven tenths.
     fn enforce_deadline(&mut self, now: Now) {
+        self.lease_is_late = self.incarnation.is_some() && !self.lease_is_fresh(now);
         let Some(age) = self
             .incarnation
             .as_ref()
@@ -414,6 +419,11 @@ impl Engine {
     /// Less than half of the lease is over: what the deadline protects may go on, or start.
     fn lease_is_fresh(&self, now: Now) -> bool {
         now.boot < self.renewed + self.settings.lease_ttl / 2
+    }
+
+    /// Whether a resource must not go on until the lease was renewed.
+    fn must_rest(&self, resource: &str) -> bool {
+        self.lease_is_late && self.is_incoherent(resource)
     }
 
     fn is_incoherent(&self, resource: &str) -> bool {

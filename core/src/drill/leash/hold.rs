@@ -155,6 +155,7 @@ async fn remedy(order: &LeashOrder) -> String {
         command: order.remedy.iter().map(Into::into).collect(),
         environment: vec![("HAMQ_HOME".to_owned(), order.home.display().to_string())],
         directory: None,
+        keep_as: None,
     };
     match run(program, REMEDY_MAX).await {
         Ok(done) => done.story(),

@@ -145,6 +145,7 @@ impl Agent {
             command: vec![self.program.clone().into(), action.into()],
             environment,
             directory: None,
+            keep_as: None,
         };
         run(what, limit).await.map_err(|e| match e.kind {
             ErrorKind::NotFound => {

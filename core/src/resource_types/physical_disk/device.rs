@@ -131,6 +131,7 @@ async fn tool(name: &str, arguments: &[&std::ffi::OsStr], limit: Duration) -> Re
         command,
         environment: vec![("LC_ALL".to_owned(), "C".to_owned()), system_path()],
         directory: None,
+        keep_as: None,
     };
     let done = run(what, limit).await?;
     Ok(Said {

@@ -149,6 +149,7 @@ impl Reservation {
             command,
             environment: vec![("LC_ALL".to_owned(), "C".to_owned()), system_path()],
             directory: None,
+            keep_as: None,
         };
         run(what, COMMAND_MAX).await.map_err(|e| match e.kind {
             ErrorKind::NotFound => Error::new(

@@ -3,7 +3,8 @@
 //! Two ties hold a child: its control pipe, whose end means "exit at once", and the kernel's
 //! parent-death signal, which works also on a child that hangs. The child ties the second itself
 //! ([`die_with_parent`]), because setting it between fork and exec would need unsafe code. The signal
-//! belongs to the *thread* that spawned, so all children come from one thread that never ends.
+//! belongs to the *thread* that spawned, so all children come from one thread that never ends. In a node agent that
+//! is the main thread, which also survives an exec: see [`become_program`].
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,11 +12,16 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::handover::{self, Known, Pipes};
 use super::{PARENT_VARIABLE, ProcessIdentity};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -35,6 +41,8 @@ pub struct Spawn {
     pub environment: Vec<(String, String)>,
     /// Where it runs, if not here.
     pub directory: Option<PathBuf>,
+    /// The name it is adopted by when this process becomes another program; without one it ends then.
+    pub keep_as: Option<String>,
 }
 
 /// How a process ended.
@@ -161,23 +169,51 @@ impl Child {
         self.kill();
     }
 
+    /// A line that whoever adopts it wants to know.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory(self.identity.pid)
+    }
+
+    /// It shall end: its control pipe is not kept for a newer program any more.
+    pub fn release(&self) {
+        handover::release(self.identity.pid);
+    }
+
     /// Sends SIGCONT, so that a stopped child sees the end of its control pipe.
     pub fn resume(&self) {
         let _ = pidfd_send_signal(&self.process, Signal::CONT);
     }
 }
 
+/// Where the line of a child is kept that its adopter wants to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory(u32);
+
+impl Memory {
+    /// Keeps this line, and no other.
+    pub fn keep(self, line: &str) {
+        handover::remember(self.0, line);
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
+        self.release();
         self.kill();
     }
 }
 
-type Request = (
-    Spawn,
-    tokio::runtime::Handle,
-    oneshot::Sender<Result<(tokio::process::Child, OwnedFd)>>,
-);
+type Started = Result<(tokio::process::Child, OwnedFd)>;
+
+/// What the thread that spawns is asked for.
+enum Request {
+    Spawn(Spawn, tokio::runtime::Handle, oneshot::Sender<Started>),
+    /// Become this program.
+    Become(Vec<OsString>, String, oneshot::Sender<Error>),
+    /// Nobody needs it any more.
+    End,
+}
 
 /// Starts a child process of our own program, or one that ends when its standard input does.
 ///
@@ -187,8 +223,9 @@ pub async fn spawn(spawn: Spawn) -> Result<Child> {
     let (reply, answer) = oneshot::channel();
     let handle = tokio::runtime::Handle::current();
     let lost = || Error::new(ErrorKind::Internal, "the spawning thread has ended");
+    let keep_as = spawn.keep_as.clone();
     spawner()
-        .send((spawn, handle, reply))
+        .send(Request::Spawn(spawn, handle, reply))
         .await
         .map_err(|_| lost())?;
     let (mut child, process) = answer.await.map_err(|_| lost())??;
@@ -200,6 +237,9 @@ pub async fn spawn(spawn: Spawn) -> Result<Child> {
         boot_id: super::boot_id()?,
         pid_namespace: 0,
     });
+    if let Some(name) = keep_as {
+        keep(name, &identity, &child);
+    }
     Ok(Child {
         identity,
         process,
@@ -210,26 +250,161 @@ pub async fn spawn(spawn: Spawn) -> Result<Child> {
     })
 }
 
+/// Its pipes once more, for a newer program. Without them it ends when this program does.
+fn keep(name: String, identity: &ProcessIdentity, child: &tokio::process::Child) {
+    let twice = |pipe: Option<BorrowedFd<'_>>| pipe?.try_clone_to_owned().ok();
+    let control = twice(child.stdin.as_ref().map(AsFd::as_fd));
+    let status = twice(child.stdout.as_ref().map(AsFd::as_fd));
+    let errors = twice(child.stderr.as_ref().map(AsFd::as_fd));
+    if let (Some(control), Some(status), Some(errors)) = (control, status, errors) {
+        let known = Known {
+            name,
+            identity: identity.clone(),
+            remembered: String::new(),
+        };
+        let pipes = Pipes {
+            control,
+            status,
+            errors,
+        };
+        handover::keep(known, pipes);
+    }
+}
+
+/// The child of this name that the program before this one has left, with the line that was kept of it; none if there
+/// is none, or it has ended.
+#[must_use]
+pub fn adopt(name: &str) -> Option<(Child, String)> {
+    let (known, pipes) = handover::waiting(name)?;
+    let Known {
+        identity,
+        remembered,
+        ..
+    } = known.clone();
+    let pid = Pid::from_raw(i32::try_from(identity.pid).ok()?)?;
+    let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    if !identity.is_alive() {
+        return None;
+    }
+    let own = process.try_clone().ok()?;
+    let twice = |fd: &OwnedFd| fd.try_clone().ok();
+    let (control, status, errors) = (
+        twice(&pipes.control)?,
+        twice(&pipes.status)?,
+        twice(&pipes.errors)?,
+    );
+    let control = tokio::process::ChildStdin::from_std(control.into()).ok()?;
+    let status = tokio::process::ChildStdout::from_std(status.into()).ok()?;
+    let errors = tokio::process::ChildStderr::from_std(errors.into()).ok()?;
+    let exit = watch_adopted(own, identity.pid)?;
+    handover::keep(known, pipes);
+    let child = Child {
+        identity,
+        process,
+        control: Some(control),
+        status: lines(Some(status)),
+        errors: lines(Some(errors)),
+        exit,
+    };
+    Some((child, remembered))
+}
+
+/// The exit of a child that another program of this process has started.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, for owners whose descriptor may change; that of an OwnedFd does not"
+)]
+fn watch_adopted(process: OwnedFd, pid: u32) -> Option<watch::Receiver<Option<Exit>>> {
+    let process = AsyncFd::with_interest(process, Interest::READABLE).ok()?;
+    let (sender, receiver) = watch::channel(None);
+    tokio::spawn(async move {
+        let ended = process.readable().await.is_ok();
+        handover::release(pid);
+        let status = rustix::process::waitid(
+            WaitId::PidFd(process.get_ref().as_fd()),
+            WaitIdOptions::EXITED,
+        );
+        let status = status.ok().flatten().filter(|_| ended);
+        sender.send_replace(Some(Exit {
+            code: status.as_ref().and_then(|s| s.exit_status()),
+            signal: status.as_ref().and_then(|s| s.terminating_signal()),
+        }));
+    });
+    Some(receiver)
+}
+
+/// Turns this process into another program, which gets the children that have a name and what `own` says. Answers only
+/// if that failed; then everything is as it was.
+pub async fn become_program(command: Vec<OsString>, own: String) -> Error {
+    let lost = || Error::new(ErrorKind::Internal, "the spawning thread has ended");
+    let (reply, answer) = oneshot::channel();
+    let sent = spawner().send(Request::Become(command, own, reply)).await;
+    if sent.is_err() {
+        return lost();
+    }
+    answer.await.unwrap_or_else(|_| lost())
+}
+
+static SPAWNER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
+
+/// Runs `work` in a thread of its own, and starts all children from this one meanwhile. Where another thread does so
+/// already, `work` runs here.
+pub fn with_spawner_here<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    let (sender, requests) = mpsc::channel::<Request>(SPAWNS_MAX);
+    if SPAWNER.set(sender.clone()).is_err() {
+        return Ok(work());
+    }
+    std::thread::scope(|scope| {
+        let run = move || {
+            let result = work();
+            // The receiver lives as long as this scope.
+            let _ = sender.blocking_send(Request::End);
+            result
+        };
+        let thread = std::thread::Builder::new().name("hamq-node".to_owned());
+        let thread = thread.spawn_scoped(scope, run);
+        let thread = thread.map_err(|e| Error::system("start the node's thread", &e))?;
+        serve(requests);
+        thread.join().map_err(|_| {
+            Error::new(
+                ErrorKind::Internal,
+                "the node's thread has ended in a panic",
+            )
+        })
+    })
+}
+
+/// Starts what is asked for, one after the other.
+fn serve(mut requests: mpsc::Receiver<Request>) {
+    while let Some(request) = requests.blocking_recv() {
+        match request {
+            Request::End => return,
+            Request::Become(command, own, reply) => {
+                // It is still this program.
+                let _ = reply.send(handover::become_program(&command, &own));
+            }
+            Request::Spawn(spawn, handle, reply) => {
+                let _inside = handle.enter();
+                // tokio panics when its runtime is just being shut down; this thread serves
+                // every runtime of the process and must live on.
+                let started = catch_unwind(AssertUnwindSafe(|| start(&spawn)));
+                // A caller that has gone drops the child, which kills it.
+                if let Ok(started) = started {
+                    let _ = reply.send(started);
+                }
+            }
+        }
+    }
+}
+
 /// The channel to the one thread that spawns.
 fn spawner() -> &'static mpsc::Sender<Request> {
-    static SPAWNER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
     SPAWNER.get_or_init(|| {
-        let (sender, mut requests) = mpsc::channel::<Request>(SPAWNS_MAX);
+        let (sender, requests) = mpsc::channel::<Request>(SPAWNS_MAX);
         // If the thread cannot be started the channel is closed, and every spawn says so.
         let _ = std::thread::Builder::new()
             .name("hamq-spawner".to_owned())
-            .spawn(move || {
-                while let Some((spawn, handle, reply)) = requests.blocking_recv() {
-                    let _inside = handle.enter();
-                    // tokio panics when its runtime is just being shut down; this thread serves
-                    // every runtime of the process and must live on.
-                    let started = catch_unwind(AssertUnwindSafe(|| start(&spawn)));
-                    // A caller that has gone drops the child, which kills it.
-                    if let Ok(started) = started {
-                        let _ = reply.send(started);
-                    }
-                }
-            });
+            .spawn(move || serve(requests));
         sender
     })
 }
@@ -243,6 +418,7 @@ fn start(spawn: &Spawn) -> Result<(tokio::process::Child, OwnedFd)> {
         .args(arguments)
         .envs(spawn.environment.iter().map(|(k, v)| (k, v)))
         .env(PARENT_VARIABLE, std::process::id().to_string())
+        .env_remove(handover::VARIABLE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -276,8 +452,10 @@ fn start(spawn: &Spawn) -> Result<(tokio::process::Child, OwnedFd)> {
 
 fn watch_exit(mut child: tokio::process::Child) -> watch::Receiver<Option<Exit>> {
     let (sender, receiver) = watch::channel(None);
+    let pid = child.id();
     tokio::spawn(async move {
         if let Ok(status) = child.wait().await {
+            pid.into_iter().for_each(handover::release);
             sender.send_replace(Some(status.into()));
         }
     });
