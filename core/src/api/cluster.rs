@@ -59,7 +59,7 @@ command! {
         quorum "Quorum": Vec<String>;
         /// Heartbeat interval (default 100ms).
         same_subnet_delay "SameSubnetDelay": Option<Millis>;
-        /// Missed heartbeats until a node counts as down (default 15).
+        /// Missed heartbeats until a node counts as down (default 10).
         same_subnet_threshold "SameSubnetThreshold": Option<u64>;
         /// The node lease (default 2s).
         lease_ttl "LeaseTtl": Option<Millis>;

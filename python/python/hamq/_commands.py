@@ -1927,7 +1927,7 @@ class Commands(QueueCommands):
             quorum: Where the cluster database lies instead: etcd://HOST:PORT,…/PREFIX (see
                 docs/operating.md).
             same_subnet_delay: Heartbeat interval (default 100ms).
-            same_subnet_threshold: Missed heartbeats until a node counts as down (default 15).
+            same_subnet_threshold: Missed heartbeats until a node counts as down (default 10).
             lease_ttl: The node lease (default 2s).
             fencing: How a hung node is kept from doing harm.
         """

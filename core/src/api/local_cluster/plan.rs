@@ -14,8 +14,8 @@ use crate::name::check_object_name;
 pub(super) const NODES_MAX: usize = 16;
 /// Heartbeat interval, in milliseconds.
 const SAME_SUBNET_DELAY_MS: u64 = 100;
-/// Missed heartbeats.
-const SAME_SUBNET_THRESHOLD: u64 = 15;
+/// Missed heartbeats: a second of silence.
+const SAME_SUBNET_THRESHOLD: u64 = 10;
 /// The node lease, in milliseconds.
 const LEASE_TTL_MS: u64 = 2000;
 /// Subnets that are tried.

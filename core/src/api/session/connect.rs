@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::api::trust::Trust;
 use crate::api::wire::payload::{append_hello, read_postcard};
@@ -16,9 +18,11 @@ use crate::sys::trust::{Channel, relay};
 
 /// How long a connection may take until it is welcome: a frozen process accepts and says nothing.
 pub(crate) const WELCOME_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a machine may take to answer at all: one that is gone says nothing, and its address soon has another owner,
-/// to whom only a new attempt goes.
+/// How long a machine may take to answer at all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// A machine that is gone says nothing, and its address soon has another owner. The kernel asks that one only after a
+/// second: so another attempt is made beside those that wait for an answer, and the first that has one is taken.
+const DIAL_AGAIN: Duration = Duration::from_millis(100);
 /// The same where both sides prove who they are, over a real network.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -60,8 +64,17 @@ pub(crate) async fn connect(
 }
 
 async fn dial(endpoint: &Endpoint, address: SocketAddr) -> Result<TcpStream> {
-    let dialling = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(address)).await;
-    let stream = dialling.map_err(|_| lost(&format!("{endpoint} does not answer")))?;
+    let mut attempts = JoinSet::new();
+    let dialling = async {
+        loop {
+            attempts.spawn(TcpStream::connect(address));
+            if let Ok(Some(Ok(first))) = timeout(DIAL_AGAIN, attempts.join_next()).await {
+                return first;
+            }
+        }
+    };
+    let stream = timeout(DIAL_TIMEOUT, dialling).await;
+    let stream = stream.map_err(|_| lost(&format!("{endpoint} does not answer")))?;
     let stream = stream.map_err(|e| failed(endpoint, &e))?;
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -122,7 +135,7 @@ async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    tokio::time::timeout(limit, work)
+    timeout(limit, work)
         .await
         .unwrap_or_else(|_| Err(lost(&format!("{endpoint} accepts but does not answer"))))
 }

@@ -100,7 +100,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             same_subnet_delay: Duration::from_millis(100),
-            same_subnet_threshold: 15,
+            same_subnet_threshold: 10,
             lease_ttl: Duration::from_secs(2),
             fencing: FencingMode::Kill,
             failback_delay: Duration::from_secs(1),
