@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,7 @@ impl Quorum {
         let peers = peers.map(|(n, m)| format!("m{n}=http://{}:2380", m.address));
         let peers: Vec<_> = peers.collect();
         let data = self.folder.join(format!("m{index}"));
+        let log = self.folder.join(format!("m{index}.log"));
         let member = &mut self.members[index];
         let (client, peer) = (
             format!("http://{}:2379", member.address),
@@ -113,12 +115,13 @@ impl Quorum {
             command.args([
                 "--enable-grpc-gateway=false",
                 "--logger=zap",
-                "--log-level=panic",
+                "--log-level=info",
             ]);
+            let log = File::options().create(true).append(true).open(&log);
             command
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(Stdio::null());
+                .stderr(log.unwrap());
             command.spawn().unwrap()
         });
         member.child = Some(child);

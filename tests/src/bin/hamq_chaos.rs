@@ -1,5 +1,5 @@
-//! `hamq-chaos WORLD [--seed N] [--events N] [--failovers N] [--faults A,B] [--seconds N] [--backlog-mib N]`: faults on a cluster
-//! under load, and what they cost.
+//! `hamq-chaos WORLD [--seed N] [--events N] [--failovers N] [--faults A,B] [--seconds N] [--backlog-mib N] [--keep]`: faults
+//! on a cluster under load, and what they cost; --keep leaves the cluster's folder with its logs.
 //!
 //! WORLD is `machine` (three nodes here, SQLite), `small-disk` (the same on a disk that can run full; root) or `hosts` (three
 //! hosts in network namespaces, etcd on three others; root). `hamq-chaos crowd [--groups N] [--nodes N] [--events N]` loses one of many
@@ -41,6 +41,7 @@ struct Asked {
     plan: Plan,
     nodes: u8,
     groups: u8,
+    keep: bool,
 }
 
 fn run() -> Result<bool> {
@@ -51,7 +52,7 @@ fn run() -> Result<bool> {
     let program = asked.program.clone().unwrap_or_else(beside);
     match asked.kind.as_str() {
         "crowd" => lose_nodes(&asked, &program),
-        kind => play(kind, &asked.plan, &program),
+        kind => play(kind, &asked, &program),
     }
 }
 
@@ -67,7 +68,7 @@ fn lose_nodes(asked: &Asked, program: &str) -> Result<bool> {
     Ok(true)
 }
 
-fn play(kind: &str, plan: &Plan, program: &str) -> Result<bool> {
+fn play(kind: &str, asked: &Asked, program: &str) -> Result<bool> {
     let mut world: Box<dyn World> = match kind {
         "machine" => Box::new(Machine::new(program, false)?),
         "small-disk" => Box::new(Machine::new(program, true)?),
@@ -79,14 +80,17 @@ fn play(kind: &str, plan: &Plan, program: &str) -> Result<bool> {
             ));
         }
     };
-    let report = rehearse(world.as_mut(), plan, &mut |line| eprintln!("{line}"))?;
+    if asked.keep {
+        eprintln!("kept: {}", world.keep().display());
+    }
+    let report = rehearse(world.as_mut(), &asked.plan, &mut |line| eprintln!("{line}"))?;
     println!("{report}");
     Ok(report.passed())
 }
 
 fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
     let (mut kind, mut program) = (String::new(), None);
-    let (mut nodes, mut groups) = (5, 200);
+    let (mut nodes, mut groups, mut keep) = (5, 200, false);
     let mut plan = Plan {
         seed: 1,
         events: 100,
@@ -106,6 +110,7 @@ fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
             Arg::Long("backlog-mib") => plan.backlog_mib = parser.value()?.parse()?,
             Arg::Long("nodes") => nodes = parser.value()?.parse()?,
             Arg::Long("groups") => groups = parser.value()?.parse()?,
+            Arg::Long("keep") => keep = true,
             Arg::Long("faults") => {
                 let words = parser.value()?.string()?;
                 let faults = words
@@ -123,5 +128,6 @@ fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
         plan,
         nodes,
         groups,
+        keep,
     })
 }

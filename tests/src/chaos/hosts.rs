@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -249,6 +250,11 @@ impl World for Hosts {
             Fault::TwoOperators,
             Fault::ColdStart,
         ]
+    }
+
+    fn keep(&mut self) -> PathBuf {
+        self.site.folder.disable_cleanup(true);
+        self.site.folder.path().to_owned()
     }
 
     fn client(&self) -> &Client {

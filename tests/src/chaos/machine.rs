@@ -196,6 +196,11 @@ impl World for Machine {
         faults
     }
 
+    fn keep(&mut self) -> PathBuf {
+        self.lab.folder.disable_cleanup(true);
+        self.lab.folder.path().to_owned()
+    }
+
     fn client(&self) -> &Client {
         &self.lab.client
     }

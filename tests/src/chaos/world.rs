@@ -1,5 +1,6 @@
 //! What a rehearsal needs of a cluster: look at it, break it, mend it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hamq_core::Result;
@@ -56,6 +57,9 @@ impl Strike {
 pub trait World {
     /// What can be made here.
     fn faults(&self) -> Vec<Fault>;
+
+    /// Its folder, which from now on outlives it: logs, stores.
+    fn keep(&mut self) -> PathBuf;
 
     /// A client of the cluster.
     fn client(&self) -> &Client;

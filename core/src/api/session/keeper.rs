@@ -223,7 +223,8 @@ fn gave_up(link: &Link) -> Error {
     let seconds = link.options.failover_timeout.as_secs_f64();
     let last = lock(&link.last_error).take();
     let text = format!("{wants} did not come back within {seconds} s");
-    let hint = "Get-ClusterWhy NAME says why a group is not online; what was sent may have arrived";
+    let hint = "Get-ClusterWhy NAME says why a group is not online; what was sent may have arrived; a \
+                commit that is asked for once more says what became of it";
     match last {
         Some(last) => Error::new(
             ErrorKind::RemoteMachineNotAvailable,

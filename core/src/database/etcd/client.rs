@@ -18,9 +18,12 @@ use super::protobuf::Malformed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::Clock;
 
-/// How long one member may take at first; doubled when all have failed.
-const ATTEMPT_MIN: Duration = Duration::from_millis(500);
-const ATTEMPT_MAX: Duration = Duration::from_secs(4);
+/// How long one member may take at first; doubled when all have failed. A request that waits for a leader that is gone
+/// is lost: what is short here is what a failover loses after the election.
+const ATTEMPT_MIN: Duration = Duration::from_millis(250);
+const ATTEMPT_MAX: Duration = Duration::from_secs(2);
+/// Members that answer no later than this after another has failed were not away: nobody was kept from renewing a lease.
+const OUTAGE_MIN: Duration = Duration::from_millis(100);
 /// How long a call may take in all, if it says nothing else.
 pub(super) const CALL_MAX: Duration = Duration::from_secs(10);
 /// So many members can be tried within a short call.
@@ -55,7 +58,8 @@ struct State {
     connections: Vec<Option<Arc<Connection>>>,
     token: Option<Arc<str>>,
     cluster: Option<u64>,
-    troubled: bool,
+    /// When the first try since the last answer failed.
+    troubled: Option<Duration>,
     back: Duration,
 }
 
@@ -71,7 +75,7 @@ impl Client {
                 connections: (0..count).map(|_| None).collect(),
                 token: None,
                 cluster: None,
-                troubled: false,
+                troubled: None,
                 back: Duration::ZERO,
             }),
             location,
@@ -240,16 +244,18 @@ impl Client {
         let now = self.clock.boot();
         let mut state = self.state();
         state.endpoints.answered(index);
-        if std::mem::take(&mut state.troubled) {
+        let troubled = state.troubled.take();
+        if troubled.is_some_and(|since| now.saturating_sub(since) >= OUTAGE_MIN) {
             state.back = now;
         }
     }
 
     fn failed(&self, index: usize, why: &str) -> String {
         let now = self.now();
+        let failed = self.clock.boot();
         let mut state = self.state();
         state.endpoints.failed(index, now);
-        state.troubled = true;
+        state.troubled.get_or_insert(failed);
         format!("{}: {why}", member_text(&self.location.members[index]))
     }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// Rest after the first failure.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// Longest rest.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest rest: members without a leader say so at once, and an election is over sooner than they rest twice.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Health {

@@ -53,9 +53,14 @@ pub(super) enum AfterLoss {
 pub(super) fn after_loss(request: &Request) -> AfterLoss {
     match request {
         // Their outcome is remembered: sent again, it says whether it happened.
-        Request::Commit { .. } | Request::Prepare { .. } => AfterLoss::SendAgain,
+        request if ends_transaction(request) => AfterLoss::SendAgain,
         other => transaction_of(other).map_or(AfterLoss::SendAgain, AfterLoss::Abort),
     }
+}
+
+/// Whether a transaction is decided by it.
+pub(super) const fn ends_transaction(request: &Request) -> bool {
+    matches!(request, Request::Commit { .. } | Request::Prepare { .. })
 }
 
 /// The transaction that a request belongs to.

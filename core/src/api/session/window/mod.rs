@@ -7,18 +7,22 @@
 //! `first` can stand still while others go on, and it lets a caller stop waiting without the risk that
 //! a message is taken from the queue for nobody.
 //!
+//! A commit that its caller gave up while nobody answered goes on without a caller: it is sent again like everything else,
+//! and who asks for the same commit once more gets its outcome. A second commit would be told that the transaction is not
+//! open, which is no answer to whether the first one happened.
+//!
 //! A number that is held is not acknowledged although it is answered: the queue manager keeps what belongs to its
 //! outcome, a large body.
 
 mod fate;
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fate::{
-    AfterLoss, AfterReply, after_loss, after_reply, cancelled, dropped, set_timeout,
-    takes_messages, timeout, transaction_of,
+    AfterLoss, AfterReply, after_loss, after_reply, cancelled, dropped, ends_transaction,
+    set_timeout, takes_messages, timeout, transaction_of,
 };
 
 use super::slot::Slot;
@@ -30,6 +34,8 @@ use crate::queue::request::{Reply, Request, TransactionId};
 pub(super) const OUTSTANDING_MAX: usize = 4096;
 /// Numbers between the lowest unanswered request and the newest.
 const SPAN_MAX: usize = 64 * 1024;
+/// Outcomes kept of commits that were given up.
+const SETTLED_MAX: usize = 1024;
 /// How long one request of a waiting receive waits at the queue manager.
 pub(super) const SLICE: Duration = Duration::from_millis(500);
 
@@ -41,7 +47,8 @@ struct Pending {
     request: Request,
     /// Roughly what it takes on the wire.
     bytes: usize,
-    slot: Arc<Slot>,
+    /// `None`: its caller has given up, and may ask again.
+    slot: Option<Arc<Slot>>,
     /// Of a receive: when its caller stops waiting. `None`: never, or it does not wait.
     deadline: Option<Moment>,
     /// Its caller does not want it any more, but its outcome must not get lost.
@@ -67,6 +74,10 @@ pub(super) struct Window {
     first: u64,
     pending: VecDeque<Option<Pending>>,
     outstanding: usize,
+    /// Those of them that nobody waits for.
+    given_up: usize,
+    /// Outcomes of commits that came when nobody waited for them.
+    settled: BTreeMap<TransactionId, (Request, Result<Reply>)>,
     /// Requests from this number on were not written to the present connection.
     unsent: u64,
     /// What the unsent ones take on the wire, roughly.
@@ -87,9 +98,9 @@ impl Window {
         }
     }
 
-    /// Whether nothing is under way.
+    /// Whether nobody waits for anything.
     pub(super) fn is_empty(&self) -> bool {
-        self.outstanding == 0
+        self.outstanding == self.given_up
     }
 
     /// How many are under way.
@@ -121,13 +132,19 @@ impl Window {
         self.unsent < self.next()
     }
 
-    /// Takes a request. One that belongs to a transaction of an earlier connection is answered at once.
+    /// Takes a request. One that belongs to a transaction of an earlier connection is answered at once; a commit that was
+    /// given up is the same one again.
     pub(super) fn push(
         &mut self,
         request: Request,
         slot: Arc<Slot>,
         now: Moment,
     ) -> Option<Finished> {
+        let slot = match self.take_up(&request, slot) {
+            TakenUp::Waits => return None,
+            TakenUp::Finished(finished) => return Some(finished),
+            TakenUp::New(slot) => slot,
+        };
         if let Request::Begin { transaction } = request {
             self.begun.insert(transaction);
         } else if let Some(gone) = transaction_of(&request).filter(|id| !self.begun.contains(id)) {
@@ -139,7 +156,7 @@ impl Window {
         self.append(Pending {
             bytes: bytes_of(&request),
             request,
-            slot,
+            slot: Some(slot),
             deadline,
             cancelled: None,
         });
@@ -227,6 +244,32 @@ impl Window {
         self.end_where(|_| Some(error.clone()))
     }
 
+    /// Finds the commit that this one asks for again.
+    fn take_up(&mut self, request: &Request, slot: Arc<Slot>) -> TakenUp {
+        let Some(transaction) = transaction_of(request).filter(|_| ends_transaction(request))
+        else {
+            return TakenUp::New(slot);
+        };
+        if let Some((settled, reply)) = self.settled.get(&transaction)
+            && settled == request
+        {
+            return TakenUp::Finished((slot, reply.clone()));
+        }
+        let mut given_up = self
+            .pending
+            .iter_mut()
+            .flatten()
+            .filter(|p| p.slot.is_none());
+        match given_up.find(|pending| pending.request == *request) {
+            Some(pending) => {
+                pending.slot = Some(slot);
+                self.given_up -= 1;
+                TakenUp::Waits
+            }
+            None => TakenUp::New(slot),
+        }
+    }
+
     /// The caller gives up everything that is under way. A receive that may have taken a message is
     /// waited for until its slice is over.
     pub(super) fn cancel(&mut self, now: Moment) -> Vec<Finished> {
@@ -254,6 +297,8 @@ impl Window {
     pub(super) fn check_invariants(&self) {
         let counted = self.pending.iter().flatten().count();
         assert_eq!(counted, self.outstanding, "outstanding requests");
+        let unheard = self.pending.iter().flatten().filter(|p| p.slot.is_none());
+        assert_eq!(unheard.count(), self.given_up, "requests without a caller");
         assert!(
             self.pending.front().is_none_or(Option::is_some),
             "the first is unanswered"
@@ -293,6 +338,7 @@ impl Window {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let pending = self.pending.get_mut(index)?.take()?;
         self.outstanding -= 1;
+        self.given_up -= usize::from(pending.slot.is_none());
         if number >= self.unsent {
             self.unsent_bytes = self.unsent_bytes.saturating_sub(pending.bytes);
         }
@@ -305,7 +351,19 @@ impl Window {
     }
 
     fn finish(&mut self, number: u64, outcome: Result<Reply>) -> Option<Finished> {
-        self.remove(number).map(|pending| (pending.slot, outcome))
+        let pending = self.remove(number)?;
+        Some((pending.slot?, outcome))
+    }
+
+    /// Its caller gets the error; a commit goes on without it.
+    fn give_up(&mut self, number: u64, error: Error) -> Option<Finished> {
+        let pending = self.at(number)?;
+        if !ends_transaction(&pending.request) {
+            return self.finish(number, Err(error));
+        }
+        let slot = pending.slot.take()?;
+        self.given_up += 1;
+        Some((slot, Err(error)))
     }
 
     /// The next slice of a waiting receive.
@@ -327,10 +385,24 @@ impl Window {
             }
             _ => {}
         }
-        if reply.is_ok() && pending.slot.hold(number) {
+        let Some(slot) = pending.slot else {
+            self.settle(pending.request, reply);
+            return None;
+        };
+        if reply.is_ok() && slot.hold(number) {
             self.held.insert(number);
         }
-        Some((pending.slot, reply))
+        Some((slot, reply))
+    }
+
+    /// Keeps an outcome for who asks again.
+    fn settle(&mut self, request: Request, reply: Result<Reply>) {
+        if let Some(transaction) = transaction_of(&request) {
+            self.settled.insert(transaction, (request, reply));
+        }
+        if self.settled.len() > SETTLED_MAX {
+            self.settled.pop_first(); // transactions are numbered upwards
+        }
     }
 
     fn end_where(&mut self, mut error: impl FnMut(&Pending) -> Option<Error>) -> Vec<Finished> {
@@ -345,10 +417,19 @@ impl Window {
         numbers
             .filter_map(|number| {
                 let error = error(number, self.at(number)?)?;
-                self.finish(number, Err(error))
+                self.give_up(number, error)
             })
             .collect()
     }
+}
+
+/// What a commit is that comes in.
+enum TakenUp {
+    New(Arc<Slot>),
+    /// The same one is under way, and has a caller again.
+    Waits,
+    /// Its outcome is known.
+    Finished(Finished),
 }
 
 impl Pending {

@@ -137,7 +137,7 @@ fn what_a_reply_does() {
     let pending = |deadline: Option<u64>, cancelled: bool| Pending {
         request: receive(0, Transaction::None),
         bytes: 0,
-        slot: Arc::default(),
+        slot: Some(Arc::default()),
         deadline: deadline.map(at),
         cancelled: cancelled.then_some(at(0)),
     };
@@ -237,6 +237,48 @@ fn parts_of_a_transaction_end_with_its_connection_but_a_commit_is_asked_again() 
         ErrorKind::TransactionAborted,
         "a new connection knows nothing of the old transaction"
     );
+}
+
+#[test]
+fn a_commit_that_was_given_up_is_the_same_one_when_it_is_asked_for_again() {
+    let away = Error::new(ErrorKind::RemoteMachineNotAvailable, "it did not come back");
+    let commit = || Request::Commit { transaction: T };
+    let given_up = |window: &mut Window| {
+        begin(window);
+        push(window, commit());
+        written(window, at(0));
+        window.lost();
+        let finished = window.fail_all(&away);
+        assert_eq!(finished.len(), 1, "its caller is told");
+        assert!(window.is_empty(), "nobody waits");
+        assert!(window.fail_all(&away).is_empty() && window.cancel(at(0)).is_empty());
+        window.check_invariants();
+    };
+
+    // It had been executed: whoever asks while it is under way again gets what the store remembers.
+    let mut window = Window::new();
+    given_up(&mut window);
+    let slot = push(&mut window, commit());
+    assert!(!window.is_empty());
+    assert!(matches!(
+        written(&mut window, at(0))[..],
+        [(2, 2, Request::Commit { .. })]
+    ));
+    let (filled, outcome) = window.answer(2, Ok(Reply::Done), at(0)).1.unwrap();
+    assert!(Arc::ptr_eq(&filled, &slot) && outcome.is_ok());
+    window.check_invariants();
+
+    // The outcome came before anybody asked, with the next request's connection.
+    let mut window = Window::new();
+    given_up(&mut window);
+    push(&mut window, send(Transaction::None));
+    assert_eq!(written(&mut window, at(0)).len(), 2);
+    assert!(window.answer(2, Ok(Reply::Done), at(0)).1.is_none());
+    for _ in 0..2 {
+        let (_, outcome) = window.push(commit(), Arc::default(), at(0)).unwrap();
+        assert!(outcome.is_ok());
+    }
+    window.check_invariants();
 }
 
 #[test]
