@@ -114,6 +114,8 @@ impl Quorum {
             command.args(["--initial-cluster", &peers.join(",")]);
             command.args([
                 "--enable-grpc-gateway=false",
+                // As docs/operating.md advises: the default from etcd 3.5 on.
+                "--pre-vote",
                 "--logger=zap",
                 "--log-level=info",
             ]);

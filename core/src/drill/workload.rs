@@ -20,6 +20,8 @@ const TRANSACTION_MESSAGES_MAX: usize = 32;
 const RECEIVE_WAIT_MS: u64 = 200;
 /// How long a thread pauses after an error that will not go away by itself at once.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
+/// How long a commit may stay without an outcome.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a load looks like.
 #[derive(Clone, Debug)]
@@ -315,9 +317,19 @@ fn receive_all(shared: &Shared, session: &Session) {
     }
 }
 
-/// One transaction: what is there, up to a bound; entered into the ledger once it has committed.
+/// One transaction. One that failed is ended: what it holds would otherwise come behind what the next one takes.
 fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
     let transaction = session.begin();
+    let outcome = receive_in(shared, session, transaction);
+    if outcome.is_err() {
+        // It may be over already, or nobody is there to end it: a new owner knows it no longer.
+        drop(session.call(Request::Abort { transaction }));
+    }
+    outcome
+}
+
+/// What is there, up to a bound; entered into the ledger once it has committed.
+fn receive_in(shared: &Shared, session: &Session, transaction: TransactionId) -> Result<()> {
     let mut taken = Vec::new();
     let mut timeout_ms = RECEIVE_WAIT_MS;
     while taken.len() < TRANSACTION_MESSAGES_MAX {
@@ -331,7 +343,7 @@ fn receive_some(shared: &Shared, session: &Session) -> Result<()> {
         }
         timeout_ms = 0;
     }
-    session.call(Request::Commit { transaction })?;
+    session.commit(transaction, COMMIT_PATIENCE)?;
     if !taken.is_empty() {
         let ended = SystemClock.boot();
         lock(&shared.marks).received(ended);

@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from . import _native
-from .errors import MqError, TransactionUsage
+from .errors import MqError, RemoteMachineNotAvailable, TransactionUsage
 
 
 class Transaction:
@@ -24,8 +24,20 @@ class Transaction:
         return self._id is not None
 
     def commit(self) -> None:
-        """Makes everything done in it durable and visible together."""
-        self._door.commit(self._end())
+        """Makes everything done in it durable and visible together.
+
+        On :class:`RemoteMachineNotAvailable` it is not known whether it happened: the transaction
+        stays active, and committing it once more tells.
+        """
+        number = self._within(self._door)
+        try:
+            self._door.commit(number)
+        except RemoteMachineNotAvailable:
+            raise
+        except BaseException:
+            self._id = None
+            raise
+        self._id = None
 
     def abort(self) -> None:
         """Undoes it: received messages are back in their old place."""

@@ -315,24 +315,9 @@ impl Lane {
                 Err(error) => return Err(error),
             }
         }
-        self.commit(session, transaction)?;
+        session.commit(transaction, COMMIT_PATIENCE)?;
         taken.iter().for_each(|received| self.enter(received));
         Ok(())
-    }
-
-    /// Asks until it is known what became of it: the store remembers.
-    fn commit(&self, session: &Session, transaction: TransactionId) -> Result<()> {
-        let end = Instant::now() + COMMIT_PATIENCE;
-        loop {
-            match session.call(Request::Commit { transaction }) {
-                Err(error)
-                    if error.kind != ErrorKind::TransactionAborted && Instant::now() < end =>
-                {
-                    self.note(&error);
-                }
-                outcome => return outcome.map(drop),
-            }
-        }
     }
 
     fn receive_plainly(&self, session: &Session) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime};
 
@@ -113,6 +113,22 @@ impl Session {
         let transaction = TransactionId(self.number());
         drop(self.submit(Request::Begin { transaction }));
         transaction
+    }
+
+    /// Commits, and asks again for as long as `patience` while nobody answers, until it is known what became of it.
+    ///
+    /// # Errors
+    /// `TransactionAborted`: nothing of it has happened. Anything else: it is not known, and this may be called again.
+    pub fn commit(&self, transaction: TransactionId, patience: Duration) -> Result<()> {
+        let end = Instant::now() + patience;
+        loop {
+            match self.call(Request::Commit { transaction }) {
+                Err(error)
+                    if error.kind == ErrorKind::RemoteMachineNotAvailable
+                        && Instant::now() < end => {}
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     /// A number for a body that will be written.
