@@ -5,13 +5,15 @@
 //! widths of columns do not count. A command without a transcript fails the test. `HAMQ_WRITE=1` writes the answers anew.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod machine;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use machine::Machine;
 use regex_lite::Regex;
-use tempfile::TempDir;
 
 /// A command with what it answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,37 +53,6 @@ fn write(head: &str, transcripts: &[Transcript]) -> String {
         let _ = write!(out, "\n== {of}\n{}\n{answer}\n", typed.join("\n"));
     }
     out
-}
-
-/// The machine they are played on: what is left running ends with it.
-struct Machine(TempDir);
-
-impl Machine {
-    fn hamq(&self, typed: &str) -> String {
-        let ran = Command::new(env!("CARGO_BIN_EXE_hamq"))
-            .args(["-c", typed])
-            .env("HAMQ_HOME", self.0.path().join("home"))
-            .env("NO_COLOR", "1")
-            .current_dir(self.0.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let mut answer = String::from_utf8(ran.stdout).unwrap();
-        answer.push_str(&String::from_utf8(ran.stderr).unwrap());
-        match ran.status.code() {
-            Some(0) => {}
-            code => {
-                let _ = write!(answer, "\n(exit code {})", code.unwrap_or(-1));
-            }
-        }
-        answer
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.hamq("Stop-Cluster lab");
-    }
 }
 
 /// The answer without what differs from run to run.
@@ -142,7 +113,7 @@ fn the_commands_answer_as_the_transcripts_say() {
     let text = std::fs::read_to_string(golden()).unwrap();
     let head = text.split("\n== ").next().unwrap_or_default();
     let recorded = read(&text);
-    let machine = Machine(tempfile::tempdir().unwrap());
+    let machine = Machine::new();
     let play = |transcript: &Transcript| Transcript {
         answer: normal(&machine.hamq(&transcript.typed), &machine),
         ..transcript.clone()
