@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use hamq_core::api::arguments::parse_duration;
 use hamq_core::api::role::{
     HostFile, JoinOptions, NodeOptions, QueueManagerOptions, StoreCommand, create_host,
     install_host, join_host, run_leash, run_node, run_queue_manager, run_store, run_supervise,
 };
+use hamq_core::cluster::agent::Timing;
 use hamq_core::database::Location;
 use hamq_core::{Error, ErrorKind, Result};
 use lexopt::{Arg, Parser, ValueExt};
@@ -142,6 +144,7 @@ fn report(outcome: Result<()>) -> ExitCode {
 
 const NODE_HINT: &str =
     "hamq node create --cluster NAME --name NODE --listen ADDRESS --data FOLDER --database FILE|etcd://…
+                       [--same-subnet-delay 100ms] [--same-subnet-threshold 10] [--lease-ttl 2s]
       hamq node join TOKEN --name NODE --listen ADDRESS --data FOLDER [--database FILE|etcd://…]
       hamq node start --data FOLDER
       hamq node install --data FOLDER [--print]";
@@ -196,6 +199,11 @@ fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
         |text: String| Error::new(ErrorKind::Usage, format!("node {verb}: {text}")).hint(NODE_HINT);
     let (mut token, mut cluster, mut name, mut listen) = (None, None, None, None);
     let (mut data, mut database, mut print, mut supervised) = (None, None, false, false);
+    let mut timing = Timing::default();
+    let duration = |word: &OsString| {
+        let millis = parse_duration(&text(word)).map(Duration::from_millis);
+        millis.ok_or_else(|| usage(format!("{} is no duration", text(word))))
+    };
     while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
         let option = match argument {
             Arg::Value(word) if verb == "join" && token.is_none() => {
@@ -210,6 +218,14 @@ fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
             ("create", "cluster") => cluster = Some(text(&value()?)),
             ("create" | "join", "name") => name = Some(text(&value()?)),
             ("create" | "join", "listen") => listen = Some(text(&value()?)),
+            ("create", "same-subnet-delay") => timing.same_subnet_delay = duration(&value()?)?,
+            ("create", "lease-ttl") => timing.lease_ttl = duration(&value()?)?,
+            ("create", "same-subnet-threshold") => {
+                let number = text(&value()?);
+                timing.same_subnet_threshold = number
+                    .parse()
+                    .map_err(|_| usage(format!("{number} is no number of heartbeats")))?;
+            }
             ("create" | "join", "database") => database = Some(text(&value()?)),
             (_, "data") => data = Some(PathBuf::from(value()?)),
             ("start", "supervised") => supervised = true,
@@ -231,6 +247,7 @@ fn read_host(verb: &str, mut parser: Parser) -> Result<Host> {
                 name: name.ok_or_else(|| missing("--name"))?,
                 listen: address(listen)?,
                 database: database.ok_or_else(|| missing("--database"))?,
+                timing,
             },
             data,
         },
@@ -284,6 +301,7 @@ fn read_node(mut parser: Parser, program: &[PathBuf]) -> Result<NodeOptions> {
         program: program.to_vec(),
         arguments: Vec::new(),
         level,
+        timing: Timing::default(),
     })
 }
 

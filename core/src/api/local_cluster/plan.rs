@@ -3,21 +3,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::api::cluster::NewCluster;
 use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::api::value::Millis;
+use crate::cluster::agent::Timing;
 use crate::database::Location;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::check_object_name;
 
 /// Nodes of a local cluster; their addresses end in 1 to 16, those above 100 are left for virtual servers.
 pub(super) const NODES_MAX: usize = 16;
-/// Heartbeat interval, in milliseconds.
-const SAME_SUBNET_DELAY_MS: u64 = 100;
-/// Missed heartbeats: a second of silence.
-const SAME_SUBNET_THRESHOLD: u64 = 10;
-/// The node lease, in milliseconds.
-const LEASE_TTL_MS: u64 = 2000;
 /// Subnets that are tried.
 const SUBNETS_TRIED_MAX: u16 = 4096;
 
@@ -46,7 +43,7 @@ pub(super) fn check(command: &NewCluster) -> Result<()> {
         }
     }
     location(&command.quorum, &command.name)?;
-    check_timing(command)?;
+    timing(command).check()?;
     fencing(command).map(|_| ())
 }
 
@@ -78,6 +75,8 @@ pub(super) fn entry(
             data: path.join(name.to_lowercase()),
             process: None,
         });
+    let timing = timing(command);
+    let millis = |of: Duration| u64::try_from(of.as_millis()).unwrap_or(u64::MAX);
     Ok(ClusterEntry {
         name: command.name.clone(),
         nodes: nodes.collect(),
@@ -86,13 +85,9 @@ pub(super) fn entry(
             None => Location::Sqlite(path.join("quorum").join("cluster.db")),
         },
         path,
-        same_subnet_delay: command
-            .same_subnet_delay
-            .map_or(SAME_SUBNET_DELAY_MS, |d| d.0),
-        same_subnet_threshold: command
-            .same_subnet_threshold
-            .unwrap_or(SAME_SUBNET_THRESHOLD),
-        lease_ttl: command.lease_ttl.map_or(LEASE_TTL_MS, |ttl| ttl.0),
+        same_subnet_delay: millis(timing.same_subnet_delay),
+        same_subnet_threshold: timing.same_subnet_threshold,
+        lease_ttl: millis(timing.lease_ttl),
         fencing: fencing(command)?.to_owned(),
         detached: command.detach,
         created_ms: now_ms,
@@ -168,29 +163,17 @@ pub(super) fn free_subnet(
     }))
 }
 
-fn check_timing(command: &NewCluster) -> Result<()> {
-    let refuse = |what: &str, hint: &str| {
-        Err(Error::new(ErrorKind::InvalidParameter, what.to_owned()).hint(hint))
-    };
-    if command
-        .same_subnet_delay
-        .is_some_and(|d| !(10..=10_000).contains(&d.0))
-    {
-        return refuse("-SameSubnetDelay is out of range", "use 10ms to 10s");
+/// What the command says, and the defaults for the rest.
+fn timing(command: &NewCluster) -> Timing {
+    let usual = Timing::default();
+    let given = |millis: Option<Millis>| millis.map(|ms| Duration::from_millis(ms.0));
+    Timing {
+        same_subnet_delay: given(command.same_subnet_delay).unwrap_or(usual.same_subnet_delay),
+        same_subnet_threshold: (command.same_subnet_threshold)
+            .unwrap_or(usual.same_subnet_threshold),
+        lease_ttl: given(command.lease_ttl).unwrap_or(usual.lease_ttl),
+        ..usual
     }
-    if command
-        .same_subnet_threshold
-        .is_some_and(|t| !(2..=1000).contains(&t))
-    {
-        return refuse("-SameSubnetThreshold is out of range", "use 2 to 1000");
-    }
-    if command
-        .lease_ttl
-        .is_some_and(|ttl| !(200..=600_000).contains(&ttl.0))
-    {
-        return refuse("-LeaseTtl is out of range", "use 200ms to 10m");
-    }
-    Ok(())
 }
 
 fn fencing(command: &NewCluster) -> Result<&'static str> {

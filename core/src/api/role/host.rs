@@ -18,6 +18,7 @@ use crate::api::agents::{AgentAddress, Agents, Repeat};
 use crate::api::server::JOIN;
 use crate::api::trust::{ClientFile, Ticket, Trust};
 use crate::api::value::{from_value, to_value};
+use crate::cluster::agent::Timing;
 use crate::database::Location;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::{Clock, SystemClock, year_of};
@@ -41,6 +42,9 @@ pub struct HostFile {
     pub listen: IpAddr,
     /// The cluster database.
     pub database: String,
+    /// The timing of the cluster that it makes.
+    #[serde(default)]
+    pub timing: Timing,
 }
 
 /// What `hamq node join` was told.
@@ -95,6 +99,7 @@ impl HostFile {
             supervised,
             program,
             level: None,
+            timing: self.timing,
             arguments: Vec::new(),
         })
     }
@@ -112,6 +117,7 @@ impl HostFile {
 /// `ObjectAlreadyExists` when the folder holds a node; those of the file system.
 pub fn create_host(file: &HostFile, data: &Path, out: &mut dyn Write) -> Result<()> {
     check(file, data)?;
+    file.timing.check()?;
     let year = year_of(SystemClock.wall_ms());
     let authority = Authority::new(&file.cluster, year)?;
     let (certificate, key) = Identity::issue(&authority, IssuedFor::Node(&file.name))?;
@@ -131,6 +137,7 @@ pub fn join_host(options: &JoinOptions, out: &mut dyn Write) -> Result<()> {
         name: options.name.clone(),
         listen: options.listen,
         database: String::new(),
+        timing: Timing::default(),
     };
     check(&file, &options.data)?;
     let (key, public) = Identity::new_key()?;
@@ -324,6 +331,10 @@ mod tests {
             name: "n1".into(),
             listen: "10.0.0.1".parse().unwrap(),
             database: "/srv/quorum/cluster.db".into(),
+            timing: Timing {
+                same_subnet_threshold: 7,
+                ..Timing::default()
+            },
         };
         let mut said = Vec::new();
         create_host(&file, &data, &mut said).unwrap();

@@ -42,6 +42,8 @@ pub struct NodeOptions {
     pub arguments: Vec<OsString>,
     /// Takes part as a program would that knows no functional level above this one.
     pub level: Option<u64>,
+    /// The timing of a cluster that does not exist yet.
+    pub timing: Timing,
 }
 
 struct Types;
@@ -103,7 +105,7 @@ async fn serve(
         restart: restart(options),
         resume,
         build: options.level.map_or_else(Build::current, Build::held_at),
-        timing: Timing::default(),
+        timing: options.timing,
     })
     .await?;
     let host = Arc::new(agent.clone());

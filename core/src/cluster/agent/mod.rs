@@ -23,6 +23,7 @@ mod memory_pool;
 mod peers;
 mod resources;
 mod resume;
+mod timing;
 mod type_control;
 
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ use tokio::task::AbortHandle;
 use super::cluster_log::Line;
 use super::engine::Event;
 use super::functional_level::Build;
-use super::record::{DECISION_PREFIX, Decision, FencingMode, decode};
+use super::record::{DECISION_PREFIX, Decision, decode};
 use super::view::View;
 use crate::database::{Commit, Database, LeaseId, Transaction};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +51,7 @@ use crate::sys::process::ProcessIdentity;
 use crate::sys::trust::{Door, Identity};
 pub use fencer::{Fencer, ProcessFencer};
 use links::Links;
+pub use timing::Timing;
 
 /// Makes resources of a type.
 pub trait ResourceFactory: Send + Sync + 'static {
@@ -78,33 +80,6 @@ pub struct BuiltInTypes;
 impl ResourceFactory for BuiltInTypes {
     fn create(&self, type_name: &str) -> Option<Box<dyn Resource>> {
         crate::resource_types::create(type_name)
-    }
-}
-
-/// The cluster's timing; the first node writes it into the database, later ones take it from there.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// Heartbeat interval.
-    pub same_subnet_delay: Duration,
-    /// Missed heartbeats until a node is suspected.
-    pub same_subnet_threshold: u64,
-    /// The lease of a node's session.
-    pub lease_ttl: Duration,
-    /// How a hung owner is fenced.
-    pub fencing: FencingMode,
-    /// How long a returned node must be up before a group fails back to it.
-    pub failback_delay: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            same_subnet_delay: Duration::from_millis(100),
-            same_subnet_threshold: 10,
-            lease_ttl: Duration::from_secs(2),
-            fencing: FencingMode::Kill,
-            failback_delay: Duration::from_secs(1),
-        }
     }
 }
 
