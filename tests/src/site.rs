@@ -63,6 +63,8 @@ pub struct Site {
     pub database: String,
     /// How a program is started on a host.
     pub on_host: Vec<&'static str>,
+    /// What the cluster is told of its timing.
+    pub timing: Vec<&'static str>,
 }
 
 impl Site {
@@ -82,6 +84,7 @@ impl Site {
             public: Switch::new(),
             private: Switch::new(),
             on_host: Vec::new(),
+            timing: Vec::new(),
         }
     }
 
@@ -157,7 +160,7 @@ impl Site {
         ];
         let output = self.run(
             host,
-            &[&words[..], &["--database", &self.database]].concat(),
+            &[&words[..], &["--database", &self.database], &self.timing].concat(),
         );
         assert!(output.status.success(), "{}", text(&output));
     }

@@ -60,7 +60,7 @@ fn on_etcd_three_hosts_keep_every_promise_whatever_happens_to_them() {
     if !namespace::can_be_made() {
         return;
     }
-    let mut world = Hosts::new(PROGRAM).unwrap();
+    let mut world = Hosts::new(PROGRAM, false).unwrap();
     let all = u64::try_from(world.faults().len()).unwrap();
     play(&mut world, all);
 }

@@ -1,5 +1,5 @@
-//! `hamq-chaos WORLD [--seed N] [--events N] [--failovers N] [--faults A,B] [--seconds N] [--backlog-mib N] [--keep]`: faults
-//! on a cluster under load, and what they cost; --keep leaves the cluster's folder with its logs.
+//! `hamq-chaos WORLD [--seed N] [--events N] [--failovers N] [--faults A,B] [--seconds N] [--backlog-mib N] [--keep] [--fast]`: faults
+//! on a cluster under load, and what they cost; --keep leaves the cluster's folder with its logs, --fast lets hosts notice silence after 300 ms.
 //!
 //! WORLD is `machine` (three nodes here, SQLite), `small-disk` (the same on a disk that can run full; root) or `hosts` (three
 //! hosts in network namespaces, etcd on three others; root). `hamq-chaos crowd [--groups N] [--nodes N] [--events N]` loses one of many
@@ -42,6 +42,7 @@ struct Asked {
     nodes: u8,
     groups: u8,
     keep: bool,
+    fast: bool,
 }
 
 fn run() -> Result<bool> {
@@ -72,7 +73,7 @@ fn play(kind: &str, asked: &Asked, program: &str) -> Result<bool> {
     let mut world: Box<dyn World> = match kind {
         "machine" => Box::new(Machine::new(program, false)?),
         "small-disk" => Box::new(Machine::new(program, true)?),
-        "hosts" => Box::new(Hosts::new(program)?),
+        "hosts" => Box::new(Hosts::new(program, asked.fast)?),
         other => {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -90,7 +91,7 @@ fn play(kind: &str, asked: &Asked, program: &str) -> Result<bool> {
 
 fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
     let (mut kind, mut program) = (String::new(), None);
-    let (mut nodes, mut groups, mut keep) = (5, 200, false);
+    let (mut nodes, mut groups, mut keep, mut fast) = (5, 200, false, false);
     let mut plan = Plan {
         seed: 1,
         events: 100,
@@ -111,6 +112,7 @@ fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
             Arg::Long("nodes") => nodes = parser.value()?.parse()?,
             Arg::Long("groups") => groups = parser.value()?.parse()?,
             Arg::Long("keep") => keep = true,
+            Arg::Long("fast") => fast = true,
             Arg::Long("faults") => {
                 let words = parser.value()?.string()?;
                 let faults = words
@@ -129,5 +131,6 @@ fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
         nodes,
         groups,
         keep,
+        fast,
     })
 }
