@@ -134,6 +134,8 @@ pub struct Engine {
     /// Clients that are connected, and those of them over IP.
     pub(super) sessions: (u64, u64),
     pub(super) notices: super::notices::Notices,
+    /// What opening left for later has been done.
+    settled_in: bool,
 }
 
 /// Reads what is in memory from there, and the rest from the log.
@@ -171,6 +173,7 @@ impl Engine {
             stuck: None,
             failure: None,
             checkpoint,
+            settled_in: false,
             background: None,
             flight: None,
             took_off: None,
@@ -196,12 +199,19 @@ impl Engine {
         self.log.extend_deadline(until);
     }
 
-    /// What opening left for later.
+    /// What opening left for later: what earlier owners left behind goes. The first step that has nothing else to do
+    /// does it, if nobody has before.
     pub fn settle_in(&mut self) {
+        self.settled_in = true;
         self.failure = self.log.settle_in().err();
         // What the owner before has left is tidied up also when nothing comes.
         self.is_active();
         self.report_failure();
+    }
+
+    /// Nothing waits to be executed or for the disk.
+    fn is_at_rest(&self) -> bool {
+        self.incoming.is_empty() && self.flight.is_none() && self.failure.is_none()
     }
 
     /// Tells the first failure to who opened the store.
@@ -476,6 +486,9 @@ impl Serve for Engine {
         }
         self.settle(out);
         self.maybe_checkpoint();
+        if !self.settled_in && self.is_at_rest() {
+            self.settle_in();
+        }
         self.report_failure();
     }
 
@@ -483,7 +496,8 @@ impl Serve for Engine {
         let asked = !self.incoming.is_empty() && self.may_go_on();
         let cleans = self.checkpoint.cleaning.has_more();
         let lingers = self.lingers_since.is_some();
-        if asked || self.more_time || cleans || lingers || !self.true_now.is_empty() {
+        let unsettled = !self.settled_in && self.is_at_rest();
+        if asked || self.more_time || cleans || lingers || unsettled || !self.true_now.is_empty() {
             return Some(Duration::ZERO);
         }
         let (wall, boot) = self.state.next_event();

@@ -98,10 +98,22 @@ impl Engine {
             steps = ?report.steps,
             "message store opened"
         );
-        let checkpoint = Checkpoint::new(tuning.snapshot_bytes);
+        let mut checkpoint = Checkpoint::new(tuning.snapshot_bytes);
+        // As if it had written that itself: owners that die one after the other would leave it for ever.
+        checkpoint.written(dead_bytes(&state, &log));
         let engine = Self::new(state, log, clock, checkpoint, options.on_failure);
         Ok((engine, report))
     }
+}
+
+/// What segments take that the next snapshot lets go.
+fn dead_bytes(state: &State, log: &Log) -> u64 {
+    let live = state.live_segments();
+    let segments = log.segments();
+    let dead = segments
+        .iter()
+        .filter(|s| !s.current && !live.contains(&s.number));
+    dead.map(|s| s.bytes).sum()
 }
 
 fn replay(state: &mut State, stored: &Stored<'_>, event: &Event<'_>) -> Result<()> {

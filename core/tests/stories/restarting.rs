@@ -1,6 +1,7 @@
 //! What is not in the log must not change what a snapshot needs.
 
 use hamq_core::queue::request::{Select, Take};
+use hamq_core::sys::disk::Disk as _;
 
 use crate::store::*;
 
@@ -25,4 +26,21 @@ fn a_snapshot_that_is_there_already_keeps_the_segments_it_names() {
     store.send_all("q", &["4"]);
     store.reopen();
     assert_eq!(store.bodies("q"), ["4"]);
+}
+
+#[test]
+fn owners_that_die_before_a_checkpoint_is_due_leave_no_segments_for_ever() {
+    let mut store = Store::with_snapshots(64 * 1024);
+    store.create("q", false);
+    for turn in 0..60 {
+        store.send_all("q", &["1", "2", "3"]);
+        for _ in 0..3 {
+            store.must(ANN, take("q", Select::First, Take::Remove));
+        }
+        // None of them rests before, or writes enough.
+        store.crash();
+        let names = store.left().list().unwrap();
+        let left = names.iter().filter(|name| name.ends_with(".seg")).count();
+        assert!(left < 30, "{left} segments after {turn} owners");
+    }
 }
