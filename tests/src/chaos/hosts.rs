@@ -349,12 +349,18 @@ impl World for Hosts {
             for interface in ["eth0", "eth1"] {
                 self.in_host(host, "tc", &["qdisc", "del", "dev", interface, "root"]);
             }
-            let agent = &mut self.hosts[host].agent;
+        }
+        self.revive();
+    }
+
+    fn revive(&mut self) {
+        for host in &mut self.hosts {
+            let agent = &mut host.agent;
             let ended = agent
                 .as_mut()
                 .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
             if ended {
-                self.site.start(&mut self.hosts[host]);
+                self.site.start(host);
             }
         }
     }

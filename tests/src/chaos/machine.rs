@@ -307,6 +307,10 @@ impl World for Machine {
         if let Some(filler) = self.filler.take() {
             drop(std::fs::remove_file(filler));
         }
+        self.revive();
+    }
+
+    fn revive(&mut self) {
         self.start_down_nodes();
     }
 }

@@ -14,6 +14,8 @@ use super::world::{GROUP, Strike, World, group, nodes};
 /// How long anything may take to come back.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long a node may be down before it is started, as an operator would.
+const REVIVE_AFTER: Duration = Duration::from_secs(5);
 
 /// What is to be played.
 #[derive(Clone, Debug)]
@@ -138,8 +140,9 @@ impl Stage<'_> {
     }
 
     /// Waits until all nodes are up, the group is online, and clients are served.
-    fn recover(&self, world: &dyn World) -> std::result::Result<(), String> {
+    fn recover(&self, world: &mut dyn World) -> std::result::Result<(), String> {
         let end = Instant::now() + PATIENCE;
+        let mut look_after = Instant::now() + REVIVE_AFTER;
         self.load.struck();
         loop {
             let nodes = nodes(world);
@@ -149,6 +152,10 @@ impl Stage<'_> {
             if all_up && online && self.load.is_served() {
                 self.epoch(world);
                 return Ok(());
+            }
+            if Instant::now() > look_after {
+                world.revive();
+                look_after = Instant::now() + REVIVE_AFTER;
             }
             if Instant::now() > end {
                 let state = state.map(|g| (g.state, g.owner_node, g.status));

@@ -81,6 +81,9 @@ pub trait World {
 
     /// Undoes every fault and starts what is down.
     fn heal(&mut self);
+
+    /// Starts what is down: a frozen agent may be ended by the others in the very moment in which it thaws.
+    fn revive(&mut self);
 }
 
 /// The group as the cluster sees it.
