@@ -11,6 +11,7 @@
 pub mod api;
 pub mod cluster;
 pub mod database;
+mod difference;
 pub mod drill;
 pub mod error;
 pub mod log;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hamq_core::Result;
 use hamq_core::api::client::{Client as Core, ClientOptions};
+use hamq_core::api::value::to_value;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -76,6 +77,21 @@ impl Client {
         let arguments = from_python(arguments)?;
         let records = self.run(py, move |core| core.invoke(&name, arguments))?;
         records.iter().map(|record| to_python(py, record)).collect()
+    }
+
+    /// What a command would do, as a list of its steps.
+    fn what_if<'py>(
+        &self,
+        py: Python<'py>,
+        name: String,
+        arguments: &Bound<'py, PyDict>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let arguments = from_python(arguments)?;
+        let steps = self.run(py, move |core| {
+            let steps = core.what_if(&name, arguments)?.unwrap_or_default();
+            steps.iter().map(to_value).collect::<Result<Vec<_>>>()
+        })?;
+        steps.iter().map(|step| to_python(py, step)).collect()
     }
 
     /// A session with the queue manager of a virtual server or node.

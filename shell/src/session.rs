@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use hamq_core::api::client::Client;
 use hamq_core::api::value::Value;
+use hamq_core::api::what_if::StepInfo;
 use hamq_core::{Error, ErrorKind, Result};
 use rhai::{AST, Dynamic, EvalAltResult, Map};
 
@@ -37,6 +38,11 @@ pub trait Invoke: Send + Sync {
     /// # Errors
     /// Those of the command.
     fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>>;
+    /// What a command would do, step by step; `None` where that is told in one line.
+    ///
+    /// # Errors
+    /// Those of the command, as if it were meant.
+    fn what_if(&self, name: &str, arguments: Value) -> Result<Option<Vec<StepInfo>>>;
     /// Ends what is waiting.
     fn cancel(&self);
     /// The chosen cluster.
@@ -55,6 +61,9 @@ pub trait Invoke: Send + Sync {
 impl Invoke for Client {
     fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
         Self::invoke(self, name, arguments)
+    }
+    fn what_if(&self, name: &str, arguments: Value) -> Result<Option<Vec<StepInfo>>> {
+        Self::what_if(self, name, arguments)
     }
     fn cancel(&self) {
         Self::cancel(self);

@@ -20,6 +20,21 @@ def test_records_of_a_running_cluster_are_typed(cluster: hamq.Cluster) -> None:
     assert group.state == "Online" and group.epoch >= 1
 
 
+def test_what_a_command_would_do_is_told_and_not_done(cluster: hamq.Cluster) -> None:
+    before = cluster.get_cluster_group("VS1")[0]
+    steps = cluster.what_if(lambda c: c.move_cluster_group("VS1"))
+    actions = [step.action for step in steps]
+    assert actions.index("Take offline") < actions.index("Move") < actions.index("Bring online")
+    assert [step.step for step in steps] == list(range(1, len(steps) + 1))
+    (made,) = cluster.what_if(lambda c: c.new_msmq_queue("VS1/private$/made", transactional=True))
+    assert (made.action, made.object, made.note) == ("Create queue", "made", "Transactional true")
+    with pytest.raises(hamq.QueueNotFound):
+        cluster.what_if(lambda c: c.remove_msmq_queue("VS1/private$/made"))
+    with pytest.raises(TypeError, match="one command"):
+        cluster.what_if(lambda c: None)
+    assert cluster.get_cluster_group("VS1")[0] == before
+
+
 def test_a_queue_of_a_virtual_server(cluster: hamq.Cluster) -> None:
     made = cluster.new_msmq_queue("VS1/private$/plain")
     assert made.name == "VS1\\private$\\plain" and not made.transactional

@@ -15,13 +15,14 @@ use tokio::sync::watch;
 
 use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
-use super::local_cluster::LocalClusters;
+use super::local_cluster::{LocalClusters, rehearse};
 use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, Risk, RunsAt};
 use super::trust::ClientFile;
 use super::value::{Value, from_value, to_value};
+use super::what_if::{self, StepInfo};
 use crate::drill::commands::Drill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
@@ -169,6 +170,47 @@ impl Client {
         }
     }
 
+    /// What a command would do, step by step, decided by whoever would run it; nothing is done. No step: nothing would
+    /// change. `None`: it changes nothing that is told step by step.
+    ///
+    /// # Errors
+    /// Those of the command, as if it were meant.
+    pub fn what_if(&self, name: &str, arguments: Value) -> Result<Option<Vec<StepInfo>>> {
+        let spec = super::find(name).ok_or_else(|| unknown_command(name))?;
+        let arguments = arguments::check(spec, arguments)?;
+        if spec.risk == Risk::None {
+            return Ok(None);
+        }
+        let steps = match spec.runs_at {
+            RunsAt::Client => self.what_if_here(spec, &arguments)?,
+            RunsAt::Agent => {
+                let agents = self.chosen()?.agents(&self.0.registry)?;
+                let commands = vec![(spec.name, arguments)];
+                Some(self.block_on(rehearse(&agents, commands))?)
+            }
+            RunsAt::QueueManager => Some(what_if::ask(self, spec.name, &arguments)?),
+        };
+        Ok(steps.map(StepInfo::numbered))
+    }
+
+    fn what_if_here(&self, spec: &CommandSpec, arguments: &Value) -> Result<Option<Vec<StepInfo>>> {
+        if let Some(steps) = self.0.drill.what_if(self, spec.name, arguments) {
+            return steps;
+        }
+        let chosen = self.chosen();
+        let current = chosen.as_ref().map(Chosen::name);
+        let agents = self.agents_of(&chosen);
+        let clusters = &self.0.clusters;
+        self.block_on(clusters.what_if(spec.name, arguments, current, agents))
+    }
+
+    fn agents_of(&self, chosen: &Result<Chosen>) -> Result<Agents> {
+        match chosen {
+            Ok(chosen) => chosen.agents(&self.0.registry),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
     /// Runs a typed command.
     ///
     /// # Errors
@@ -253,10 +295,7 @@ impl Client {
         }
         let chosen = self.chosen();
         let current = chosen.as_ref().map(Chosen::name);
-        let agents = match &chosen {
-            Ok(chosen) => chosen.agents(&self.0.registry),
-            Err(error) => Err(error.clone()),
-        };
+        let agents = self.agents_of(&chosen);
         let clusters = &self.0.clusters;
         let output = self.block_on(clusters.run(spec.name, arguments, current, agents))?;
         // Who makes or starts a cluster wants to work with it.

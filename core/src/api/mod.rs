@@ -48,6 +48,7 @@ pub mod queue_manager;
 pub mod resource;
 pub mod trust;
 pub mod validation;
+pub mod what_if;
 
 pub use queue_commands::{Asks, MANAGEMENT, manage};
 use spec::{Command, CommandSpec};

@@ -292,6 +292,7 @@ pub fn unexpected(reply: &Reply) -> Error {
         Reply::Trace(_) => "a trace",
         Reply::Counters(_) => "counters",
         Reply::Delayed(_) => "delayed messages",
+        Reply::Foreseen(_) => "what would happen",
     };
     let text = format!("the queue manager answered with {what}, which was not asked for");
     Error::new(ErrorKind::Internal, text).hint("client and queue manager must be of one version")

@@ -201,6 +201,25 @@ pub fn order(view: &View, group: &str) -> Vec<String> {
     list
 }
 
+/// Where a group goes when its node is drained: to the node that was named, else to the best other.
+#[must_use]
+pub fn drain_target(
+    view: &View,
+    dead: &BTreeSet<String>,
+    group: &str,
+    node: &str,
+) -> Option<String> {
+    let named = view.pauses.get(&fold(node)).and_then(|p| p.target.as_ref());
+    let named = named
+        .map(|n| fold(n))
+        .filter(|n| *n != fold(node) && obstacle(view, dead, group, n).is_none());
+    let best = || {
+        let reason = Reason::Planned { source: node };
+        candidates(view, dead, group, reason).into_iter().next()
+    };
+    named.or_else(best)
+}
+
 /// Groups by priority, the highest first, then by name: the order in which they are placed and started.
 #[must_use]
 pub fn by_priority(view: &View) -> Vec<String> {

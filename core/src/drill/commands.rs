@@ -19,6 +19,7 @@ use crate::api::drill::{
 };
 use crate::api::explain::GetClusterWhy;
 use crate::api::value::{Millis, Value, from_value, to_value};
+use crate::api::what_if::StepInfo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
 
@@ -80,6 +81,17 @@ impl Drill {
             "Wait-ClusterGroup" => one(from_value(given).and_then(|c| wait_for_group(client, &c))),
             _ => return None,
         })
+    }
+
+    /// What the command `name` would do, if it belongs to a drill and changes something.
+    pub fn what_if(
+        &self,
+        client: &Client,
+        name: &str,
+        arguments: &Value,
+    ) -> Option<Result<Option<Vec<StepInfo>>>> {
+        let steps = super::what_if::what_if(client, name, arguments)?;
+        Some(steps.map(Some))
     }
 
     /// Ends a load without a verdict, and every fault: the client closes.

@@ -34,6 +34,7 @@ mod report;
 pub mod commands;
 mod rehearsal;
 mod throwaway;
+mod what_if;
 
 pub use leash::run_leash;
 pub use ledger::{Ledger, MessageKey, Verdict};

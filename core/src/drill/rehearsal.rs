@@ -72,16 +72,19 @@ pub(super) fn start(drill: &Drill, client: &Client, command: &StartDrill) -> Res
                 group,
             )?
         }
-        _ => {
-            let text = "Start-Drill needs a group, or -Throwaway, and not both";
-            return Err(Error::new(ErrorKind::Usage, text)
-                .hint("Get-ClusterGroup lists the groups; Start-Drill VS1 -WhatIf tells what it would hit"));
-        }
+        _ => return Err(no_group()),
     };
     let against = earlier.map_or_else(Vec::new, |earlier| report::compare(&earlier, &report));
     drill.lock().report = Some(report.clone()); // what cannot be written now can be exported later
     report::write(&report, &against, &command.report)?;
     info(&report, &against, command.report.clone())
+}
+
+/// Start-Drill was not told on what, or twice.
+pub(super) fn no_group() -> Error {
+    let text = "Start-Drill needs a group, or -Throwaway, and not both";
+    Error::new(ErrorKind::Usage, text)
+        .hint("Get-ClusterGroup lists the groups; Start-Drill VS1 -WhatIf tells what it would hit")
 }
 
 /// A report as a record.

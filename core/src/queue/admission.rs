@@ -73,7 +73,7 @@ impl Engine {
     /// Makes room in the log for the round: for all of it, or on a full disk for what removes.
     pub(super) fn admit(&mut self, round: &[Asked]) -> Result<()> {
         (self.full, self.stuck) = (None, None);
-        if !round.iter().any(|asked| logs(&asked.request)) {
+        if !round.iter().any(|asked| asked.request.changes()) {
             return Ok(());
         }
         // Waiting receives may be served, an express send may need a reservation, each client a name.
@@ -117,7 +117,7 @@ impl Engine {
             }
             other => adds(other),
         };
-        let logs = logs(request);
+        let logs = request.changes();
         let cause = if adding { &self.full } else { &None };
         let cause = cause.as_ref().or(self.stuck.as_ref().filter(|_| logs))?;
         Some(
@@ -133,33 +133,11 @@ impl Engine {
 }
 
 fn adds(request: &Request) -> bool {
+    if let Request::WhatIf { request } = request {
+        return adds(request); // so that it is refused as it would be
+    }
     matches!(
         request,
         Request::Send { .. } | Request::CreateQueue { .. } | Request::WriteBody { .. }
-    )
-}
-
-/// Whether a request may leave a record.
-fn logs(request: &Request) -> bool {
-    !matches!(
-        request,
-        Request::ListQueues { .. }
-            | Request::GetQueue { .. }
-            | Request::GetAccess { .. }
-            | Request::GetMachine
-            | Request::Counters
-            | Request::Trace { .. }
-            | Request::ListPrepared
-            | Request::ListDelayed { .. }
-            | Request::ReadBody { .. }
-            | Request::Begin { .. }
-            | Request::Receive {
-                take: super::request::Take::Peek,
-                ..
-            }
-            | Request::ReceiveMany {
-                take: super::request::Take::Peek,
-                ..
-            }
     )
 }

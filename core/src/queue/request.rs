@@ -497,6 +497,40 @@ pub enum Request {
         /// Bytes at most, beyond the first message.
         bytes_max: u32,
     },
+    /// What a request would come to: decided as if it were meant, with its errors, and not done. -> [`Reply::Foreseen`]
+    WhatIf {
+        /// The request.
+        request: Box<Self>,
+    },
+}
+
+impl Request {
+    /// Whether it may leave a record.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::ListQueues { .. }
+                | Self::GetQueue { .. }
+                | Self::GetAccess { .. }
+                | Self::GetMachine
+                | Self::Counters
+                | Self::Trace { .. }
+                | Self::ListPrepared
+                | Self::ListDelayed { .. }
+                | Self::ReadBody { .. }
+                | Self::WhatIf { .. }
+                | Self::Begin { .. }
+                | Self::Receive {
+                    take: Take::Peek,
+                    ..
+                }
+                | Self::ReceiveMany {
+                    take: Take::Peek,
+                    ..
+                }
+        )
+    }
 }
 
 /// The answer to a [`Request`] that succeeded.
@@ -533,6 +567,29 @@ pub enum Reply {
     Counters(Vec<Counter>),
     /// Messages that are not due yet.
     Delayed(Vec<DelayedMessage>),
+    /// What would happen, in its order.
+    Foreseen(Vec<Foreseen>),
+}
+
+/// Something that a request would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// `Delete messages`, `Create queue` …
+    pub action: String,
+    /// The queue.
+    pub object: String,
+    /// How many, how much, or what exactly.
+    pub note: String,
+}
+
+impl Foreseen {
+    pub(super) fn new(action: &str, object: &str, note: impl Into<String>) -> Self {
+        Self {
+            action: action.to_owned(),
+            object: object.to_owned(),
+            note: note.into(),
+        }
+    }
 }
 
 /// A message that is not due yet.

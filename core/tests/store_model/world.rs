@@ -187,7 +187,11 @@ impl World {
         request: Request,
         remembered: Remembered,
     ) -> Result<Reply> {
+        let foreseen = self.foresee(client, &request);
         let outcome = self.ask(client, request.clone());
+        if let Some(foreseen) = foreseen {
+            Self::came_true(&request, &foreseen, &outcome);
+        }
         if let Ok(reply) = &outcome
             && remembered != Remembered::No
         {
@@ -209,6 +213,35 @@ impl World {
             );
         }
         outcome
+    }
+
+    /// What the request would come to. That nothing came of it is seen by the next look at everything.
+    fn foresee(&mut self, client: u128, request: &Request) -> Option<Result<Reply>> {
+        if !request.changes() {
+            return None;
+        }
+        let request = Box::new(request.clone());
+        let foreseen = self.ask(client, Request::WhatIf { request });
+        let cannot = matches!(&foreseen, Err(error) if error.kind == ErrorKind::Usage);
+        (!cannot).then_some(foreseen)
+    }
+
+    /// What was foreseen to be done was done, and what was foreseen to be refused was refused in the same way.
+    fn came_true(request: &Request, foreseen: &Result<Reply>, outcome: &Result<Reply>) {
+        let waited = |reply: &Reply| match reply {
+            Reply::Foreseen(steps) => steps.iter().any(|step| step.action == "Wait"),
+            _ => false,
+        };
+        let is_true = match (foreseen, outcome) {
+            (Ok(reply), Err(error)) => waited(reply) && error.kind == ErrorKind::ReceiveTimeout,
+            (Ok(reply), Ok(_)) => !waited(reply),
+            (Err(before), Err(after)) => before.kind == after.kind,
+            (Err(_), Ok(_)) => false,
+        };
+        assert!(
+            is_true,
+            "{request:?}: foreseen {foreseen:?}, came {outcome:?}"
+        );
     }
 
     fn ask_again(&mut self, client: u128) {

@@ -31,6 +31,7 @@ from .cursor import Cursor
 from .errors import *
 from .errors import __all__ as _errors
 from .manager import QueueManager
+from .plan import PlannedStep
 from .queue import Acknowledge, Properties, Queue
 from .transaction import Transaction
 
@@ -44,6 +45,7 @@ __all__ = [
     "Cluster",
     "Cursor",
     "Message",
+    "PlannedStep",
     "Properties",
     "Queue",
     "QueueManager",

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from ._commands import ClusterGroupInfo, ClusterLogInfo, Commands, MsmqMessageIn
 from ._convert import Duration, milliseconds
 from ._program import PROGRAM
 from .errors import ReceiveTimeout
+from .plan import Asked, Listener, PlannedStep
 from .queue import Queue
 from .transaction import Transaction
 
@@ -137,6 +138,23 @@ class Cluster(Commands):
             seen = set(lines)
             span = max(_LATE, 4 * interval)
             time.sleep(interval)
+
+    def what_if(self, give: Callable[[Commands], object]) -> list[PlannedStep]:
+        """What a command would do, step by step, decided by whoever would do it; nothing is done.
+
+        The shell's ``-WhatIf``::
+
+            for step in cluster.what_if(lambda c: c.move_cluster_group("VS1", node="n2")):
+                print(step.step, step.action, step.object, step.node, step.note)
+
+        No step: nothing would change. What would be refused raises the same error here.
+        """
+        try:
+            give(Listener())
+        except Asked as asked:
+            steps = self._client.what_if(asked.command, asked.arguments)
+            return [PlannedStep._of(step) for step in steps]
+        raise TypeError("what_if takes a function that gives one command: lambda c: c.command(...)")
 
     def transaction(self, computer: str) -> Transaction:
         """A transaction over queues of one virtual server, to be used in a ``with`` block."""

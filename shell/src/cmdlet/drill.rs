@@ -1,66 +1,17 @@
-//! What a person is told of a drill: its blast radius before it, and how far it is.
+//! What a person is told of a drill: how far it is.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use hamq_core::api::drill::{
-    DrillInfo, GetDrillPlan, InvokeFault, PlanInfo, StartDrill, WorkloadInfo,
-};
+use hamq_core::api::drill::{DrillInfo, StartDrill, WorkloadInfo};
 use hamq_core::api::spec::{Command as _, Record as _};
-use hamq_core::api::value::{Value, from_value, to_value};
+use hamq_core::api::value::{Value, from_value};
 use hamq_core::{Error, ErrorKind, Result};
 
-use crate::pipeline::Bound;
-use crate::session::{Invoke, State};
+use crate::session::State;
 
 /// How often the progress of a drill is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// What a command that makes faults would hit, in lines; none for other commands.
-///
-/// # Errors
-/// Those of Get-DrillPlan.
-pub fn consequences(invoke: &dyn Invoke, bound: &Bound) -> Result<Option<Vec<String>>> {
-    let faults = match bound.spec.name {
-        name if name == StartDrill::SPEC.name => bound.texts("Fault"),
-        name if name == InvokeFault::SPEC.name => bound.texts("Kind"),
-        _ => return Ok(None),
-    };
-    let undoes = ["undo", "thaw", "restart"];
-    if faults
-        .iter()
-        .any(|fault| undoes.contains(&fault.to_lowercase().as_str()))
-    {
-        return Ok(None);
-    }
-    if bound.switch("Throwaway") == Some(true) {
-        let line = "a cluster of its own, which is removed afterwards: nothing else is touched";
-        return Ok(Some(vec![line.to_owned()]));
-    }
-    let Some(group) = bound.text("Group") else {
-        return Ok(None); // the command itself says what is missing
-    };
-    let command = GetDrillPlan { group, faults };
-    let rows = invoke.invoke(GetDrillPlan::SPEC.name, to_value(&command)?)?;
-    let rows: Vec<PlanInfo> = rows.iter().map(from_value).collect::<Result<_>>()?;
-    Ok(Some(rows.iter().map(line).collect()))
-}
-
-fn line(plan: &PlanInfo) -> String {
-    if let Some(reason) = &plan.reason {
-        return format!("{}: not possible: {reason}", plan.fault);
-    }
-    format!(
-        "{} on {} ({}): interrupts {} for {}; outage {}; ends {}",
-        plan.fault,
-        plan.node,
-        plan.target,
-        plan.groups.join(", "),
-        plan.clients,
-        plan.expected_outage,
-        plan.undo
-    )
-}
 
 /// Runs a command; a drill shows how far it is meanwhile.
 ///

@@ -200,11 +200,16 @@ mod tests {
         }
     }
 
+    use hamq_core::api::what_if::StepInfo;
+
     impl Invoke for Slow {
         fn invoke(&self, _: &str, _: Value) -> Result<Vec<Value>> {
             let _ = self.0.lock().unwrap().recv();
             let name = (Value::from("Name"), Value::from("VS1"));
             Ok(vec![Value::Map(vec![name])])
+        }
+        fn what_if(&self, _: &str, _: Value) -> Result<Option<Vec<StepInfo>>> {
+            Ok(None)
         }
         fn cancel(&self) {}
         fn cluster(&self) -> Option<String> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hamq_core::api::spec::Risk;
 use hamq_core::api::value::Value;
+use hamq_core::api::what_if::StepInfo;
 use hamq_core::{Error, ErrorKind, Result};
 
 use super::view::News;
@@ -78,6 +79,10 @@ impl Invoke for Guard {
     fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
         self.may(name, &arguments)?;
         self.inner.invoke(name, arguments)
+    }
+
+    fn what_if(&self, name: &str, arguments: Value) -> Result<Option<Vec<StepInfo>>> {
+        self.inner.what_if(name, arguments)
     }
 
     fn cancel(&self) {

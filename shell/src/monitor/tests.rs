@@ -318,10 +318,15 @@ fn a_pause_holds_everything_but_what_a_command_says() {
 #[derive(Default)]
 struct Through(Mutex<Vec<String>>);
 
+use hamq_core::api::what_if::StepInfo;
+
 impl Invoke for Through {
     fn invoke(&self, name: &str, _: Value) -> Result<Vec<Value>> {
         self.0.lock().unwrap().push(name.to_owned());
         Ok(Vec::new())
+    }
+    fn what_if(&self, _: &str, _: Value) -> Result<Option<Vec<StepInfo>>> {
+        Ok(None)
     }
     fn cancel(&self) {}
     fn cluster(&self) -> Option<String> {

@@ -6,7 +6,8 @@ use hamq_core::api::arguments::text;
 use hamq_core::api::group::GetClusterGroup;
 use hamq_core::api::spec::{Command as _, CommandSpec, Record as _, Risk, ValueKind};
 use hamq_core::api::validation::ValidationInfo;
-use hamq_core::api::value::Value;
+use hamq_core::api::value::{Value, to_value};
+use hamq_core::api::what_if::StepInfo;
 use hamq_core::name::fits;
 use hamq_core::{Error, ErrorKind};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
@@ -215,7 +216,10 @@ fn command<'a>(
 }
 
 fn invoke<'a>(call: Call<'a>, bound: &Bound) -> Stream<'a> {
-    let shape = bound.spec.output.name;
+    let shape = match bound.switch("WhatIf") {
+        Some(true) => StepInfo::SPEC.name,
+        _ => bound.spec.output.name,
+    };
     if let Some(stream) = endless::stream(call, bound) {
         return stream;
     }
@@ -228,6 +232,9 @@ fn invoke<'a>(call: Call<'a>, bound: &Bound) -> Stream<'a> {
 pub(super) fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
     call.state.check_interrupt()?;
     bound.check().map_err(|e| call.fail(e))?;
+    if bound.switch("WhatIf") == Some(true) {
+        return what_if(call, bound);
+    }
     if !permitted(call, bound)? {
         return Ok(Vec::new());
     }
@@ -276,29 +283,44 @@ fn arguments(bound: &Bound) -> Value {
     )
 }
 
-/// `-WhatIf` says what would be done; a command of high risk is confirmed, or refused off a terminal.
+/// What a command would do, by who would do it.
+fn planned(call: Call<'_>, bound: &Bound) -> Result<Option<Vec<StepInfo>>, Failure> {
+    let steps = call.state.invoke.what_if(bound.spec.name, arguments(bound));
+    steps.map_err(|e| call.fail_about(bound, e))
+}
+
+/// Says what would be done, step by step where there are steps. With `-As` the steps are rows.
+fn what_if(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failure> {
+    let (spec, target) = (bound.spec, target(bound));
+    let Some(steps) = planned(call, bound)? else {
+        let (summary, risk) = (spec.summary.trim(), risk_text(spec.risk));
+        let text = format!(
+            "What if: {} on {target}: {summary}; risk: {risk}",
+            spec.name
+        );
+        call.state.line(&text);
+        return Ok(Vec::new());
+    };
+    if bound.text("As").is_some() {
+        let rows = steps.iter().map(to_value).collect::<hamq_core::Result<_>>();
+        return rows.map_err(|e| call.fail(e));
+    }
+    let risk = match steps.is_empty() {
+        true => "nothing changes: it is so already".to_owned(),
+        false => format!("risk: {}", risk_text(spec.risk)),
+    };
+    call.state
+        .line(&format!("What if: {} on {target}: {risk}", spec.name));
+    for step in steps {
+        call.state.line(&format!("What if: {step}"));
+    }
+    Ok(Vec::new())
+}
+
+/// A command of high risk is confirmed, or refused off a terminal.
 fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
     let spec = bound.spec;
     let target = target(bound);
-    let radius = || {
-        let lines = cmdlet::drill::consequences(call.state.invoke.as_ref(), bound);
-        lines.map_err(|e| call.fail_about(bound, e))
-    };
-    if bound.switch("WhatIf") == Some(true) {
-        if let Some(lines) = radius()? {
-            lines
-                .iter()
-                .for_each(|line| call.state.line(&format!("What if: {line}")));
-            return Ok(false);
-        }
-        let risk = risk_text(spec.risk);
-        call.state.line(&format!(
-            "What if: {} on {target}: {}; risk: {risk}",
-            spec.name,
-            spec.summary.trim()
-        ));
-        return Ok(false);
-    }
     if spec.risk > Risk::None && call.state.is_read_only() {
         let what = format!(
             "{} on {target} changes something, and this session is read-only",
@@ -313,8 +335,9 @@ fn permitted(call: Call<'_>, bound: &Bound) -> Result<bool, Failure> {
         return Ok(true);
     }
     if call.state.interactive {
-        let lines = radius()?.unwrap_or_default();
-        lines.iter().for_each(|line| call.state.line(line));
+        for step in planned(call, bound)?.unwrap_or_default() {
+            call.state.line(&step.to_string());
+        }
         return Ok(call
             .state
             .confirm(&format!("{} on {target}: are you sure?", spec.name)));

@@ -3,6 +3,8 @@
 mod caret;
 mod csv;
 
+use hamq_core::api::spec::Record as _;
+use hamq_core::api::what_if::StepInfo;
 use rhai::Dynamic;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -39,7 +41,8 @@ pub fn rows(rows: &[Dynamic], width: usize) -> String {
 }
 
 fn default_columns(record: &Record) -> &'static [&'static str] {
-    let mut specs = hamq_core::api::COMMANDS.iter().map(|spec| spec.output);
+    let outputs = hamq_core::api::COMMANDS.iter().map(|spec| spec.output);
+    let mut specs = outputs.chain([StepInfo::SPEC]);
     specs
         .find(|spec| spec.name == record.shape)
         .map_or(&[], |spec| spec.columns)

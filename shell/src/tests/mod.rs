@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use hamq_core::api::value::Value;
+use hamq_core::api::what_if::StepInfo;
 use hamq_core::{Error, ErrorKind, Result};
 
 use crate::script::Session;
@@ -34,6 +35,18 @@ fn record(fields: &[(&str, Value)]) -> Value {
 }
 
 impl Invoke for Double {
+    fn what_if(&self, name: &str, _: Value) -> Result<Option<Vec<StepInfo>>> {
+        Ok((name == "Move-ClusterGroup").then(|| {
+            vec![StepInfo {
+                step: 1,
+                action: "Move".to_owned(),
+                object: "VS1".to_owned(),
+                node: "n2".to_owned(),
+                note: "from n1".to_owned(),
+            }]
+        }))
+    }
+
     fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
         self.calls
             .lock()
@@ -270,6 +283,14 @@ fn errors_are_caught_and_codes_are_kept() {
     );
     assert_eq!(run("Remove-ClusterGroup VS1").code, 4);
     assert!(run("Remove-ClusterGroup VS1 -WhatIf").calls.is_empty());
+    let moved = run("Move-ClusterGroup VS1 -WhatIf");
+    assert!(moved.calls.is_empty());
+    assert_eq!(
+        moved.shown,
+        "What if: Move-ClusterGroup on 'VS1': risk: medium, it interrupts service\n\
+         What if: 1. Move VS1 to n2: from n1\n"
+    );
+    shows("(Move-ClusterGroup VS1 -WhatIf -As name).Count", "1");
     assert_eq!(run("let x = (").code, 2);
 }
 

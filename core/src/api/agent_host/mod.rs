@@ -6,7 +6,7 @@
 //!
 //! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
 //! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Restart-Agent`, `Read-AgentInstance`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
-//! `Force-Quorum`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
+//! `Force-Quorum`, `What-If`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod checkpoint;
 mod dependencies;
@@ -23,6 +23,7 @@ mod resource_type;
 mod trust;
 mod validation;
 mod wait;
+mod what_if;
 mod why;
 
 use std::future::Future;
@@ -139,6 +140,7 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
     );
     match name.to_ascii_lowercase().as_str() {
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
+        "what-if" => write(&what_if::what_if(agent, read(&arguments)?).await?),
         "resolve-msmqcomputer" => write(&internal::resolve(agent, &read(&arguments)?).await?),
         "read-clusterlog" => write(&internal::read_log(agent, &read(&arguments)?)?),
         "remove-node" => node::remove(agent, &read(&arguments)?).await,

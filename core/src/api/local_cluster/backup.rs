@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lifecycle::check_down;
 use super::{LocalClusters, plan};
 use crate::api::backup::{BackupCluster, ClusterBackupInfo, RestoreCluster};
-use crate::api::registry::NodeEntry;
 use crate::api::value::Time;
 use crate::cluster::record::{CLUSTER_KEY, ClusterConfig, decode, encode};
 use crate::cluster::restoration::{
@@ -53,7 +53,7 @@ impl LocalClusters {
     }
 
     /// The database that a command means, with the cluster's name where it is known.
-    fn place(
+    pub(super) fn place(
         &self,
         name: Option<String>,
         quorum: &[String],
@@ -66,10 +66,8 @@ impl LocalClusters {
             return Ok((name, database::open(&location, clock)?));
         }
         let entry = self.named(name, current)?;
-        if stopped && let Some(node) = entry.nodes.iter().find(|n| NodeEntry::is_running(n)) {
-            let text = format!("the cluster {} is up: node {} runs", entry.name, node.name);
-            return Err(Error::new(ErrorKind::InvalidState, text)
-                .hint(format!("Stop-Cluster {} first", entry.name)));
+        if stopped {
+            check_down(&entry)?;
         }
         let database =
             database::open(&entry.database, clock).map_err(|e| damaged(e, &entry.database))?;

@@ -13,8 +13,20 @@ use crate::sys::network::{AGENT_PORT, PEER_PORT, PRESENCE_PORT, QUEUE_MANAGER_PO
 use crate::sys::{folder, process};
 
 impl LocalClusters {
-    pub(super) async fn create(&self, command: NewCluster) -> Result<ClusterInfo> {
-        plan::check(&command)?;
+    pub(super) async fn create(&self, command: &NewCluster) -> Result<ClusterInfo> {
+        let entry = self.draft(command)?;
+        let mut undo = Undo::new(&self.registry, &self.nodes, entry);
+        if let Err(error) = undo.run().await {
+            undo.remove_rows().await;
+            return Err(error);
+        }
+        let entry = undo.done();
+        Ok(self.info(&entry).await)
+    }
+
+    /// The new cluster as it will be, if it can be made.
+    pub(super) fn draft(&self, command: &NewCluster) -> Result<ClusterEntry> {
+        plan::check(command)?;
         if self.registry.load(&command.name)?.is_some() {
             let text = format!("a cluster {} exists already", command.name);
             let hint = format!(
@@ -23,18 +35,11 @@ impl LocalClusters {
             );
             return Err(Error::new(ErrorKind::ObjectAlreadyExists, text).hint(hint));
         }
-        let path = self.empty_folder(&command)?;
+        let path = self.empty_folder(command)?;
         let known = self.registry.all()?;
         let seed = u16::try_from(uuid::Uuid::new_v4().as_u128() & 0xffff).unwrap_or(0);
         let subnet = plan::free_subnet(&known, command.nodes.len(), seed, ports_are_free)?;
-        let entry = plan::entry(&command, path, subnet, SystemClock.wall_ms())?;
-        let mut undo = Undo::new(&self.registry, &self.nodes, entry);
-        if let Err(error) = undo.run().await {
-            undo.remove_rows().await;
-            return Err(error);
-        }
-        let entry = undo.done();
-        Ok(self.info(&entry).await)
+        plan::entry(command, path, subnet, SystemClock.wall_ms())
     }
 
     /// The folder of the new cluster, which must not hold anything yet.

@@ -72,11 +72,7 @@ impl LocalClusters {
 
     pub(super) async fn remove(&self, command: &RemoveCluster) -> Result<ClusterInfo> {
         let entry = self.registry.find(&command.name)?;
-        if let Some(node) = entry.nodes.iter().find(|node| node.is_running()) {
-            let text = format!("the cluster {} is up: node {} runs", entry.name, node.name);
-            return Err(Error::new(ErrorKind::InvalidState, text)
-                .hint(format!("Stop-Cluster {} first", entry.name)));
-        }
+        check_down(&entry)?;
         let info = self.info(&entry).await;
         for node in &entry.nodes {
             folder::remove_tree(&node.data)?;
@@ -97,17 +93,9 @@ impl LocalClusters {
         current: Result<String, &Error>,
     ) -> Result<NodeInfo> {
         let mut entry = self.registry.find(&current.map_err(Clone::clone)?)?;
-        plan::check_node_name(&command.name)?;
-        if entry.node(&command.name).is_ok() {
-            let text = format!(
-                "the cluster {} has a node {} already",
-                entry.name, command.name
-            );
-            return Err(Error::new(ErrorKind::ObjectAlreadyExists, text)
-                .hint(format!("Start-ClusterNode {} starts it", command.name)));
-        }
         let before = entry.clone();
-        entry.nodes.push(new_node(&entry, &command.name)?);
+        let node = draft_node(&entry, &command.name)?;
+        entry.nodes.push(node);
         let added = start_all(&self.nodes, &mut entry, |entry| self.registry.save(entry)).await;
         if let Err(error) = added {
             if let Ok(node) = entry.node(&command.name) {
@@ -232,6 +220,27 @@ impl LocalClusters {
             }),
         }
     }
+}
+
+/// Some changes are made on a cluster that is down.
+pub(super) fn check_down(entry: &ClusterEntry) -> Result<()> {
+    let Some(node) = entry.nodes.iter().find(|node| node.is_running()) else {
+        return Ok(());
+    };
+    let text = format!("the cluster {} is up: node {} runs", entry.name, node.name);
+    let hint = format!("Stop-Cluster {} first", entry.name);
+    Err(Error::new(ErrorKind::InvalidState, text).hint(hint))
+}
+
+/// Another node of a cluster, if there can be one of that name.
+pub(super) fn draft_node(entry: &ClusterEntry, name: &str) -> Result<NodeEntry> {
+    plan::check_node_name(name)?;
+    if entry.node(name).is_ok() {
+        let text = format!("the cluster {} has a node {name} already", entry.name);
+        return Err(Error::new(ErrorKind::ObjectAlreadyExists, text)
+            .hint(format!("Start-ClusterNode {name} starts it")));
+    }
+    new_node(entry, name)
 }
 
 /// The entry of another node: the first address behind those that were ever given.

@@ -5,6 +5,7 @@
 //!  Start-/Stop-/Remove-Cluster, Add-/Start-/Stop-ClusterNode ─ lifecycle ─ nodes (the processes)
 //!  Get-Cluster, Get-ClusterLog ─ inquiry        Get-, Set-ClusterQuorum ─ quorum (where the database lies)
 //!  Backup-, Restore-Cluster ─ backup            Get-, Set-ClusterNodeSetting ─ setting (asks the node)
+//!  any of them with -WhatIf ─ what_if
 //! ```
 
 mod backup;
@@ -19,12 +20,14 @@ mod quorum;
 mod restart;
 mod setting;
 mod validation;
+mod what_if;
 
 use crate::api::agents::Agents;
 use crate::api::registry::Registry;
 use crate::api::value::{Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use nodes::Nodes;
+pub(super) use what_if::rehearse;
 
 /// Runs the commands of clusters on this machine, and holds the nodes it started.
 pub(super) struct LocalClusters {
@@ -52,7 +55,7 @@ impl LocalClusters {
         let one = |record: Result<Value>| Ok(vec![record?]);
         match name {
             "New-Cluster" => {
-                let info = self.create(from_value(arguments)?).await?;
+                let info = self.create(&from_value(arguments)?).await?;
                 one(to_value(&info))
             }
             "Get-Cluster" => self.show(&from_value(arguments)?, agents.ok()).await,

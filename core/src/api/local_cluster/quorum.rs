@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lifecycle::check_down;
 use super::{LocalClusters, plan};
 use crate::api::cluster::{GetClusterQuorum, QuorumInfo, SetClusterQuorum};
-use crate::api::registry::{ClusterEntry, NodeEntry};
+use crate::api::registry::ClusterEntry;
 use crate::cluster::record::CLUSTER_KEY;
 use crate::database::migration::migrate;
 use crate::database::{self, EtcdDatabase, Location};
@@ -39,11 +40,7 @@ impl LocalClusters {
         if target == entry.database {
             return quorum_info(&entry).await;
         }
-        if let Some(node) = entry.nodes.iter().find(|node| NodeEntry::is_running(node)) {
-            let text = format!("the cluster {} is up: node {} runs", entry.name, node.name);
-            return Err(Error::new(ErrorKind::InvalidState, text)
-                .hint(format!("Stop-Cluster {} first", entry.name)));
-        }
+        check_down(&entry)?;
         let from = database::open(&entry.database, Arc::new(SystemClock))?;
         let to = database::open(&target, Arc::new(SystemClock))?;
         migrate(&*from, &*to, CLUSTER_KEY).await?;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime};
@@ -13,12 +13,19 @@ use super::slot::Slot;
 use super::{Locate, Located, SessionOptions};
 use crate::api::trust::Trust;
 use crate::error::{Error, ErrorKind, Result};
-use crate::queue::request::{BodyId, Reply, Request, TransactionId};
+use crate::queue::request::{BodyId, Foreseen, Reply, Request, TransactionId};
 use crate::sys::network::Endpoint;
 
 /// A session with one queue manager: an identity, a sequence of requests, one connection at a time.
 #[derive(Clone)]
-pub struct Session(Arc<Owner>);
+pub struct Session {
+    owner: Arc<Owner>,
+    /// What is asked through this handle is only rehearsed.
+    rehearsal: Option<Rehearsal>,
+}
+
+/// Collects what requests would come to; nothing as long as none would change anything.
+pub(crate) type Rehearsal = Arc<Mutex<Option<Vec<Foreseen>>>>;
 
 /// Ends the link's keeper with the last clone of the session.
 struct Owner {
@@ -78,10 +85,22 @@ impl Session {
     pub(crate) fn start(runtime: &Handle, options: SessionOptions) -> Self {
         let link = Arc::new(Link::new(options));
         runtime.spawn(keep(Arc::clone(&link)));
-        Self(Arc::new(Owner {
-            link,
-            numbers: AtomicU64::new(0),
-        }))
+        Self {
+            owner: Arc::new(Owner {
+                link,
+                numbers: AtomicU64::new(0),
+            }),
+            rehearsal: None,
+        }
+    }
+
+    /// The same session; its requests that would change something are decided and not done. The first one's outcome goes
+    /// into `rehearsal` and ends the call with an error, because nothing that follows from it is there.
+    pub(crate) fn rehearsing(&self, rehearsal: &Rehearsal) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+            rehearsal: Some(Arc::clone(rehearsal)),
+        }
     }
 
     /// Asks and waits.
@@ -139,20 +158,27 @@ impl Session {
 
     /// Ends every call that is waiting, with `OperationCancelled`.
     pub fn cancel(&self) {
-        self.0.link.cancel();
+        self.owner.link.cancel();
     }
 
     fn submit_into(&self, request: Request, slot: Slot) -> Ticket {
         let slot = Arc::new(slot);
-        self.0.link.submit(request, &slot);
+        let request = match &self.rehearsal {
+            Some(_) if request.changes() => Request::WhatIf {
+                request: Box::new(request),
+            },
+            _ => request,
+        };
+        self.owner.link.submit(request, &slot);
         Ticket {
             slot,
-            link: Arc::clone(&self.0.link),
+            link: Arc::clone(&self.owner.link),
+            rehearsal: self.rehearsal.clone(),
         }
     }
 
     fn number(&self) -> u64 {
-        self.0.numbers.fetch_add(1, Ordering::Relaxed) + 1
+        self.owner.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -166,6 +192,7 @@ impl std::fmt::Debug for Session {
 pub struct Ticket {
     slot: Arc<Slot>,
     link: Arc<Link>,
+    rehearsal: Option<Rehearsal>,
 }
 
 impl Ticket {
@@ -174,7 +201,19 @@ impl Ticket {
     /// # Errors
     /// As [`Session::call`].
     pub fn wait(self) -> Result<Reply> {
-        self.link.wait(&self.slot)
+        self.reply()
+    }
+
+    fn reply(&self) -> Result<Reply> {
+        match (self.link.wait(&self.slot)?, &self.rehearsal) {
+            (Reply::Foreseen(foreseen), Some(rehearsal)) => {
+                let mut all = rehearsal.lock().unwrap_or_else(PoisonError::into_inner);
+                all.get_or_insert_default().extend(foreseen);
+                let text = "it was only rehearsed";
+                Err(Error::new(ErrorKind::OperationCancelled, text))
+            }
+            (reply, _) => Ok(reply),
+        }
     }
 }
 
@@ -194,7 +233,7 @@ impl HeldTicket {
     /// # Errors
     /// As [`Session::call`].
     pub fn wait(self) -> Result<(Reply, Held)> {
-        let reply = self.0.link.wait(&self.0.slot)?;
+        let reply = self.0.reply()?;
         // From here on the number is the holder's, not the ticket's.
         let number = self.0.slot.give_up().unwrap_or_default();
         let link = Arc::clone(&self.0.link);

@@ -30,7 +30,7 @@ mod window;
 
 pub use body::{BodyReader, WrittenPart, give_up};
 pub(crate) use connect::connect;
-pub(crate) use handle::Fixed;
+pub(crate) use handle::{Fixed, Rehearsal};
 pub use handle::{Held, HeldTicket, Session, Ticket};
 
 /// The future of [`Locate::locate`].

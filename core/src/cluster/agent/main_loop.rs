@@ -210,7 +210,7 @@ impl MainLoop {
 }
 
 /// The hour of the local day; a machine without a time zone keeps UTC.
-fn local_hour(wall_ms: u64) -> u8 {
+pub(super) fn local_hour(wall_ms: u64) -> u8 {
     let millis = i64::try_from(wall_ms).unwrap_or(i64::MAX);
     let stamp = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
     let hour = stamp.to_zoned(jiff::tz::TimeZone::system()).hour();

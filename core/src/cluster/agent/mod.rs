@@ -21,6 +21,7 @@ mod maintenance;
 mod membership;
 mod memory_pool;
 mod peers;
+mod rehearsal;
 mod resources;
 mod resume;
 mod timing;
@@ -37,11 +38,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::cluster_log::Line;
+use super::configuration::Rehearsal;
 use super::engine::Event;
 use super::functional_level::Build;
 use super::record::{DECISION_PREFIX, Decision, decode};
 use super::view::View;
-use crate::database::{Commit, Database, LeaseId, Transaction};
+use crate::database::{Commit, Database, LeaseId, Range, Transaction};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource_types::{self, Answer, Description, Resource};
 use crate::sys::clock::Clock;
@@ -154,6 +156,8 @@ pub(super) enum Life {
 pub struct Agent {
     shared: Arc<Shared>,
     _guard: Arc<Guard>,
+    /// What is changed through this handle is only rehearsed.
+    rehearsal: Option<Arc<Mutex<Rehearsal>>>,
 }
 
 /// Ends the tasks of an agent whose last handle is gone.
@@ -216,6 +220,7 @@ impl Agent {
         Ok(Self {
             shared,
             _guard: guard,
+            rehearsal: None,
         })
     }
 
@@ -236,12 +241,15 @@ impl Agent {
     /// # Errors
     /// Those of the database.
     pub async fn read(&self) -> Result<View> {
-        let range = self
-            .shared
-            .options
-            .database
-            .read(super::record::STATE_PREFIX);
-        Ok(View::parse(&range.await?))
+        match &self.rehearsal {
+            Some(rehearsal) => Ok(rehearsal::lock(rehearsal).view().clone()),
+            None => Ok(View::parse(&self.range().await?)),
+        }
+    }
+
+    async fn range(&self) -> Result<Range> {
+        let database = &self.shared.options.database;
+        database.read(super::record::STATE_PREFIX).await
     }
 
     /// Changes the configuration by a function of the view: decided again when somebody else was first.
@@ -257,6 +265,10 @@ impl Agent {
             let view = self.read().await?;
             let (transaction, extra) = decide(&view)?;
             if transaction.writes.is_empty() {
+                return Ok((view.revision, extra));
+            }
+            if let Some(rehearsal) = &self.rehearsal {
+                rehearsal::lock(rehearsal).change(&transaction);
                 return Ok((view.revision, extra));
             }
             let commit = self.shared.options.database.commit(transaction);
@@ -305,7 +317,9 @@ impl Agent {
 
     /// Writes a line into its cluster log.
     pub fn note(&self, level: &str, component: &str, text: &str) {
-        self.shared.log(level, component, text);
+        if self.rehearsal.is_none() {
+            self.shared.log(level, component, text);
+        }
     }
 
     /// Moves the groups away, or takes them offline where there is no other node or `all` nodes stop; then

@@ -19,6 +19,7 @@ mod parameter;
 mod policy;
 mod removal;
 mod resource;
+mod what_if;
 
 pub use change::Change;
 pub use checkpoint::{add_checkpoint, check_settings_edit, remove_checkpoint};
@@ -42,8 +43,11 @@ pub use policy::{
 };
 pub use removal::{remove_resource, stop_for_removal};
 pub use resource::{NewResource, add_resource, fail_resource, start_resource, stop_resource};
+pub use what_if::{Rehearsal, Step};
 
 #[cfg(test)]
 mod seed_rules;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod what_if_tests;

@@ -7,7 +7,7 @@ use super::{Engine, Now};
 use crate::cluster::affinity::Places;
 use crate::cluster::basis::Basis;
 use crate::cluster::failback;
-use crate::cluster::placement::{Reason, candidates, obstacle, standings};
+use crate::cluster::placement::{Reason, candidates, drain_target, obstacle, standings};
 use crate::cluster::record::fold;
 
 /// Why a group leaves this node.
@@ -106,7 +106,7 @@ impl Engine {
             return false;
         };
         let force = pause.force;
-        let target = self.drain_target(group, dead);
+        let target = drain_target(&self.view, dead, group, &me);
         if target.is_none() && !force {
             return true;
         }
@@ -117,21 +117,6 @@ impl Engine {
         };
         self.leave(group, leaving, now);
         true
-    }
-
-    fn drain_target(&self, group: &str, dead: &BTreeSet<String>) -> Option<String> {
-        let me = fold(&self.settings.node);
-        let named = self.view.pauses.get(&me).and_then(|p| p.target.as_ref());
-        let named = named
-            .map(|n| fold(n))
-            .filter(|n| *n != me && obstacle(&self.view, dead, group, n).is_none());
-        let best = || {
-            let reason = Reason::Planned { source: &me };
-            candidates(&self.view, dead, group, reason)
-                .into_iter()
-                .next()
-        };
-        named.or_else(best)
     }
 
     fn consider_failback(&mut self, group: &str, dead: &BTreeSet<String>, now: Now) {
@@ -215,7 +200,7 @@ impl Engine {
         let next = match leaving.why {
             Why::Asked | Why::Failback => None,
             Why::Failure | Why::Stop => planned.into_iter().next(),
-            Why::Drain => self.drain_target(group, &dead),
+            Why::Drain => drain_target(&self.view, &dead, group, &me),
         };
         let text = format!("{} is not available any more", self.view.node_name(target));
         self.stay(group, leaving, &text, next, now);
@@ -242,7 +227,7 @@ impl Engine {
     fn look_for_target(&mut self, group: &str, leaving: &Leaving, dead: &BTreeSet<String>) {
         let me = self.settings.node.clone();
         let target = match leaving.why {
-            Why::Drain => self.drain_target(group, dead),
+            Why::Drain => drain_target(&self.view, dead, group, &self.settings.node),
             Why::Stop if !self.all_stop => {
                 let reason = Reason::Planned { source: &me };
                 candidates(&self.view, dead, group, reason)

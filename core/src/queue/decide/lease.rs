@@ -90,7 +90,7 @@ impl State {
     }
 
     /// All of them are held, or nothing is settled.
-    fn check_leases(&self, number: u32, name: &str, leases: &[LeaseId]) -> Result<()> {
+    pub(super) fn check_leases(&self, number: u32, name: &str, leases: &[LeaseId]) -> Result<()> {
         let queue = self.queues.get(&number);
         let held = |lease: &LeaseId| {
             let locked = queue.and_then(|queue| queue.locked.get(&lease.lookup_id));

@@ -16,6 +16,7 @@ mod run;
 mod schedule;
 mod send;
 mod transaction;
+mod what_if;
 
 pub(super) use acknowledgment::content_of;
 pub use receive::{Candidate, Hand, Handed, How};
@@ -124,6 +125,10 @@ impl State {
                 offset,
                 length,
             } => self.decide_read_body(pages, from, source, *offset, *length),
+            Request::WhatIf { request } => {
+                let foreseen = self.foresee(pages, from, id, request, now)?;
+                Ok(Decision::Answer(Reply::Foreseen(foreseen)))
+            }
             other => self.decide_on_queues(pages, from, id, other, now),
         }
     }
