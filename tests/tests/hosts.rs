@@ -16,15 +16,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use hamq_core::ErrorKind;
+use hamq_core::api::access::{BlockClusterAccess, GrantClusterAccess, RemoveClusterAccess};
 use hamq_core::api::client::Client;
 use hamq_core::api::feature::InstallMsmqFeature;
-use hamq_core::api::group::{AddClusterGroup, GetClusterGroup, StartClusterGroup};
+use hamq_core::api::group::{
+    AddClusterGroup, GetClusterGroup, StartClusterGroup, StopClusterGroup,
+};
 use hamq_core::api::network::{GetClusterNetwork, GetClusterNetworkInterface, SetClusterNetwork};
 use hamq_core::api::node::GetClusterNode;
-use hamq_core::api::queue::NewMsmqQueue;
+use hamq_core::api::queue::{GetMsmqQueue, NewMsmqQueue};
+use hamq_core::api::queue_manager::SetMsmqQueueManager;
 use hamq_core::api::resource::AddClusterResource;
 use hamq_core::api::trust::{NewClusterClientCertificate, NewClusterJoinToken};
-use hamq_core::api::value::Millis;
+use hamq_core::api::value::{Millis, to_value};
 use hamq_tests::lab;
 use hamq_tests::namespace::{self, Namespace};
 use hamq_tests::process::wait_until;
@@ -380,6 +384,51 @@ fn on_etcd_a_queue_goes_on_at_its_real_address_when_its_host_is_cut_off() {
     let received = outside.run(|| lab::receive_all(&alice, queue)).unwrap();
     let expected: Vec<String> = (0..200).map(|body| body.to_string()).collect();
     assert_eq!(received, expected);
+
+    // Who may only look is no administrator of the queues either, and who is blocked is let in nowhere.
+    let users = || vec!["alice".to_owned()];
+    let looks = GrantClusterAccess {
+        users: users(),
+        read_only: true,
+        ..GrantClusterAccess::default()
+    };
+    give(one, &client, looks).unwrap();
+    let limit = SetMsmqQueueManager {
+        computer: "VS1".into(),
+        message_quota: Some("8GB".into()),
+        ..SetMsmqQueueManager::default()
+    };
+    let limit = to_value(&limit).unwrap();
+    wait_until("a user's rights at the queue manager", || {
+        let foreseen = outside.run(|| alice.what_if("Set-MsmqQueueManager", limit.clone()));
+        foreseen.is_err_and(|e| e.kind == ErrorKind::AccessDenied)
+    });
+    let nodes = outside.run(|| alice.run(GetClusterNode { name: None }));
+    assert_eq!(nodes.unwrap().len(), 3, "looking is allowed");
+    let stop = StopClusterGroup {
+        name: "VS1".into(),
+        wait: None,
+    };
+    let refused = outside.run(|| alice.run(stop)).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::AccessDenied, "{refused}");
+    assert!(refused.message.contains("may only look"), "{refused}");
+    give(one, &client, BlockClusterAccess { users: users() }).unwrap();
+    wait_until("alice to be blocked", || {
+        let nodes = outside.run(|| alice.run(GetClusterNode { name: None }));
+        nodes.is_err_and(|e| e.kind == ErrorKind::AccessDenied)
+    });
+    // Her sessions end, and none begins: the certificate opens nothing.
+    let queues = || GetMsmqQueue {
+        name: queue.into(),
+        ..GetMsmqQueue::default()
+    };
+    wait_until("her sessions to end", || {
+        outside.run(|| alice.run(queues())).is_err()
+    });
+    give(one, &client, RemoveClusterAccess { users: users() }).unwrap();
+    wait_until("alice to be let in again", || {
+        outside.run(|| lab::send(&alice, queue, "back")).is_ok()
+    });
 
     // Who has no certificate of this cluster hears nothing of the queues.
     let at: SocketAddr = "10.78.0.100:7801".parse().unwrap();

@@ -17,9 +17,9 @@ pub trait CommandHost: Send + Sync + 'static {
         arguments: Value,
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
 
-    /// Whether who has proven to have a certificate of the cluster may still give commands.
+    /// Whether who has proven to have a certificate of the cluster may give this command.
     ///
     /// # Errors
-    /// `AccessDenied` for a node that was evicted.
-    fn admits(&self, caller: &Caller) -> Result<()>;
+    /// `AccessDenied` for a node that was evicted, and for a client that may not.
+    fn admits(&self, caller: &Caller, command: &str) -> Result<()>;
 }

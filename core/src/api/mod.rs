@@ -9,6 +9,7 @@
 //! A command is an argument struct, an output record and a spec, written once in the file of its
 //! noun. [`COMMANDS`] is the only list of them.
 
+pub mod access;
 pub mod agent_host;
 pub mod agents;
 pub mod arguments;
@@ -114,6 +115,10 @@ pub const COMMANDS: &[&CommandSpec] = &[
     network::SetClusterNetwork::SPEC,
     trust::NewClusterJoinToken::SPEC,
     trust::NewClusterClientCertificate::SPEC,
+    access::GetClusterAccess::SPEC,
+    access::GrantClusterAccess::SPEC,
+    access::BlockClusterAccess::SPEC,
+    access::RemoveClusterAccess::SPEC,
     explain::GetClusterLog::SPEC,
     explain::GetClusterWhy::SPEC,
     validation::TestCluster::SPEC,

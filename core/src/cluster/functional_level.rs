@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  1   clusters of before there were levels
-//!  2   checkpoints
+//!  2   checkpoints, access of clients
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub const LEVEL_MAX: u64 = 2;
 pub const LEVEL_MIN: u64 = 1;
 /// The level at which there are checkpoints.
 pub const CHECKPOINTS: u64 = 2;
+/// The level at which clients may be kept from what they may not do.
+pub const ACCESS: u64 = 2;
 /// The key of [`Level`].
 pub const LEVEL_KEY: &str = "/level";
 

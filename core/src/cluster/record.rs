@@ -13,6 +13,7 @@
 //!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
 //!  /token/<id>         JoinToken          /checkpoint/<r>/<path>  Checkpoint; its images: checkpoint/<r>/<path>@<version>
 //!  /level              Level              /version/<n>    Build
+//!  /access/<client>    ClientAccess
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
 //! ```
 
@@ -195,6 +196,38 @@ pub struct JoinToken {
     pub secret_hash: String,
     /// By the wall clock.
     pub expires_ms: u64,
+}
+
+/// What a client's certificate allows (Grant-, Block-ClusterAccess); without a row everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientAccess {
+    /// The client, as it was spelled.
+    pub name: String,
+    /// What it may do.
+    pub right: AccessRight,
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccessRight {
+    /// Everything.
+    Full,
+    /// What changes nothing.
+    ReadOnly,
+    /// Nothing: its certificate is worth nothing any more.
+    Blocked,
+}
+
+impl AccessRight {
+    /// As the property spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "Full",
+            Self::ReadOnly => "ReadOnly",
+            Self::Blocked => "Blocked",
+        }
+    }
 }
 
 /// A group's configuration.

@@ -10,9 +10,10 @@ use super::functional_level::{Build, LEVEL_KEY, Level};
 use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
-    CLUSTER_KEY, ClusterConfig, Drained, FailRequest, Failures, GroupConfig, Held, JoinToken,
-    MemoryPool, MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner, POLICY_KEY, Pause,
-    RETIRED_KEY, ResourceConfig, ResourceStatus, Retired, Session, decode, fold, key,
+    CLUSTER_KEY, ClientAccess, ClusterConfig, Drained, FailRequest, Failures, GroupConfig, Held,
+    JoinToken, MemoryPool, MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner,
+    POLICY_KEY, Pause, RETIRED_KEY, ResourceConfig, ResourceStatus, Retired, Session, decode, fold,
+    key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -82,6 +83,8 @@ pub struct View {
     pub networks: Table<NetworkConfig>,
     /// Permissions to join.
     pub tokens: Table<JoinToken>,
+    /// What clients may do, where it is not everything or was said.
+    pub access: Table<ClientAccess>,
     /// The functional level, where it was ever set.
     pub level: Option<Versioned<Level>>,
     /// The programs of nodes.
@@ -187,6 +190,7 @@ impl View {
             "token" => insert(&mut self.tokens, name, value, version),
             "version" => insert(&mut self.builds, name, value, version),
             "checkpoint" => insert(&mut self.checkpoints, name, value, version),
+            "access" => insert(&mut self.access, name, value, version),
             _ => false,
         };
         if kind == "resource"
@@ -251,6 +255,7 @@ impl View {
             "token" => drop(self.tokens.remove(name)),
             "version" => drop(self.builds.remove(name)),
             "checkpoint" => drop(self.checkpoints.remove(name)),
+            "access" => drop(self.access.remove(name)),
             _ => {}
         }
     }

@@ -444,7 +444,7 @@ impl Drop for Stage {
 struct Agent(SocketAddr);
 
 impl CommandHost for Agent {
-    fn admits(&self, _: &hamq_core::sys::trust::Caller) -> hamq_core::Result<()> {
+    fn admits(&self, _: &hamq_core::sys::trust::Caller, _: &str) -> hamq_core::Result<()> {
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 //! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Restart-Agent`, `Read-AgentInstance`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
 //! `Force-Quorum`, `What-If`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
+mod access;
 mod checkpoint;
 mod dependencies;
 mod group;
@@ -36,8 +37,8 @@ use super::host::CommandHost;
 use super::spec::{Command, RunsAt};
 use super::value::{Value, from_value, to_value};
 use super::{
-    cluster, dependency, explain, feature, group as groups, network as networks, node as nodes,
-    parameter, trust as trusts,
+    access as accesses, cluster, dependency, explain, feature, group as groups,
+    network as networks, node as nodes, parameter, trust as trusts,
 };
 use crate::cluster::agent::Agent;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,8 +55,8 @@ impl CommandHost for Agent {
         Box::pin(async move { dispatch(&agent, &name, arguments).await })
     }
 
-    fn admits(&self, caller: &Caller) -> Result<()> {
-        trust::admits(self, caller)
+    fn admits(&self, caller: &Caller, command: &str) -> Result<()> {
+        access::admits(self, caller, command)
     }
 }
 
@@ -137,7 +138,16 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         networks::SetClusterNetwork,
         trusts::NewClusterJoinToken,
         trusts::NewClusterClientCertificate,
+        accesses::GetClusterAccess,
+        accesses::GrantClusterAccess,
+        accesses::BlockClusterAccess,
+        accesses::RemoveClusterAccess,
     );
+    unlisted(agent, name, arguments).await
+}
+
+/// Commands that only clients and other nodes give.
+async fn unlisted(agent: &Agent, name: &str, arguments: Value) -> Result<Value> {
     match name.to_ascii_lowercase().as_str() {
         "get-cluster" => write::<cluster::ClusterInfo>(&internal::cluster_info(agent).await?),
         "what-if" => write(&what_if::what_if(agent, read(&arguments)?).await?),

@@ -15,7 +15,7 @@ use crate::cluster::view::View;
 use crate::database::{Guard, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::year_of;
-use crate::sys::trust::{Authority, Caller, IssuedFor, KeyForm, digest, random};
+use crate::sys::trust::{Authority, IssuedFor, KeyForm, digest, random};
 
 /// How long a token lasts unless something else is said, and at most.
 const LIFETIME_MS: u64 = 3_600_000;
@@ -202,15 +202,4 @@ fn joining(view: &View, asked: &Join) -> Result<Transaction> {
         });
     }
     Ok(transaction)
-}
-
-/// A certificate outlives an eviction; the node's row does not.
-pub(super) fn admits(agent: &Agent, caller: &Caller) -> Result<()> {
-    match caller {
-        Caller::Node(name) if !agent.view().nodes.contains_key(name) => {
-            let text = format!("{name} is no node of this cluster any more");
-            Err(Error::new(ErrorKind::AccessDenied, text).hint("join again with a new token"))
-        }
-        _ => Ok(()),
-    }
 }

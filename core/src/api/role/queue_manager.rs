@@ -117,9 +117,10 @@ async fn serve(
     };
     let (plane, control) = Plane::new(bound.listeners, engine, served, Limits::default())?;
     let running = plane.spawn()?;
-    let guests = bound
-        .guarded
-        .map(|listener| tokio::spawn(serve_guarded(listener, door, control.clone())));
+    let guests = bound.guarded.map(|listener| {
+        let folder = options.tls.clone();
+        tokio::spawn(serve_guarded(listener, door, control.clone(), folder))
+    });
     if let Some(listener) = bound.metrics {
         let asked = control.clone();
         let source = Box::new(move || counters(&asked));

@@ -128,6 +128,6 @@ fn admit(caller: &Caller, command: &str, host: &dyn CommandHost) -> Result<()> {
             format!("{command} needs a certificate of this cluster, and there is none"),
         )
         .hint("New-ClusterClientCertificate on a node of the cluster makes one")),
-        Caller::Node(_) | Caller::Client(_) => host.admits(caller),
+        Caller::Node(_) | Caller::Client(_) => host.admits(caller, command),
     }
 }

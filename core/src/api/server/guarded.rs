@@ -7,54 +7,122 @@
 //!
 //! So the event loop knows nothing of TLS, and clients of this machine do not pay for it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::connection::{HELLO_TIMEOUT, accept};
 use super::plane::Control;
 use crate::queue::access::Access;
-use crate::sys::trust::{Caller, Door, relay};
+use crate::sys::trust::{Caller, Door, GuestRight, Guests, read_guests, relay};
 
 /// Connections whose other end has not proven itself yet.
 const UNPROVEN_MAX: usize = 64;
+/// How often it is looked whether somebody may not stay.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Lets in who comes with a certificate of the cluster, until it is dropped; every connection ends with it.
-pub async fn serve_guarded<E: 'static>(listener: TcpListener, door: Door, plane: Control<E>) {
+/// A connection of a client that is let in.
+struct Guest {
+    name: String,
+    right: GuestRight,
+    connection: AbortHandle,
+}
+
+/// Who is here, and what is known of who may be.
+struct Guarded {
+    folder: Option<PathBuf>,
+    known: Guests,
+    here: Vec<Guest>,
+}
+
+impl Guarded {
+    /// What cannot be read leaves it as it was: a full table of open files must not let anybody in.
+    fn look(&mut self) {
+        if let Some(folder) = &self.folder
+            && let Ok(known) = read_guests(folder)
+        {
+            self.known = known;
+        }
+    }
+
+    fn right(&self, name: &str) -> GuestRight {
+        self.known.get(name).copied().unwrap_or(GuestRight::Full)
+    }
+
+    /// Ends the connections of those whose right is another now: they come again with that, if at all.
+    fn part(&mut self) {
+        self.look();
+        for guest in &self.here {
+            if self.right(&guest.name) != guest.right {
+                guest.connection.abort();
+            }
+        }
+        self.here.retain(|guest| !guest.connection.is_finished());
+    }
+}
+
+/// Lets in who comes with a certificate of the cluster, until it is dropped; every connection ends with it. In `folder`
+/// the node's agent says who may not.
+pub async fn serve_guarded<E: 'static>(
+    listener: TcpListener,
+    door: Door,
+    plane: Control<E>,
+    folder: Option<PathBuf>,
+) {
     let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
+    let mut proving = JoinSet::new();
     let mut guests = JoinSet::new();
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let mut guarded = Guarded {
+        folder,
+        known: Guests::new(),
+        here: Vec::new(),
+    };
     loop {
         tokio::select! {
             stream = accept(&listener) => {
                 let Ok(permit) = Arc::clone(&unproven).try_acquire_owned() else {
                     continue; // a flood of those who prove nothing: closed at once
                 };
-                let (door, plane) = (door.clone(), plane.clone());
-                guests.spawn(async move {
+                let door = door.clone();
+                proving.spawn(async move {
                     let received = tokio::time::timeout(HELLO_TIMEOUT, door.receive(stream)).await;
                     drop(permit);
-                    if let Ok(Ok((channel, caller))) = received
-                        && let Some(access) = access_of(&caller)
-                        && let Ok((near, copying)) = relay(channel)
-                    {
-                        plane.let_in(near, access);
-                        copying.await;
-                    }
+                    received.ok()?.ok()
                 });
             }
+            Some(proven) = proving.join_next() => {
+                guarded.look();
+                if let Ok(Some((channel, Caller::Client(name)))) = proven
+                    && let right = guarded.right(&name)
+                    && let Some(access) = access_of(&name, right)
+                    && let Ok((near, copying)) = relay(channel)
+                {
+                    plane.let_in(near, access);
+                    let connection = guests.spawn(copying);
+                    guarded.here.push(Guest { name, right, connection });
+                }
+            }
             Some(_) = guests.join_next() => {}
+            _ = ticks.tick() => guarded.part(),
         }
     }
 }
 
-/// What a client's certificate allows: whoever has one can give the cluster any command, so queues are open to it
-/// as well. Nodes have nothing to do here, and an evicted one still has its certificate.
-fn access_of(caller: &Caller) -> Option<Access> {
-    match caller {
-        Caller::Client(name) => Some(Access::owner_of_all(name.clone())),
-        Caller::Node(_) | Caller::Local | Caller::Stranger => None,
+/// What a client's certificate allows: whoever may give the cluster any command, to him queues are open as well. Nodes
+/// have nothing to do here, and an evicted one still has its certificate.
+fn access_of(name: &str, right: GuestRight) -> Option<Access> {
+    match right {
+        GuestRight::Full => Some(Access::owner_of_all(name)),
+        GuestRight::ReadOnly => Some(Access {
+            user: name.to_owned(),
+            ..Access::anonymous()
+        }),
+        GuestRight::Blocked => None,
     }
 }
 
@@ -63,16 +131,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_client_s_certificate_lets_in() {
-        for (caller, expected) in [
-            (Caller::Client("alice".into()), Some("alice")),
-            (Caller::Node("n1".into()), None),
-            (Caller::Stranger, None),
-            (Caller::Local, None),
-        ] {
-            let access = access_of(&caller);
-            assert_eq!(access.as_ref().map(|a| &*a.user), expected);
-            assert!(access.is_none_or(|a| a.administrator));
-        }
+    fn a_client_is_an_administrator_a_user_or_nobody() {
+        let may = |right| access_of("alice", right).map(|access| access.administrator);
+        assert_eq!(may(GuestRight::Full), Some(true));
+        assert_eq!(may(GuestRight::ReadOnly), Some(false));
+        assert_eq!(may(GuestRight::Blocked), None);
     }
 }

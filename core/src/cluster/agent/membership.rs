@@ -10,13 +10,15 @@ use super::{Life, Shared};
 use crate::cluster::engine::Event;
 use crate::cluster::functional_level::{LEVEL_KEY, Level, level_to_join};
 use crate::cluster::record::{
-    CLUSTER_KEY, ClusterConfig, NodeConfig, Process, STATE_PREFIX, Session, encode, fold, key,
+    AccessRight, CLUSTER_KEY, ClusterConfig, NodeConfig, Process, STATE_PREFIX, Session, encode,
+    fold, key,
 };
 use crate::cluster::view::View;
 use crate::database::backup::check_whole;
 use crate::database::{Commit, Guard, LeaseId, Transaction, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::process::{Presence, ProcessIdentity};
+use crate::sys::trust::{GuestRight, Guests, write_guests};
 
 /// Tries of a transaction that others keep outrunning.
 const TRIES_MAX: usize = 50;
@@ -234,11 +236,13 @@ pub(super) async fn renew(shared: Arc<Shared>, lease: LeaseId, ttl: Duration) {
 pub(super) async fn follow(shared: Arc<Shared>) {
     let database = &shared.options.database;
     let mut changes = database.watch();
+    let mut told = None;
     loop {
         changes.borrow_and_update();
         match database.read(STATE_PREFIX).await {
             Ok(range) => {
                 let view = Box::new(View::parse(&range));
+                tell_guests(&shared, &view, &mut told);
                 if shared.events.send(Event::Snapshot(view)).await.is_err() {
                     return;
                 }
@@ -252,6 +256,33 @@ pub(super) async fn follow(shared: Arc<Shared>) {
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Writes down for the queue managers of this node what clients may do, when it has changed.
+fn tell_guests(shared: &Shared, view: &View, told: &mut Option<Guests>) {
+    if shared.options.identity.is_none() {
+        return; // only this machine's own users come here
+    }
+    let guests = view.access.iter().map(|(name, row)| {
+        let right = match row.right {
+            AccessRight::Full => GuestRight::Full,
+            AccessRight::ReadOnly => GuestRight::ReadOnly,
+            AccessRight::Blocked => GuestRight::Blocked,
+        };
+        (name.clone(), right)
+    });
+    let guests: Guests = guests.collect();
+    if told.as_ref() == Some(&guests) {
+        return;
+    }
+    match write_guests(&shared.options.data.join("tls"), &guests) {
+        Ok(()) => *told = Some(guests),
+        Err(e) => shared.log(
+            "ERR",
+            "NM",
+            &format!("what clients may do is not written: {e}"),
+        ),
     }
 }
 

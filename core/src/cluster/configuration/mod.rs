@@ -3,6 +3,7 @@
 //! A structural change of a group also writes the group's own row, so that two of them never pass each
 //! other unseen (two MSMQ resources added at once, a cycle closed from both ends).
 
+mod access;
 mod change;
 mod checkpoint;
 mod dependency;
@@ -21,6 +22,7 @@ mod removal;
 mod resource;
 mod what_if;
 
+pub use access::{check_access, remove_access, set_access};
 pub use change::Change;
 pub use checkpoint::{add_checkpoint, check_settings_edit, remove_checkpoint};
 pub use dependency::{add_dependency, remove_dependency, set_dependency};

@@ -334,7 +334,8 @@ fn up(view: &View, resource: &str) -> bool {
 }
 
 /// Kinds of rows that are somebody's wish, as they are called; the others follow from them and are told as steps.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
+    ("access", "access of"),
     ("node", "node"),
     ("group", "group"),
     ("resource", "resource"),

@@ -12,11 +12,12 @@
 //!
 //! Files, in the `tls` folder of a node's data folder, readable by its user alone:
 //! `ca.pem` and `ca.key` (the authority; every node has both, so that the loss of any host loses no cluster),
-//! `node.pem` and `node.key`.
+//! `node.pem` and `node.key`; `access` (what clients may do, as the agent has told it).
 
 mod authority;
 mod channel;
 mod digest;
+mod guests;
 mod identity;
 mod pin;
 mod relay;
@@ -24,6 +25,7 @@ mod relay;
 pub use authority::{Authority, IssuedFor, KeyForm};
 pub use channel::{Caller, Channel, Door};
 pub use digest::{Fingerprint, digest, random};
+pub use guests::{GuestRight, Guests, read_guests, write_guests};
 pub use identity::{Identity, Pinned};
 pub use relay::relay;
 
