@@ -30,6 +30,7 @@ pub mod wire;
 pub mod backup;
 pub mod checkpoint;
 pub mod cluster;
+pub mod clustered_role;
 pub mod dependency;
 pub mod drill;
 pub mod explain;
@@ -85,6 +86,10 @@ pub const COMMANDS: &[&CommandSpec] = &[
     resource::AddClusterResource::SPEC,
     resource::GetClusterResource::SPEC,
     resource::RemoveClusterResource::SPEC,
+    resource::MoveClusterResource::SPEC,
+    clustered_role::AddClusterGenericApplicationRole::SPEC,
+    clustered_role::AddClusterGenericServiceRole::SPEC,
+    clustered_role::AddClusterGenericScriptRole::SPEC,
     resource::StartClusterResource::SPEC,
     resource::StopClusterResource::SPEC,
     resource::TestClusterResourceFailure::SPEC,

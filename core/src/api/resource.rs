@@ -123,6 +123,21 @@ command! {
 }
 
 command! {
+    /// Moves a resource to another group, with everything that is tied to it by dependencies.
+    ///
+    /// All of it must be offline. A message store never takes an owner of a lower epoch: where a disk comes into a group that was
+    /// owned fewer times, that group must be offline too, and is owned anew.
+    MoveClusterResource = "Move-ClusterResource" => Vec<ResourceInfo>, at Agent, risk Medium, aliases [],
+    {
+        /// The resource's name.
+        name "Name": String, position 0, pipeline value, completes Resource;
+        /// The group it is to be in.
+        group "Group": String, position 1, completes Group;
+    }
+    examples { "Move-ClusterResource VS1-Disk -Group VS1 -WhatIf" => "What would move; here it is there already." }
+}
+
+command! {
     /// Brings a resource online, after the ones it depends on.
     StartClusterResource = "Start-ClusterResource" => ResourceInfo, at Agent, risk Low, aliases [],
     {

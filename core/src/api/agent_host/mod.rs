@@ -10,6 +10,7 @@
 
 mod access;
 mod checkpoint;
+mod clustered_role;
 mod dependencies;
 mod group;
 mod internal;
@@ -110,6 +111,10 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         super::resource::AddClusterResource,
         super::resource::GetClusterResource,
         super::resource::RemoveClusterResource,
+        super::resource::MoveClusterResource,
+        super::clustered_role::AddClusterGenericApplicationRole,
+        super::clustered_role::AddClusterGenericServiceRole,
+        super::clustered_role::AddClusterGenericScriptRole,
         super::resource::StartClusterResource,
         super::resource::StopClusterResource,
         super::resource::TestClusterResourceFailure,

@@ -5,9 +5,9 @@ use uuid::Uuid;
 use super::wait::{commit, offline, online, until, waiting_on};
 use super::{Run, exact, fits, property, record};
 use crate::api::resource::{
-    AddClusterResource, GetClusterResource, RemoveClusterResource, ResourceInfo,
-    ResumeClusterResource, StartClusterResource, StopClusterResource, SuspendClusterResource,
-    TestClusterResourceFailure,
+    AddClusterResource, GetClusterResource, MoveClusterResource, RemoveClusterResource,
+    ResourceInfo, ResumeClusterResource, StartClusterResource, StopClusterResource,
+    SuspendClusterResource, TestClusterResourceFailure,
 };
 use crate::cluster::agent::Agent;
 use crate::cluster::configuration::{self, NewResource, find_group, find_resource, parse_pair};
@@ -84,6 +84,25 @@ pub(super) async fn remove(agent: &Agent, name: &str) -> Result<()> {
     until(agent, revision, None, removable, |v| waiting_on(v, &group)).await?;
     commit(agent, |view| configuration::remove_resource(view, name)).await?;
     Ok(())
+}
+
+impl Run for MoveClusterResource {
+    async fn run(self, agent: &Agent) -> Result<Vec<ResourceInfo>> {
+        let (name, group) = (&self.name, &self.group);
+        let decided = agent.change(|view| {
+            let (change, moved) = configuration::move_resource(view, name, group)?;
+            Ok((change.into_transaction(), moved))
+        });
+        let (_, mut moved) = decided.await?;
+        if moved.is_empty() {
+            moved.push(name.clone());
+        }
+        let (view, now_ms) = (agent.read().await?, agent.options().clock.wall_ms());
+        let rows = moved
+            .iter()
+            .map(|name| record::resource(&view, name, now_ms));
+        rows.collect()
+    }
 }
 
 impl Run for StartClusterResource {

@@ -118,6 +118,11 @@ impl Change {
         self.transaction.writes.is_empty()
     }
 
+    /// The change of a transaction that was put together.
+    pub(super) const fn from_transaction(transaction: Transaction) -> Self {
+        Self { transaction }
+    }
+
     /// The transaction.
     #[must_use]
     pub fn into_transaction(self) -> Transaction {

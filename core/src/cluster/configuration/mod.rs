@@ -6,7 +6,9 @@
 mod access;
 mod change;
 mod checkpoint;
+mod clustered_role;
 mod dependency;
+mod draft;
 mod feature;
 mod group;
 mod keep;
@@ -18,6 +20,7 @@ mod node;
 mod owner_node;
 mod parameter;
 mod policy;
+mod relocation;
 mod removal;
 mod resource;
 mod what_if;
@@ -25,6 +28,7 @@ mod what_if;
 pub use access::{check_access, remove_access, set_access};
 pub use change::Change;
 pub use checkpoint::{add_checkpoint, check_settings_edit, remove_checkpoint};
+pub use clustered_role::{NewRole, add_role};
 pub use dependency::{add_dependency, remove_dependency, set_dependency};
 pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{
@@ -43,6 +47,7 @@ pub use parameter::{delete_parameter, parse_pair, set_parameter};
 pub use policy::{
     ClusterChange, GroupChange, PolicyChange, set_cluster_policy, set_group, set_restart_policy,
 };
+pub use relocation::move_resource;
 pub use removal::{remove_resource, stop_for_removal};
 pub use resource::{NewResource, add_resource, fail_resource, start_resource, stop_resource};
 pub use what_if::{Rehearsal, Step};

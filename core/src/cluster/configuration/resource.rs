@@ -150,7 +150,7 @@ pub(super) fn find_type(name: &str) -> Result<&'static TypeRule> {
     })
 }
 
-fn check_single(view: &View, group: &str, rule: &TypeRule) -> Result<()> {
+pub(super) fn check_single(view: &View, group: &str, rule: &TypeRule) -> Result<()> {
     let alike = |r: &ResourceConfig| {
         let here = rule.single_group_instance && fold(&r.group) == fold(group);
         r.resource_type == rule.name && (here || rule.single_cluster_instance)

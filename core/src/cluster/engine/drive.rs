@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::local::{Local, Recovery};
 use super::{Action, Engine, Now, OnlineFacts};
-use crate::cluster::record::RestartPolicy;
+use crate::cluster::record::{RestartPolicy, fold};
 use crate::cluster::{dependency, resource_type};
 
 /// Why a resource that the deadline protects is taken offline.
@@ -55,7 +55,9 @@ impl Engine {
     }
 
     fn drive(&mut self, group: &str, name: &str, epoch: u64, now: Now) {
-        let Some(config) = self.view.resources.get(name) else {
+        let config = self.view.resources.get(name);
+        // One that has moved to another group is that group's.
+        let Some(config) = config.filter(|config| fold(&config.group) == group) else {
             self.forget(name, now);
             return;
         };
@@ -367,7 +369,8 @@ impl Engine {
     /// Ends all that runs of a group that this node does not own, in no order: nothing may go on.
     pub(super) fn abandon(&mut self, group: &str, now: Now) {
         for name in self.resources_here(group) {
-            if self.view.resources.contains_key(&name) {
+            let known = self.view.resources.get(&name);
+            if known.is_some_and(|config| fold(&config.group) == group) {
                 self.end(
                     &name,
                     Some("this node does not own the group any more".to_owned()),
