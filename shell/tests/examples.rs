@@ -60,8 +60,11 @@ const TWO_ADDRESSES: &str = "
     Add-ClusterResource VS1-IP2 VS1 'IP Address' -Parameters \"Address=${lab.Subnet}.103\"
 ";
 const ONE_ADDRESS: &str = "Set-ClusterResourceDependency VS1-Name '[VS1-IP]'";
-const LOAD: &str = "Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null";
-const ENDED_LOAD: &str = "Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null
+/// A load whose session ended leaves what nobody has received, and the next one stops at it.
+const LOAD: &str = "Clear-MsmqQueue VS1/private$/load -Force
+    Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null";
+const ENDED_LOAD: &str = "Clear-MsmqQueue VS1/private$/load -Force
+    Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null
     Stop-DrillWorkload | Out-Null";
 const JOB: &str = "Send-MsmqQueue VS1/private$/jobs 'job'";
 
@@ -112,6 +115,10 @@ fn before_cluster(first: &str, code: &str) -> Option<Before> {
         ("Suspend-ClusterResource" | "Test-ClusterResourceFailure", _) => {
             Lines("Start-ClusterResource VS1-MSMQ -Wait 60s")
         }
+        ("Clear-ClusterNode", _) => Lines(
+            "Add-ClusterNode n5
+             Remove-ClusterNode n5 -Force",
+        ),
         ("Test-Cluster", _) => Lines("Install-MsmqFeature n4"),
         ("It", _) => Lines(
             "Stop-ClusterNode n4
@@ -159,7 +166,8 @@ fn before_queues(first: &str, code: &str) -> Option<Before> {
         ) => Session(LOAD),
         ("Assert-NoLoss", _) => Session(ENDED_LOAD),
         ("Measure-DrillFault", _) => Session(
-            "Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null
+            "Clear-MsmqQueue VS1/private$/load -Force
+             Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null
              Invoke-Fault Kill VS1 | Out-Null",
         ),
         ("Start-Drill", _) => Lines(

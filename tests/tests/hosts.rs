@@ -336,6 +336,59 @@ fn add_virtual_server(site: &Site, host: &Host, client: &Client) {
     give(host, client, start).unwrap();
 }
 
+/// Who may only look is no administrator of the queues either, and who is blocked is let in nowhere.
+fn rights_of_a_client(
+    host: &Host,
+    client: &Client,
+    outside: &Namespace,
+    alice: &Client,
+    queue: &str,
+) {
+    let users = || vec!["alice".to_owned()];
+    let looks = GrantClusterAccess {
+        users: users(),
+        read_only: true,
+        ..GrantClusterAccess::default()
+    };
+    give(host, client, looks).unwrap();
+    let limit = SetMsmqQueueManager {
+        computer: "VS1".into(),
+        message_quota: Some("8GB".into()),
+        ..SetMsmqQueueManager::default()
+    };
+    let limit = to_value(&limit).unwrap();
+    wait_until("a user's rights at the queue manager", || {
+        let foreseen = outside.run(|| alice.what_if("Set-MsmqQueueManager", limit.clone()));
+        foreseen.is_err_and(|e| e.kind == ErrorKind::AccessDenied)
+    });
+    let nodes = outside.run(|| alice.run(GetClusterNode { name: None }));
+    assert_eq!(nodes.unwrap().len(), 3, "looking is allowed");
+    let stop = StopClusterGroup {
+        name: "VS1".into(),
+        wait: None,
+    };
+    let refused = outside.run(|| alice.run(stop)).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::AccessDenied, "{refused}");
+    assert!(refused.message.contains("may only look"), "{refused}");
+    give(host, client, BlockClusterAccess { users: users() }).unwrap();
+    wait_until("alice to be blocked", || {
+        let nodes = outside.run(|| alice.run(GetClusterNode { name: None }));
+        nodes.is_err_and(|e| e.kind == ErrorKind::AccessDenied)
+    });
+    // Her sessions end, and none begins: the certificate opens nothing.
+    let queues = || GetMsmqQueue {
+        name: queue.into(),
+        ..GetMsmqQueue::default()
+    };
+    wait_until("her sessions to end", || {
+        outside.run(|| alice.run(queues())).is_err()
+    });
+    give(host, client, RemoveClusterAccess { users: users() }).unwrap();
+    wait_until("alice to be let in again", || {
+        outside.run(|| lab::send(alice, queue, "back")).is_ok()
+    });
+}
+
 #[test]
 #[ignore = "needs etcd and root: scripts/install-etcd; it makes network namespaces"]
 fn on_etcd_a_queue_goes_on_at_its_real_address_when_its_host_is_cut_off() {
@@ -385,50 +438,7 @@ fn on_etcd_a_queue_goes_on_at_its_real_address_when_its_host_is_cut_off() {
     let expected: Vec<String> = (0..200).map(|body| body.to_string()).collect();
     assert_eq!(received, expected);
 
-    // Who may only look is no administrator of the queues either, and who is blocked is let in nowhere.
-    let users = || vec!["alice".to_owned()];
-    let looks = GrantClusterAccess {
-        users: users(),
-        read_only: true,
-        ..GrantClusterAccess::default()
-    };
-    give(one, &client, looks).unwrap();
-    let limit = SetMsmqQueueManager {
-        computer: "VS1".into(),
-        message_quota: Some("8GB".into()),
-        ..SetMsmqQueueManager::default()
-    };
-    let limit = to_value(&limit).unwrap();
-    wait_until("a user's rights at the queue manager", || {
-        let foreseen = outside.run(|| alice.what_if("Set-MsmqQueueManager", limit.clone()));
-        foreseen.is_err_and(|e| e.kind == ErrorKind::AccessDenied)
-    });
-    let nodes = outside.run(|| alice.run(GetClusterNode { name: None }));
-    assert_eq!(nodes.unwrap().len(), 3, "looking is allowed");
-    let stop = StopClusterGroup {
-        name: "VS1".into(),
-        wait: None,
-    };
-    let refused = outside.run(|| alice.run(stop)).unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::AccessDenied, "{refused}");
-    assert!(refused.message.contains("may only look"), "{refused}");
-    give(one, &client, BlockClusterAccess { users: users() }).unwrap();
-    wait_until("alice to be blocked", || {
-        let nodes = outside.run(|| alice.run(GetClusterNode { name: None }));
-        nodes.is_err_and(|e| e.kind == ErrorKind::AccessDenied)
-    });
-    // Her sessions end, and none begins: the certificate opens nothing.
-    let queues = || GetMsmqQueue {
-        name: queue.into(),
-        ..GetMsmqQueue::default()
-    };
-    wait_until("her sessions to end", || {
-        outside.run(|| alice.run(queues())).is_err()
-    });
-    give(one, &client, RemoveClusterAccess { users: users() }).unwrap();
-    wait_until("alice to be let in again", || {
-        outside.run(|| lab::send(&alice, queue, "back")).is_ok()
-    });
+    rights_of_a_client(one, &client, &outside, &alice, queue);
 
     // Who has no certificate of this cluster hears nothing of the queues.
     let at: SocketAddr = "10.78.0.100:7801".parse().unwrap();

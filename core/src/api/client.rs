@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
 use super::local_cluster::{LocalClusters, rehearse};
+use super::message_object::{self, NewMsmqMessage};
 use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
@@ -290,6 +291,10 @@ impl Client {
     }
 
     fn run_here(&self, spec: &CommandSpec, arguments: &Value) -> Result<Vec<Value>> {
+        if spec.name == NewMsmqMessage::SPEC.name {
+            let made = message_object::make(from_value(arguments)?);
+            return Ok(vec![to_value(&made)?]);
+        }
         if let Some(output) = self.0.drill.run(self, spec.name, arguments) {
             return output;
         }

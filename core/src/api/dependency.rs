@@ -12,6 +12,34 @@ record! {
     }
 }
 
+record! {
+    /// The page that was written.
+    DependencyReportInfo as "ClusterResourceDependencyReport", columns ["Path", "Groups", "Resources"], {
+        /// Where it is.
+        path "Path": String,
+        /// Groups in it.
+        groups "Groups": u64,
+        /// Resources in it.
+        resources "Resources": u64,
+    }
+}
+
+command! {
+    /// Writes a page with a picture of what the resources of groups depend on.
+    ///
+    /// It needs nothing but itself: it opens from disk, without a network.
+    GetClusterResourceDependencyReport = "Get-ClusterResourceDependencyReport" => DependencyReportInfo, at Client, risk None, aliases [],
+    {
+        /// Only this group.
+        group "Group": Option<String>, position 0, pipeline value, completes Group;
+        /// Only the group of this resource.
+        resource "Resource": Option<String>, completes Resource;
+        /// The file (default dependencies.html).
+        path "Path": Option<String>, completes File;
+    }
+    examples { "Get-ClusterResourceDependencyReport VS1 -Path vs1.html" => "The picture of VS1." }
+}
+
 command! {
     /// Makes a resource depend on another of its group.
     AddClusterResourceDependency = "Add-ClusterResourceDependency" => DependencyInfo, at Agent, risk Low, aliases [],

@@ -24,6 +24,28 @@ record! {
 }
 
 record! {
+    /// What each node keeps of its cluster log.
+    ClusterLogSettingInfo as "ClusterLogSetting", columns ["Size", "Level"], {
+        /// Megabytes.
+        size "Size": u64,
+        /// 0: nothing; 1: errors; 2: and warnings; 3: and what happens; 4 and 5: everything.
+        level "Level": u64,
+    }
+}
+
+command! {
+    /// Sets how much each node keeps of its cluster log, and what it writes into it; without a parameter it shows that.
+    SetClusterLog = "Set-ClusterLog" => ClusterLogSettingInfo, at Agent, risk Low, aliases [],
+    {
+        /// Megabytes (default 16).
+        size "Size": Option<u64>, position 0;
+        /// 0: nothing; 1: errors; 2: and warnings; 3: and what happens (the default); 4 and 5: everything.
+        level "Level": Option<u64>, position 1;
+    }
+    examples { "Set-ClusterLog -Size 64 -Level 5" => "More of everything." }
+}
+
+record! {
     /// A decision of the cluster and its cause.
     WhyInfo as "ClusterWhy", columns ["Time", "Node", "Resource", "Event", "Cause"], {
         /// When, in UTC.

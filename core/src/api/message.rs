@@ -18,7 +18,7 @@ pub(super) const ACKNOWLEDGE: [(&str, Acknowledge); 8] = [
     ("FullReceive", Acknowledge::FULL_RECEIVE),
 ];
 /// The same words, for completion.
-const ACKNOWLEDGE_WORDS: [&str; 8] = [
+pub(super) const ACKNOWLEDGE_WORDS: [&str; 8] = [
     "None",
     "PositiveArrival",
     "PositiveReceive",
@@ -180,6 +180,8 @@ command! {
         name "Name": String, position 0, completes Queue;
         /// The content, up to 1 GiB.
         body "Body": Option<Body>, position 1, pipeline value;
+        /// A message (New-MsmqMessage, or one that was received): what is not said here is taken from it.
+        message_object "MessageObject": Option<crate::api::value::Value>;
         /// A file with the content, up to 1 GiB.
         body_file "BodyFile": Option<String>, completes File;
         /// A free text, up to 249 characters.

@@ -38,6 +38,7 @@ pub mod feature;
 pub mod group;
 mod log_subject;
 pub mod message;
+pub mod message_object;
 pub mod metrics;
 pub mod network;
 pub mod node;
@@ -76,6 +77,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     node::SuspendClusterNode::SPEC,
     node::ResumeClusterNode::SPEC,
     node::RemoveClusterNode::SPEC,
+    node::ClearClusterNode::SPEC,
     group::AddClusterGroup::SPEC,
     group::GetClusterGroup::SPEC,
     group::RemoveClusterGroup::SPEC,
@@ -101,6 +103,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     dependency::RemoveClusterResourceDependency::SPEC,
     dependency::SetClusterResourceDependency::SPEC,
     dependency::GetClusterResourceDependency::SPEC,
+    dependency::GetClusterResourceDependencyReport::SPEC,
     checkpoint::AddClusterCheckpoint::SPEC,
     checkpoint::GetClusterCheckpoint::SPEC,
     checkpoint::RemoveClusterCheckpoint::SPEC,
@@ -125,6 +128,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     access::BlockClusterAccess::SPEC,
     access::RemoveClusterAccess::SPEC,
     explain::GetClusterLog::SPEC,
+    explain::SetClusterLog::SPEC,
     explain::GetClusterWhy::SPEC,
     validation::TestCluster::SPEC,
     queue::NewMsmqQueue::SPEC,
@@ -142,6 +146,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     queue_manager::GetMsmqCounter::SPEC,
     queue_manager::GetMsmqPreparedTransaction::SPEC,
     queue_manager::ResolveMsmqPreparedTransaction::SPEC,
+    message_object::NewMsmqMessage::SPEC,
     message::SendMsmqQueue::SPEC,
     message::ReceiveMsmqQueue::SPEC,
     message::GetMsmqMessage::SPEC,

@@ -141,3 +141,27 @@ command! {
     }
     examples { "Remove-ClusterNode n3 -Force" => "Stops n3 and evicts it." }
 }
+
+record! {
+    /// A node that was cleared.
+    ClearedNodeInfo as "ClearedClusterNode", columns ["Name", "Path"], {
+        /// Its name.
+        name "Name": String,
+        /// The folder that was removed.
+        path "Path": String,
+    }
+}
+
+command! {
+    /// Removes what an evicted node of this machine still has: its logs, settings and certificates.
+    ///
+    /// A node that is still a member is refused: Remove-ClusterNode first. On another machine it is its data folder.
+    ClearClusterNode = "Clear-ClusterNode" => ClearedNodeInfo, at Client, risk High, aliases [],
+    {
+        /// The node's name.
+        name "Name": String, position 0;
+        /// Do not ask.
+        force "Force": bool;
+    }
+    examples { "Clear-ClusterNode n5 -Force" => "Removes the rest of n5, which was evicted." }
+}

@@ -133,6 +133,10 @@ pub struct ClusterPolicy {
     pub quarantine_threshold: u64,
     /// QuarantineDuration, in seconds.
     pub quarantine_duration_s: u64,
+    /// Megabytes of cluster log that each node keeps.
+    pub log_megabytes: u64,
+    /// What each node writes into it: 0 nothing, 1 errors, 2 and warnings, 3 and what happens, 4 and 5 everything.
+    pub log_level: u64,
 }
 
 impl Default for ClusterPolicy {
@@ -141,6 +145,8 @@ impl Default for ClusterPolicy {
             enforced_anti_affinity: false,
             quarantine_threshold: 3,
             quarantine_duration_s: 7_200,
+            log_megabytes: 16,
+            log_level: 3,
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Lines that are appended; when the file is full it is renamed to `NAME.old` and begun anew.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    bytes_max: u64,
+    bytes_max: AtomicU64,
     open: Mutex<(File, u64)>,
 }
 
@@ -26,7 +27,7 @@ impl LogFile {
         let length = file.metadata()?.len();
         Ok(Self {
             path: path.to_owned(),
-            bytes_max,
+            bytes_max: AtomicU64::new(bytes_max),
             open: Mutex::new((file, length)),
         })
     }
@@ -38,13 +39,18 @@ impl LogFile {
     pub fn line(&self, text: &str) -> io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let line = format!("{}\n", text.replace('\n', " "));
-        if open.1 + line.len() as u64 > self.bytes_max {
+        if open.1 + line.len() as u64 > self.bytes_max.load(Ordering::Relaxed) {
             std::fs::rename(&self.path, self.older())?;
             *open = (append(&self.path)?, 0);
         }
         open.0.write_all(line.as_bytes())?;
         open.1 += line.len() as u64;
         Ok(())
+    }
+
+    /// Sets how large each of the two files may become; it counts from the next line on.
+    pub fn set_bytes_max(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
     /// All that is kept, oldest first.

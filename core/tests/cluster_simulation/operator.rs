@@ -54,6 +54,7 @@ impl World {
             quarantine_threshold: Some(2 + self.dice.roll(3)),
             quarantine_duration_s: Some(10),
             enforced_anti_affinity: Some(self.dice.roll(2)),
+            ..ClusterChange::default()
         };
         assert!(self.command(|v| set_cluster_policy(v, &quarantine)));
         let apart = self.dice.once_in(3);

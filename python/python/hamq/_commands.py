@@ -192,6 +192,23 @@ class ClusterNodeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearedClusterNodeInfo:
+    """A node that was cleared."""
+
+    name: str
+    """Its name."""
+    path: str
+    """The folder that was removed."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            name=record["Name"],
+            path=record["Path"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterGroupInfo:
     """A group: resources that are always on one node together; with a Network Name, a virtual
     server.
@@ -359,6 +376,26 @@ class ClusterResourceDependencyInfo:
         return cls(
             resource=record["Resource"],
             dependency_expression=record["DependencyExpression"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResourceDependencyReportInfo:
+    """The page that was written."""
+
+    path: str
+    """Where it is."""
+    groups: int
+    """Groups in it."""
+    resources: int
+    """Resources in it."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            path=record["Path"],
+            groups=record["Groups"],
+            resources=record["Resources"],
         )
 
 
@@ -597,6 +634,23 @@ class ClusterClientCertificateInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterAccessInfo:
+    """What a client may do at the cluster."""
+
+    user: str
+    """The client: the name that its certificate was made for."""
+    access: str
+    """`Full`; `ReadOnly`: what changes nothing; `Blocked`: nothing."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            user=record["User"],
+            access=record["Access"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterLogInfo:
     """A line of the cluster log."""
 
@@ -625,6 +679,23 @@ class ClusterLogInfo:
             component=record["Component"],
             group=record["Group"],
             text=record["Text"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLogSettingInfo:
+    """What each node keeps of its cluster log."""
+
+    size: int
+    """Megabytes."""
+    level: int
+    """0: nothing; 1: errors; 2: and warnings; 3: and what happens; 4 and 5: everything."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            size=record["Size"],
+            level=record["Level"],
         )
 
 
@@ -886,6 +957,69 @@ class MsmqPreparedTransactionInfo:
         return cls(
             computer_name=record["ComputerName"],
             id=record["Id"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqMessageObjectInfo:
+    """A message that is not sent yet; what it does not say is as usual."""
+
+    body: bytes | None
+    """The content."""
+    label: str | None
+    """A free text."""
+    priority: int | None
+    """0 to 7."""
+    express: bool
+    """Kept in memory only."""
+    recoverable: bool
+    """Kept on disk."""
+    journaling: bool
+    """A copy is kept in the journal of the sender's computer."""
+    authenticated: bool
+    """To be signed."""
+    correlation_id: str | None
+    """The id of the message it answers."""
+    app_specific: int | None
+    """A number for the application."""
+    body_type: int | None
+    """The VARTYPE of the content."""
+    acknowledge_type: str | None
+    """Which acknowledgements are wanted."""
+    admin_queue_path: str | None
+    """The queue for acknowledgements."""
+    response_queue_path: str | None
+    """The queue for answers."""
+    time_to_reach_queue: float | None
+    """Milliseconds it may take to reach its queue."""
+    time_to_be_received: float | None
+    """Milliseconds it may be received within."""
+    extension: bytes | None
+    """More bytes of the application."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            body=None if record["Body"] is None else content(record["Body"]),
+            label=record["Label"],
+            priority=record["Priority"],
+            express=record["Express"],
+            recoverable=record["Recoverable"],
+            journaling=record["Journaling"],
+            authenticated=record["Authenticated"],
+            correlation_id=record["CorrelationId"],
+            app_specific=record["AppSpecific"],
+            body_type=record["BodyType"],
+            acknowledge_type=record["AcknowledgeType"],
+            admin_queue_path=record["AdminQueuePath"],
+            response_queue_path=record["ResponseQueuePath"],
+            time_to_reach_queue=None
+            if record["TimeToReachQueue"] is None
+            else record["TimeToReachQueue"] / 1000,
+            time_to_be_received=None
+            if record["TimeToBeReceived"] is None
+            else record["TimeToBeReceived"] / 1000,
+            extension=None if record["Extension"] is None else content(record["Extension"]),
         )
 
 
@@ -2392,6 +2526,33 @@ class Commands(QueueCommands):
         )
         return ClusterNodeInfo._of(records[0])
 
+    def clear_cluster_node(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+    ) -> ClearedClusterNodeInfo:
+        """Removes what an evicted node of this machine still has: its logs, settings and
+        certificates.
+
+        A node that is still a member is refused: Remove-ClusterNode first. On another machine it
+        is its data folder.
+
+        It destroys configuration or messages. The shell's ``Clear-ClusterNode``.
+
+        Args:
+            name: The node's name.
+            force: Do not ask.
+        """
+        records = self._call(
+            "Clear-ClusterNode",
+            {
+                "Name": name,
+                "Force": force,
+            },
+        )
+        return ClearedClusterNodeInfo._of(records[0])
+
     def add_cluster_group(
         self,
         name: str,
@@ -2686,6 +2847,152 @@ class Commands(QueueCommands):
         )
         return ClusterResourceInfo._of(records[0])
 
+    def move_cluster_resource(
+        self,
+        name: str,
+        group: str,
+    ) -> list[ClusterResourceInfo]:
+        """Moves a resource to another group, with everything that is tied to it by dependencies.
+
+        All of it must be offline. A message store never takes an owner of a lower epoch: where a
+        disk comes into a group that was owned fewer times, that group must be offline too, and
+        is owned anew.
+
+        It interrupts service. The shell's ``Move-ClusterResource``.
+
+        Args:
+            name: The resource's name.
+            group: The group it is to be in.
+        """
+        records = self._call(
+            "Move-ClusterResource",
+            {
+                "Name": name,
+                "Group": group,
+            },
+        )
+        return [ClusterResourceInfo._of(record) for record in records]
+
+    def add_cluster_generic_application_role(
+        self,
+        command_line: str,
+        *,
+        parameters: str | Iterable[str] = (),
+        checkpoint_key: str | Iterable[str] = (),
+        storage: str | Iterable[str] = (),
+        static_address: str | None = None,
+        name: str | None = None,
+        wait: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Makes a program highly available: a group with all it needs, online.
+
+        With -StaticAddress the group has an IP Address and a Network Name of the role's name (a
+        virtual server without queues); Message Queuing comes into it with Add-ClusterResource.
+        It is made as one: a refusal leaves nothing behind.
+
+        The shell's ``Add-ClusterGenericApplicationRole``.
+
+        Args:
+            command_line: The command with its arguments.
+            parameters: More private properties of the resource: CurrentDirectory=/srv/app,
+                UseNetworkName=1.
+            checkpoint_key: Settings that are carried from node to node (Add-ClusterCheckpoint
+                -SettingsKey).
+            storage: Its disks: a Physical Disk that is offline, which moves into the group, or
+                the path of a new one.
+            static_address: The address at which clients find it.
+            name: The role's name (default: the program's).
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Add-ClusterGenericApplicationRole",
+            {
+                "CommandLine": command_line,
+                "Parameters": texts(parameters),
+                "CheckpointKey": texts(checkpoint_key),
+                "Storage": texts(storage),
+                "StaticAddress": static_address,
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def add_cluster_generic_service_role(
+        self,
+        service_name: str,
+        *,
+        checkpoint_key: str | Iterable[str] = (),
+        storage: str | Iterable[str] = (),
+        static_address: str | None = None,
+        name: str | None = None,
+        wait: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Makes a systemd service highly available: a group with all it needs, online.
+
+        As Add-ClusterGenericApplicationRole. The service must not start at boot: the cluster
+        starts it where the group is.
+
+        The shell's ``Add-ClusterGenericServiceRole``.
+
+        Args:
+            service_name: The unit.
+            checkpoint_key: Settings that are carried from node to node.
+            storage: Its disks: a Physical Disk that is offline, which moves into the group, or
+                the path of a new one.
+            static_address: The address at which clients find it.
+            name: The role's name (default: the service's).
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Add-ClusterGenericServiceRole",
+            {
+                "ServiceName": service_name,
+                "CheckpointKey": texts(checkpoint_key),
+                "Storage": texts(storage),
+                "StaticAddress": static_address,
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
+    def add_cluster_generic_script_role(
+        self,
+        script_file_path: str,
+        *,
+        storage: str | Iterable[str] = (),
+        static_address: str | None = None,
+        name: str | None = None,
+        wait: Duration | None = None,
+    ) -> ClusterGroupInfo:
+        """Makes a program that is called with online, offline, looksalive, isalive and terminate
+        highly available.
+
+        As Add-ClusterGenericApplicationRole. The program must be on every node.
+
+        The shell's ``Add-ClusterGenericScriptRole``.
+
+        Args:
+            script_file_path: The program.
+            storage: Its disks: a Physical Disk that is offline, which moves into the group, or
+                the path of a new one.
+            static_address: The address at which clients find it.
+            name: The role's name (default: the program's).
+            wait: How long to wait for it (default 30s; 0 returns at once).
+        """
+        records = self._call(
+            "Add-ClusterGenericScriptRole",
+            {
+                "ScriptFilePath": script_file_path,
+                "Storage": texts(storage),
+                "StaticAddress": static_address,
+                "Name": name,
+                "Wait": milliseconds(wait),
+            },
+        )
+        return ClusterGroupInfo._of(records[0])
+
     def start_cluster_resource(
         self,
         name: str,
@@ -2954,6 +3261,34 @@ class Commands(QueueCommands):
             },
         )
         return [ClusterResourceDependencyInfo._of(record) for record in records]
+
+    def get_cluster_resource_dependency_report(
+        self,
+        group: str | None = None,
+        *,
+        resource: str | None = None,
+        path: str | None = None,
+    ) -> ClusterResourceDependencyReportInfo:
+        """Writes a page with a picture of what the resources of groups depend on.
+
+        It needs nothing but itself: it opens from disk, without a network.
+
+        The shell's ``Get-ClusterResourceDependencyReport``.
+
+        Args:
+            group: Only this group.
+            resource: Only the group of this resource.
+            path: The file (default dependencies.html).
+        """
+        records = self._call(
+            "Get-ClusterResourceDependencyReport",
+            {
+                "Group": group,
+                "Resource": resource,
+                "Path": path,
+            },
+        )
+        return ClusterResourceDependencyReportInfo._of(records[0])
 
     def add_cluster_checkpoint(
         self,
@@ -3437,6 +3772,99 @@ class Commands(QueueCommands):
         )
         return ClusterClientCertificateInfo._of(records[0])
 
+    def get_cluster_access(
+        self,
+        user: str | None = None,
+    ) -> list[ClusterAccessInfo]:
+        """Shows what clients may do, where something was said of it.
+
+        A client is who comes from another machine with a certificate
+        (New-ClusterClientCertificate). Of whom nothing was said may do everything. Whoever is on
+        a node's own machine needs no certificate; its users are kept apart by the system.
+
+        The shell's ``Get-ClusterAccess``.
+
+        Args:
+            user: A name or a pattern with * and ?.
+        """
+        records = self._call(
+            "Get-ClusterAccess",
+            {
+                "User": user,
+            },
+        )
+        return [ClusterAccessInfo._of(record) for record in records]
+
+    def grant_cluster_access(
+        self,
+        user: str | Iterable[str] = (),
+        *,
+        full: bool = False,
+        read_only: bool = False,
+    ) -> list[ClusterAccessInfo]:
+        """Gives clients a right at the cluster.
+
+        It counts from the next command of the client on. Queues have access lists of their own
+        (Set-MsmqQueueACL); there a client that may only look here is one user among others, and
+        no administrator.
+
+        It interrupts service. The shell's ``Grant-ClusterAccess``.
+
+        Args:
+            user: The clients.
+            full: They may do everything (the default).
+            read_only: They may only look.
+        """
+        records = self._call(
+            "Grant-ClusterAccess",
+            {
+                "User": texts(user),
+                "Full": full,
+                "ReadOnly": read_only,
+            },
+        )
+        return [ClusterAccessInfo._of(record) for record in records]
+
+    def block_cluster_access(
+        self,
+        user: str | Iterable[str] = (),
+    ) -> list[ClusterAccessInfo]:
+        """Blocks clients: their certificates are worth nothing any more.
+
+        Their connections to queue managers end within a second, and no new one is let in.
+
+        It interrupts service. The shell's ``Block-ClusterAccess``.
+
+        Args:
+            user: The clients.
+        """
+        records = self._call(
+            "Block-ClusterAccess",
+            {
+                "User": texts(user),
+            },
+        )
+        return [ClusterAccessInfo._of(record) for record in records]
+
+    def remove_cluster_access(
+        self,
+        user: str | Iterable[str] = (),
+    ) -> list[ClusterAccessInfo]:
+        """Forgets what was said of clients: their certificates allow everything again.
+
+        It interrupts service. The shell's ``Remove-ClusterAccess``.
+
+        Args:
+            user: The clients.
+        """
+        records = self._call(
+            "Remove-ClusterAccess",
+            {
+                "User": texts(user),
+            },
+        )
+        return [ClusterAccessInfo._of(record) for record in records]
+
     def get_cluster_log(
         self,
         *,
@@ -3465,6 +3893,30 @@ class Commands(QueueCommands):
             },
         )
         return [ClusterLogInfo._of(record) for record in records]
+
+    def set_cluster_log(
+        self,
+        size: int | None = None,
+        level: int | None = None,
+    ) -> ClusterLogSettingInfo:
+        """Sets how much each node keeps of its cluster log, and what it writes into it; without a
+        parameter it shows that.
+
+        The shell's ``Set-ClusterLog``.
+
+        Args:
+            size: Megabytes (default 16).
+            level: 0: nothing; 1: errors; 2: and warnings; 3: and what happens (the default); 4
+                and 5: everything.
+        """
+        records = self._call(
+            "Set-ClusterLog",
+            {
+                "Size": size,
+                "Level": level,
+            },
+        )
+        return ClusterLogSettingInfo._of(records[0])
 
     def get_cluster_why(
         self,
@@ -3535,11 +3987,80 @@ class Commands(QueueCommands):
         )
         return [ClusterValidationInfo._of(record) for record in records]
 
+    def new_msmq_message(
+        self,
+        body: bytes | str | None = None,
+        *,
+        label: str | None = None,
+        priority: int | None = None,
+        express: bool = False,
+        recoverable: bool = False,
+        journaling: bool = False,
+        authenticated: bool = False,
+        correlation_id: str | None = None,
+        app_specific: int | None = None,
+        body_type: int | None = None,
+        acknowledge_type: str | None = None,
+        admin_queue_path: str | None = None,
+        response_queue_path: str | None = None,
+        time_to_reach_queue: Duration | None = None,
+        time_to_be_received: Duration | None = None,
+        extension: bytes | str | None = None,
+    ) -> MsmqMessageObjectInfo:
+        """Makes a message, to be sent with Send-MsmqQueue -MessageObject.
+
+        The shell's ``New-MsmqMessage``.
+
+        Args:
+            body: The content, up to 1 GiB.
+            label: A free text, up to 249 characters.
+            priority: 0 to 7 (default 3).
+            express: Keep it in memory only: it is lost at a restart or failover.
+            recoverable: Keep it on disk: the default.
+            journaling: Keep a copy in the journal of the sender's computer.
+            authenticated: Sign it. No queue manager can do that without a directory yet, so it
+                is refused when it is sent.
+            correlation_id: The id of the message this one answers.
+            app_specific: A number for the application.
+            body_type: The VARTYPE of the content: 8 for text in UTF-16, 8209 for bytes.
+            acknowledge_type: Which acknowledgements -AdminQueuePath gets.
+            admin_queue_path: The queue for acknowledgements; it must not be transactional.
+            response_queue_path: The queue for answers.
+            time_to_reach_queue: How long it may take to reach its queue, in whole seconds
+                (default: for ever).
+            time_to_be_received: How long it may be received, in whole seconds (default: for
+                ever).
+            extension: More bytes of the application.
+        """
+        records = self._call(
+            "New-MsmqMessage",
+            {
+                "Body": body,
+                "Label": label,
+                "Priority": priority,
+                "Express": express,
+                "Recoverable": recoverable,
+                "Journaling": journaling,
+                "Authenticated": authenticated,
+                "CorrelationId": correlation_id,
+                "AppSpecific": app_specific,
+                "BodyType": body_type,
+                "AcknowledgeType": acknowledge_type,
+                "AdminQueuePath": admin_queue_path,
+                "ResponseQueuePath": response_queue_path,
+                "TimeToReachQueue": milliseconds(time_to_reach_queue),
+                "TimeToBeReceived": milliseconds(time_to_be_received),
+                "Extension": extension,
+            },
+        )
+        return MsmqMessageObjectInfo._of(records[0])
+
     def send_msmq_queue(
         self,
         name: str,
         body: bytes | str | None = None,
         *,
+        message_object: Any | None = None,
         body_file: str | None = None,
         label: str | None = None,
         priority: int | None = None,
@@ -3587,6 +4108,8 @@ class Commands(QueueCommands):
         Args:
             name: The queue's path name or direct format name.
             body: The content, up to 1 GiB.
+            message_object: A message (New-MsmqMessage, or one that was received): what is not
+                said here is taken from it.
             body_file: A file with the content, up to 1 GiB.
             label: A free text, up to 249 characters.
             priority: 0 to 7 (default 3).
@@ -3636,6 +4159,7 @@ class Commands(QueueCommands):
             {
                 "Name": name,
                 "Body": body,
+                "MessageObject": message_object,
                 "BodyFile": body_file,
                 "Label": label,
                 "Priority": priority,
@@ -4237,6 +4761,8 @@ class Commands(QueueCommands):
 
 
 __all__ = [
+    "ClearedClusterNodeInfo",
+    "ClusterAccessInfo",
     "ClusterBackupInfo",
     "ClusterCheckpointInfo",
     "ClusterClientCertificateInfo",
@@ -4244,6 +4770,7 @@ __all__ = [
     "ClusterInfo",
     "ClusterJoinTokenInfo",
     "ClusterLogInfo",
+    "ClusterLogSettingInfo",
     "ClusterNetworkInfo",
     "ClusterNetworkInterfaceInfo",
     "ClusterNodeInfo",
@@ -4253,6 +4780,7 @@ __all__ = [
     "ClusterPolicyInfo",
     "ClusterQuorumInfo",
     "ClusterResourceDependencyInfo",
+    "ClusterResourceDependencyReportInfo",
     "ClusterResourceInfo",
     "ClusterResourceTypeInfo",
     "ClusterValidationInfo",
@@ -4269,6 +4797,7 @@ __all__ = [
     "MsmqFeatureInfo",
     "MsmqMemoryPoolInfo",
     "MsmqMessageInfo",
+    "MsmqMessageObjectInfo",
     "MsmqMessageTraceInfo",
     "MsmqPreparedTransactionInfo",
     "MsmqQueueInfo",

@@ -93,6 +93,7 @@ impl Front<'_> {
                 self.group_as('(', ')', "[", "]", Context::Group)?;
             }
             '$' if first && self.assigns_global() => self.assign_global(statement),
+            '$' if first && self.assigns() => self.assign(),
             '$' if self.expands_here() => self.dollar(false)?,
             '$' if self.peek_at(1) == Some('?') => {
                 self.at += 2;
@@ -155,6 +156,29 @@ impl Front<'_> {
             Some(bytes) => self.synth(&bytes.to_string(), start),
             None => self.copy(start, self.at),
         }
+    }
+
+    /// Whether `$name =` stands here.
+    fn assigns(&self) -> bool {
+        let rest = self.rest().get(1..).unwrap_or_default();
+        let behind = rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        let named = rest.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let behind = behind.trim_start_matches([' ', '\t']);
+        named && behind.starts_with('=') && !behind.starts_with("==") && !behind.starts_with("=>")
+    }
+
+    /// `$name =` as in PowerShell. In no block it declares what is not declared; in a block the name must be known, so that
+    /// it never means another variable than the one outside.
+    fn assign(&mut self) {
+        let start = self.at;
+        self.at += 1;
+        let name_at = self.at;
+        let name = self.word();
+        self.token_at(TokenKind::Variable, start);
+        if self.depth == 1 && self.declared.insert(name) {
+            self.synth("let ", start);
+        }
+        self.copy(name_at, self.at);
     }
 
     /// Whether `$global:name =` stands here.

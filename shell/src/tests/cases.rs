@@ -13,6 +13,14 @@ pub(super) enum Expected {
 
 /// The table.
 pub(super) const CASES: &[(&str, Expected)] = &[
+    // Variables as in PowerShell.
+    ("$g = Get-ClusterGroup; echo $g.Count", Shows("2")),
+    ("$a = 1\n$a = $a + 1\necho $a", Shows("2")),
+    ("$n = 0\nfor i in 0..3 { $n = $n + i }\necho $n", Shows("3")),
+    ("$a=7; echo $a", Shows("7")),
+    ("let a = 1; $a = 2; echo $a", Shows("2")),
+    ("if true { $b = 1 }", Fails("1:12", "b")),
+    ("$a == 1", Fails("1:2", "a")),
     // Where commands may stand.
     ("Get-ClusterGroup | % Name", Shows("VS1\nVS2")),
     ("get-clustergroup | FOREACH-object name", Shows("VS1\nVS2")),

@@ -289,7 +289,7 @@ fn what_the_document_of_the_language_shows_is_what_is_shown() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 11);
+    assert_eq!(compared, 12);
 }
 
 #[test]

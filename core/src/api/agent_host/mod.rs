@@ -138,6 +138,7 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         feature::GetMsmqMemoryPool,
         feature::SetMsmqMemoryPool,
         explain::GetClusterWhy,
+        explain::SetClusterLog,
         networks::GetClusterNetwork,
         networks::GetClusterNetworkInterface,
         networks::SetClusterNetwork,

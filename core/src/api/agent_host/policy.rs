@@ -2,6 +2,7 @@
 
 use super::wait::commit;
 use super::{Run, record};
+use crate::api::explain::{ClusterLogSettingInfo, SetClusterLog};
 use crate::api::group::GroupInfo;
 use crate::api::policy::{ClusterPolicyInfo, SetCluster, SetClusterGroup, SetClusterResource};
 use crate::api::resource::ResourceInfo;
@@ -17,6 +18,7 @@ impl Run for SetCluster {
             enforced_anti_affinity: self.enforced_anti_affinity,
             quarantine_threshold: self.quarantine_threshold,
             quarantine_duration_s: self.quarantine_duration,
+            ..ClusterChange::default()
         };
         commit(agent, |view| set_cluster_policy(view, &change)).await?;
         let policy = agent.read().await?.policy();
@@ -24,6 +26,22 @@ impl Run for SetCluster {
             enforced_anti_affinity: u64::from(policy.enforced_anti_affinity),
             quarantine_threshold: policy.quarantine_threshold,
             quarantine_duration: policy.quarantine_duration_s,
+        })
+    }
+}
+
+impl Run for SetClusterLog {
+    async fn run(self, agent: &Agent) -> Result<ClusterLogSettingInfo> {
+        let change = ClusterChange {
+            log_megabytes: self.size,
+            log_level: self.level,
+            ..ClusterChange::default()
+        };
+        commit(agent, |view| set_cluster_policy(view, &change)).await?;
+        let policy = agent.read().await?.policy();
+        Ok(ClusterLogSettingInfo {
+            size: policy.log_megabytes,
+            level: policy.log_level,
         })
     }
 }

@@ -1,12 +1,15 @@
 //! Starting, stopping and removing clusters and nodes.
 
+use std::path::PathBuf;
+
 use super::LocalClusters;
 use super::creation::{ports_are_free, start_all};
 use super::{plan, quorum};
 use crate::api::agents::{Agents, Repeat};
 use crate::api::cluster::{ClusterInfo, RemoveCluster, StartCluster, StopCluster};
 use crate::api::node::{
-    AddClusterNode, NodeInfo, RemoveClusterNode, StartClusterNode, StopClusterNode,
+    AddClusterNode, ClearClusterNode, ClearedNodeInfo, NodeInfo, RemoveClusterNode,
+    StartClusterNode, StopClusterNode,
 };
 use crate::api::registry::{ClusterEntry, NodeEntry};
 use crate::api::value::Value;
@@ -194,6 +197,42 @@ impl LocalClusters {
             process_id: None,
             ..before
         })
+    }
+
+    /// Removes the folder of a node that was evicted.
+    pub(super) fn clear_node(
+        &self,
+        command: &ClearClusterNode,
+        current: Result<String, &Error>,
+    ) -> Result<ClearedNodeInfo> {
+        let path = self.evicted(command, current)?;
+        folder::remove_tree(&path)?;
+        Ok(ClearedNodeInfo {
+            name: command.name.clone(),
+            path: path.display().to_string(),
+        })
+    }
+
+    /// The folder of a node that was evicted.
+    pub(super) fn evicted(
+        &self,
+        command: &ClearClusterNode,
+        current: Result<String, &Error>,
+    ) -> Result<PathBuf> {
+        let entry = self.registry.find(&current.map_err(Clone::clone)?)?;
+        plan::check_node_name(&command.name)?;
+        if let Ok(node) = entry.node(&command.name) {
+            let text = format!("{} is a node of the cluster {}", node.name, entry.name);
+            return Err(Error::new(ErrorKind::InvalidState, text)
+                .hint(format!("Remove-ClusterNode {} first", node.name)));
+        }
+        let path = entry.path.join(command.name.to_lowercase());
+        // What only looks like a node's folder (quorum, disks) is none: an agent has written its log there.
+        if folder::is_there(&path.join("cluster.log")) {
+            return Ok(path);
+        }
+        let text = format!("nothing of a node {} is left on this machine", command.name);
+        Err(Error::new(ErrorKind::NodeNotFound, text).hint(format!("looked in {}", path.display())))
     }
 
     pub(super) async fn stop_node(

@@ -11,6 +11,7 @@
 mod backup;
 mod bootstrap;
 mod creation;
+mod dependency_report;
 mod inquiry;
 mod lifecycle;
 mod log_file;
@@ -21,6 +22,8 @@ mod restart;
 mod setting;
 mod validation;
 mod what_if;
+
+use serde::Serialize;
 
 use crate::api::agents::Agents;
 use crate::api::registry::Registry;
@@ -52,60 +55,35 @@ impl LocalClusters {
         current: Result<String, &Error>,
         agents: Result<Agents>,
     ) -> Result<Vec<Value>> {
-        let one = |record: Result<Value>| Ok(vec![record?]);
         match name {
-            "New-Cluster" => {
-                let info = self.create(&from_value(arguments)?).await?;
-                one(to_value(&info))
-            }
+            "New-Cluster" => record(&self.create(&from_value(arguments)?).await?),
             "Get-Cluster" => self.show(&from_value(arguments)?, agents.ok()).await,
-            "Start-Cluster" => {
-                let info = self.start(&from_value(arguments)?).await?;
-                one(to_value(&info))
-            }
-            "Stop-Cluster" => {
-                let info = self.stop(from_value(arguments)?, current).await?;
-                one(to_value(&info))
-            }
-            "Remove-Cluster" => {
-                let info = self.remove(&from_value(arguments)?).await?;
-                one(to_value(&info))
-            }
+            "Start-Cluster" => record(&self.start(&from_value(arguments)?).await?),
+            "Stop-Cluster" => record(&self.stop(from_value(arguments)?, current).await?),
+            "Remove-Cluster" => record(&self.remove(&from_value(arguments)?).await?),
             "Get-ClusterQuorum" => {
-                let info = self.show_quorum(from_value(arguments)?, current).await?;
-                one(to_value(&info))
+                record(&self.show_quorum(from_value(arguments)?, current).await?)
             }
             "Set-ClusterQuorum" => {
-                let info = self.move_quorum(from_value(arguments)?, current).await?;
-                one(to_value(&info))
+                record(&self.move_quorum(from_value(arguments)?, current).await?)
             }
-            "Backup-Cluster" => {
-                let info = self.back_up(from_value(arguments)?, current).await?;
-                one(to_value(&info))
-            }
-            "Restore-Cluster" => {
-                let info = self.restore(from_value(arguments)?, current).await?;
-                one(to_value(&info))
-            }
+            "Backup-Cluster" => record(&self.back_up(from_value(arguments)?, current).await?),
+            "Restore-Cluster" => record(&self.restore(from_value(arguments)?, current).await?),
             "Get-ClusterNodeSetting" => setting::show(&from_value(arguments)?, &agents?).await,
             "Set-ClusterNodeSetting" => setting::set(&from_value(arguments)?, &agents?).await,
-            "Add-ClusterNode" => {
-                let info = self.add_node(&from_value(arguments)?, current).await?;
-                one(to_value(&info))
-            }
+            "Add-ClusterNode" => record(&self.add_node(&from_value(arguments)?, current).await?),
             "Start-ClusterNode" => {
-                let info = self.start_node(&from_value(arguments)?, current).await?;
-                one(to_value(&info))
+                record(&self.start_node(&from_value(arguments)?, current).await?)
             }
-            "Stop-ClusterNode" => {
-                let info = self.stop_node(&from_value(arguments)?, &agents?).await?;
-                one(to_value(&info))
-            }
+            "Stop-ClusterNode" => record(&self.stop_node(&from_value(arguments)?, &agents?).await?),
             "Restart-ClusterNode" => self.restart_node(&from_value(arguments)?, &agents?).await,
             "Remove-ClusterNode" => {
-                let info = self.remove_node(&from_value(arguments)?, &agents?).await?;
-                one(to_value(&info))
+                record(&self.remove_node(&from_value(arguments)?, &agents?).await?)
             }
+            "Get-ClusterResourceDependencyReport" => {
+                record(&dependency_report::write(&from_value(arguments)?, &agents?).await?)
+            }
+            "Clear-ClusterNode" => record(&self.clear_node(&from_value(arguments)?, current)?),
             "Test-Cluster" => validation::run(&from_value(arguments)?, &agents?).await,
             "Get-ClusterLog" => self.log(&from_value(arguments)?, current, &agents?).await,
             other => Err(Error::new(
@@ -126,4 +104,8 @@ impl LocalClusters {
         }
         self.nodes.let_go_of_all().await;
     }
+}
+
+fn record<T: Serialize>(info: &T) -> Result<Vec<Value>> {
+    Ok(vec![to_value(info)?])
 }

@@ -55,6 +55,19 @@ impl LocalClusters {
                 )]
             }
             "Restore-Cluster" => self.would_restore(from_value(arguments)?, current)?,
+            _ => return self.what_if_of_node(name, arguments, current, agents).await,
+        };
+        Ok(Some(steps))
+    }
+
+    async fn what_if_of_node(
+        &self,
+        name: &str,
+        arguments: &Value,
+        current: Result<String, &Error>,
+        agents: Result<Agents>,
+    ) -> Result<Option<Vec<StepInfo>>> {
+        let steps = match name {
             "Add-ClusterNode" => self.would_add(&from_value(arguments)?, current)?,
             "Start-ClusterNode" => {
                 let command: StartClusterNode = from_value(arguments)?;
@@ -79,6 +92,16 @@ impl LocalClusters {
                 vec![StepInfo::new("Restart agent", &node, &node, note)]
             }
             "Remove-ClusterNode" => self.would_evict(&from_value(arguments)?, &agents?).await?,
+            "Clear-ClusterNode" => {
+                let path = self.evicted(&from_value(arguments)?, current)?;
+                let path = path.display().to_string();
+                vec![StepInfo::new(
+                    "Remove folder",
+                    &path,
+                    "",
+                    "logs, settings, certificates",
+                )]
+            }
             "Set-ClusterNodeSetting" => {
                 let command: SetClusterNodeSetting = from_value(arguments)?;
                 let node = super::setting::agent_of(&agents?, &command.node)?

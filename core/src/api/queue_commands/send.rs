@@ -5,6 +5,7 @@ use std::path::Path;
 use super::queue::{local, status};
 use super::{Sessions, exclusive, no_word, number_32};
 use crate::api::message::{ACKNOWLEDGE, SendMsmqQueue, SentInfo};
+use crate::api::message_object;
 use crate::api::protection;
 use crate::api::queue::unexpected;
 use crate::api::session::Session;
@@ -29,6 +30,7 @@ enum Content {
 }
 
 pub(super) fn send(on: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo> {
+    let command = message_object::complete(command)?;
     let path = QueuePath::parse(&command.name)?;
     let wants_transaction = command.transactional;
     let (message, content) = message(command)?;

@@ -243,6 +243,7 @@ pub(super) async fn follow(shared: Arc<Shared>) {
             Ok(range) => {
                 let view = Box::new(View::parse(&range));
                 tell_guests(&shared, &view, &mut told);
+                shared.set_log(view.policy());
                 if shared.events.send(Event::Snapshot(view)).await.is_err() {
                     return;
                 }

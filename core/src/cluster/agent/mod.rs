@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ use super::cluster_log::Line;
 use super::configuration::Rehearsal;
 use super::engine::Event;
 use super::functional_level::Build;
+use super::policy::ClusterPolicy;
 use super::record::{DECISION_PREFIX, Decision, decode};
 use super::view::View;
 use crate::database::{Commit, Database, LeaseId, Range, Transaction};
@@ -130,6 +132,8 @@ pub(super) struct Shared {
     pub(super) options: AgentOptions,
     pub(super) process: ProcessIdentity,
     pub(super) log: LogFile,
+    /// What is written into it (Set-ClusterLog).
+    pub(super) log_level: AtomicU64,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) incarnation: watch::Sender<String>,
@@ -189,6 +193,7 @@ impl Agent {
         let shared = Arc::new(Shared {
             process: ProcessIdentity::current()?,
             log,
+            log_level: AtomicU64::new(ClusterPolicy::default().log_level),
             events,
             view: watch::Sender::new(Arc::new(View::default())),
             incarnation: watch::Sender::new(String::new()),
@@ -391,8 +396,22 @@ impl Shared {
             "DBG" => tracing::debug!(node, component, "{text}"),
             _ => tracing::info!(node, component, "{text}"),
         }
-        // A full disk must not stop the cluster; the next line that fits tells the rest.
-        drop(self.log.line(&line.format()));
+        let needed = match level {
+            "ERR" => 1,
+            "WARN" => 2,
+            "DBG" => 4,
+            _ => 3,
+        };
+        if self.log_level.load(Ordering::Relaxed) >= needed {
+            // A full disk must not stop the cluster; the next line that fits tells the rest.
+            drop(self.log.line(&line.format()));
+        }
+    }
+
+    /// Follows what was set for the cluster's log.
+    pub(super) fn set_log(&self, policy: ClusterPolicy) {
+        self.log.set_bytes_max((policy.log_megabytes << 20) / 2); // there are two files
+        self.log_level.store(policy.log_level, Ordering::Relaxed);
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -241,6 +241,10 @@ pub struct ClusterChange {
     pub quarantine_threshold: Option<u64>,
     /// QuarantineDuration, in seconds.
     pub quarantine_duration_s: Option<u64>,
+    /// Size of the cluster log, in megabytes.
+    pub log_megabytes: Option<u64>,
+    /// Level of the cluster log.
+    pub log_level: Option<u64>,
 }
 
 /// Sets properties of the cluster; with nothing named, nothing is written.
@@ -276,6 +280,14 @@ pub fn set_cluster_policy(view: &View, change: &ClusterChange) -> Result<Change>
             "0 to 4294967295 seconds",
         )?;
         row.quarantine_duration_s = duration;
+    }
+    if let Some(megabytes) = change.log_megabytes {
+        check("Size", megabytes, 2..=1024, "2 to 1024 megabytes")?;
+        row.log_megabytes = megabytes;
+    }
+    if let Some(level) = change.log_level {
+        check("Level", level, 0..=5, "0 (nothing) to 5 (everything)")?;
+        row.log_level = level;
     }
     if row == before {
         return Ok(Change::default());

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 mod expression;
+mod report;
 
 pub use expression::Expression;
+pub use report::{Drawn, page};
 
 use super::record::fold;
 use super::resource_type::{self, Requires};

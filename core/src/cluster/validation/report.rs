@@ -6,6 +6,7 @@ use serde_json::{Value, json as object};
 
 use super::check::CATEGORIES;
 use super::verdict::{Checked, Outcome};
+use crate::markup::escaped;
 
 /// What a report shows first.
 const OUTCOMES: [Outcome; 5] = [
@@ -35,7 +36,7 @@ fn counts(all: &[Checked]) -> Vec<(Outcome, usize)> {
 /// A page that needs nothing but itself.
 #[must_use]
 pub fn html(cluster: &str, time: &str, all: &[Checked]) -> String {
-    let title = format!("Validation of the cluster {}", escape(cluster));
+    let title = format!("Validation of the cluster {}", escaped(cluster));
     let sums: Vec<_> = counts(all)
         .iter()
         .map(|(o, n)| format!("<span class={0}>{n} {0}</span>", o.name()))
@@ -43,7 +44,7 @@ pub fn html(cluster: &str, time: &str, all: &[Checked]) -> String {
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
          <title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{}</p><p>{}</p>",
-        escape(time),
+        escaped(time),
         sums.join(" · ")
     );
     for category in CATEGORIES {
@@ -66,28 +67,13 @@ fn line(c: &Checked) -> String {
     format!(
         "<tr><td class={0}>{0}<td>{1}<br><small>{2} ({3})</small><td>{4}<td>{5}<td>{6}",
         f.outcome.name(),
-        escape(c.name),
-        escape(c.description),
-        escape(c.source),
-        escape(&f.object),
-        escape(&f.detail),
-        escape(&f.advice)
+        escaped(c.name),
+        escaped(c.description),
+        escaped(c.source),
+        escaped(&f.object),
+        escaped(&f.detail),
+        escaped(&f.advice)
     )
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The same for programs.

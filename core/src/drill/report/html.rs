@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::picture;
 use super::story::{FaultStory, Report};
 use super::text::{counts, latency, number, setting, then};
-use super::{escaped, picture};
 use crate::api::drill::DifferenceInfo;
+use crate::markup::escaped;
 
 const STYLE: &str = "\
 :root{--paper:#fff;--ink:#1d2330;--soft:#5b6475;--rule:#d9dee7;--sent:#1565c0;--received:#2e7d32;--fault:#b3261e;--shade:#f6cfcb;--bar:#7a8aa8;--bar2:#a9b5cb;--client:#e0a030;--good:#2e7d32}

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::escaped;
 use super::story::Report;
 use super::text::{counts, setting};
+use crate::markup::escaped;
 
 /// The report as JUnit's XML.
 pub(super) fn junit(report: &Report) -> String {

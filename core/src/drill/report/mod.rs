@@ -86,19 +86,3 @@ pub(super) fn write(report: &Report, against: &[DifferenceInfo], paths: &[String
 pub(super) fn text(report: &Report, against: &[DifferenceInfo]) -> String {
     text::text(report, against)
 }
-
-/// The text with what is markup in XML and HTML written out; control characters, which XML forbids, become blanks.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() && c != '\n' => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}

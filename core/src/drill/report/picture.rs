@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::escaped;
 use super::story::{FaultStory, Report};
 use crate::api::drill::PhaseInfo;
+use crate::markup::escaped;
 
 /// The picture's width; the page scales it.
 const WIDTH: f64 = 960.0;
