@@ -38,6 +38,18 @@ pub trait Invoke: Send + Sync {
     /// # Errors
     /// Those of the command.
     fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>>;
+    /// The same with a reason, which the cluster's log keeps.
+    ///
+    /// # Errors
+    /// Those of the command.
+    fn invoke_because(
+        &self,
+        name: &str,
+        arguments: Value,
+        _reason: Option<&str>,
+    ) -> Result<Vec<Value>> {
+        self.invoke(name, arguments)
+    }
     /// What a command would do, step by step; `None` where that is told in one line.
     ///
     /// # Errors
@@ -61,6 +73,14 @@ pub trait Invoke: Send + Sync {
 impl Invoke for Client {
     fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
         Self::invoke(self, name, arguments)
+    }
+    fn invoke_because(
+        &self,
+        name: &str,
+        arguments: Value,
+        reason: Option<&str>,
+    ) -> Result<Vec<Value>> {
+        Self::invoke_because(self, name, arguments, reason)
     }
     fn what_if(&self, name: &str, arguments: Value) -> Result<Option<Vec<StepInfo>>> {
         Self::what_if(self, name, arguments)

@@ -6,6 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use hamq_core::api::explain::GetClusterLog;
+use hamq_core::api::value::Value;
+use hamq_tests::lab::Lab;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
 
 /// Every file of this name below a folder, joined.
@@ -19,6 +23,36 @@ fn gather(folder: &Path, name: &str) -> String {
         false => String::new(),
     });
     texts.collect()
+}
+
+#[test]
+fn the_log_of_the_cluster_says_who_gave_a_command_why_and_what_came_of_it() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    let group = |name: &str| Value::Map(vec![("Name".into(), name.into())]);
+    let why = Some("ticket 7");
+    lab.client
+        .invoke_because("Add-ClusterGroup", group("G"), why)
+        .unwrap();
+    lab.client.invoke("Get-ClusterGroup", group("G")).unwrap();
+    lab.client
+        .invoke("Add-ClusterGroup", group("G"))
+        .unwrap_err();
+    lab.client
+        .what_if("Remove-ClusterGroup", group("G"))
+        .unwrap();
+    let lines = lab.client.run(GetClusterLog::default()).unwrap();
+    let audited = lines.iter().filter(|line| line.component == "[AUD]");
+    let audited: Vec<&str> = audited.map(|line| line.text.as_str()).collect();
+    let user = hamq_core::sys::network::own_user().name;
+    assert_eq!(
+        audited,
+        [
+            format!("{user}: Add-ClusterGroup -Name G because \"ticket 7\": done"),
+            format!(
+                "{user}: Add-ClusterGroup -Name G: ObjectAlreadyExists: a group named G exists already"
+            ),
+        ]
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::message_object::{self, NewMsmqMessage};
 use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
-use super::spec::{Command, CommandSpec, Risk, RunsAt};
+use super::spec::{Command, CommandSpec, REASON, Risk, RunsAt};
 use super::trust::ClientFile;
 use super::value::{Value, from_value, to_value};
 use super::what_if::{self, StepInfo};
@@ -162,11 +162,29 @@ impl Client {
     /// # Errors
     /// Those of the command; `Usage` for an unknown one or a parameter that does not fit.
     pub fn invoke(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
+        self.invoke_because(name, arguments, None)
+    }
+
+    /// The same, with a reason that the cluster's log keeps.
+    ///
+    /// # Errors
+    /// As [`Client::invoke`].
+    pub fn invoke_because(
+        &self,
+        name: &str,
+        arguments: Value,
+        reason: Option<&str>,
+    ) -> Result<Vec<Value>> {
         let spec = super::find(name).ok_or_else(|| unknown_command(name))?;
-        let arguments = arguments::check(spec, arguments)?;
+        let mut arguments = arguments::check(spec, arguments)?;
         match spec.runs_at {
             RunsAt::Client => self.run_here(spec, &arguments),
-            RunsAt::Agent => self.run_at_agent(spec, &arguments),
+            RunsAt::Agent => {
+                if let (Some(reason), Value::Map(map)) = (reason, &mut arguments) {
+                    map.push((REASON.into(), reason.into()));
+                }
+                self.run_at_agent(spec, &arguments)
+            }
             RunsAt::QueueManager => queue_commands::run(self, spec.name, &arguments),
         }
     }

@@ -7,6 +7,19 @@ use super::value::Value;
 use crate::error::Result;
 use crate::sys::trust::Caller;
 
+/// A command that was given.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// By whom: a user of this machine, `client alice from 10.0.0.9`, `node n2`.
+    pub who: String,
+    /// Its name.
+    pub command: String,
+    /// Its parameters.
+    pub arguments: Value,
+    /// `-Reason`.
+    pub reason: Option<String>,
+}
+
 /// Runs commands by name: the node agent is one.
 pub trait CommandHost: Send + Sync + 'static {
     /// Runs the command `name` with `arguments` (a map of its parameters) to its output: one record or
@@ -16,6 +29,9 @@ pub trait CommandHost: Send + Sync + 'static {
         name: String,
         arguments: Value,
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
+
+    /// Writes down who gave a command that changes something, why, and what came of it.
+    fn audit(&self, given: &Given, outcome: &Result<Value>);
 
     /// Whether who has proven to have a certificate of the cluster may give this command.
     ///

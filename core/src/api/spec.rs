@@ -67,6 +67,24 @@ impl CommandSpec {
     }
 }
 
+/// The parameter by which any command is told why; it is no parameter of its own.
+pub const REASON: &str = "Reason";
+
+/// Internal commands that change nothing.
+const LOOKS: [&str; 4] = ["read-", "resolve-", "what-if", "get-"];
+
+/// Whether the command of this name may change something, an internal one too.
+#[must_use]
+pub fn changes(command: &str) -> bool {
+    match super::find(command) {
+        Some(spec) => spec.risk != Risk::None,
+        None => {
+            let command = command.to_ascii_lowercase();
+            !LOOKS.iter().any(|prefix| command.starts_with(prefix))
+        }
+    }
+}
+
 /// `MessageCount` or `Move-ClusterGroup` in snake case.
 #[must_use]
 pub fn snake(name: &str) -> String {

@@ -17,9 +17,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Those of the command.
-pub fn run(state: &State, name: &str, arguments: Value) -> Result<Vec<Value>> {
+pub fn run(
+    state: &State,
+    name: &str,
+    arguments: Value,
+    reason: Option<&str>,
+) -> Result<Vec<Value>> {
     if name != StartDrill::SPEC.name {
-        return state.invoke.invoke(name, arguments);
+        return state.invoke.invoke_because(name, arguments, reason);
     }
     let (sender, done) = sync_channel(1);
     let invoke = std::sync::Arc::clone(&state.invoke);

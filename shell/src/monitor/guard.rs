@@ -81,6 +81,16 @@ impl Invoke for Guard {
         self.inner.invoke(name, arguments)
     }
 
+    fn invoke_because(
+        &self,
+        name: &str,
+        arguments: Value,
+        reason: Option<&str>,
+    ) -> Result<Vec<Value>> {
+        self.may(name, &arguments)?;
+        self.inner.invoke_because(name, arguments, reason)
+    }
+
     fn what_if(&self, name: &str, arguments: Value) -> Result<Option<Vec<StepInfo>>> {
         self.inner.what_if(name, arguments)
     }

@@ -240,7 +240,9 @@ pub(super) fn guarded(call: Call<'_>, bound: &Bound) -> Result<Vec<Value>, Failu
     }
     let audited = audit::begin(call.state, bound);
     let patience = Patience::start(call.state, bound.spec.name);
-    let result = cmdlet::drill::run(call.state, bound.spec.name, arguments(bound));
+    let reason = bound.text("Reason");
+    let (name, given) = (bound.spec.name, arguments(bound));
+    let result = cmdlet::drill::run(call.state, name, given, reason.as_deref());
     drop(patience);
     if let Some(audited) = audited {
         audited.end(&result);

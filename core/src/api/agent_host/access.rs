@@ -6,16 +6,13 @@ use crate::api::access::{
     BlockClusterAccess, ClusterAccessInfo, GetClusterAccess, GrantClusterAccess,
     RemoveClusterAccess,
 };
-use crate::api::spec::Risk;
+use crate::api::spec::changes;
 use crate::cluster::agent::Agent;
 use crate::cluster::configuration;
 use crate::cluster::record::{AccessRight, fold};
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::trust::Caller;
-
-/// Internal commands that change nothing.
-const LOOKS: [&str; 3] = ["read-", "resolve-", "what-if"];
 
 /// Whether who has proven to have a certificate of the cluster may give this command. A certificate outlives an
 /// eviction; the node's row does not.
@@ -28,16 +25,6 @@ pub(super) fn admits(agent: &Agent, caller: &Caller, command: &str) -> Result<()
         }
         Caller::Client(name) => configuration::check_access(&view, name, command, changes(command)),
         _ => Ok(()),
-    }
-}
-
-fn changes(command: &str) -> bool {
-    match crate::api::find(command) {
-        Some(spec) => spec.risk != Risk::None,
-        None => {
-            let command = command.to_ascii_lowercase();
-            !LOOKS.iter().any(|prefix| command.starts_with(prefix))
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! `Force-Quorum`, `What-If`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod access;
+mod audit;
 mod checkpoint;
 mod clustered_role;
 mod dependencies;
@@ -34,7 +35,7 @@ use std::pin::Pin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::host::CommandHost;
+use super::host::{CommandHost, Given};
 use super::spec::{Command, RunsAt};
 use super::value::{Value, from_value, to_value};
 use super::{
@@ -54,6 +55,10 @@ impl CommandHost for Agent {
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>> {
         let agent = self.clone();
         Box::pin(async move { dispatch(&agent, &name, arguments).await })
+    }
+
+    fn audit(&self, given: &Given, outcome: &Result<Value>) {
+        audit::audit(self, given, outcome);
     }
 
     fn admits(&self, caller: &Caller, command: &str) -> Result<()> {

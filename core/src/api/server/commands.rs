@@ -1,5 +1,6 @@
 //! The server of a node agent: commands.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::ReadHalf;
@@ -9,10 +10,13 @@ use tokio::task::JoinSet;
 
 use super::connection::{HELLO_TIMEOUT, SILENCE_MAX, accept, greet, welcome};
 use super::outbox::{Outbox, Outcome, write_outcomes};
-use crate::api::host::CommandHost;
+use crate::api::host::{CommandHost, Given};
+use crate::api::spec::{REASON, changes};
+use crate::api::value::Value;
 use crate::api::wire::payload::read_command;
 use crate::api::wire::{Incoming, Kind, Role};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::network::user_at;
 use crate::sys::trust::{Caller, Channel, Door};
 
 /// Commands of one connection that run at the same time.
@@ -62,10 +66,11 @@ async fn serve(mut stream: Channel, caller: Caller, host: Arc<dyn CommandHost>, 
     {
         return;
     }
+    let addresses = stream.addresses();
     let (read, write) = tokio::io::split(stream);
     let outbox = Arc::new(Outbox::default());
     tokio::select! {
-        _ = read_commands(read, incoming, &caller, &host, &outbox) => {}
+        _ = read_commands(read, incoming, (&caller, addresses), &host, &outbox) => {}
         _ = write_outcomes(&outbox, write) => {}
     }
     outbox.close();
@@ -76,7 +81,7 @@ async fn serve(mut stream: Channel, caller: Caller, host: Arc<dyn CommandHost>, 
 async fn read_commands(
     mut stream: ReadHalf<Channel>,
     mut incoming: Incoming,
-    caller: &Caller,
+    (caller, addresses): (&Caller, Addresses),
     host: &Arc<dyn CommandHost>,
     outbox: &Arc<Outbox>,
 ) -> Result<()> {
@@ -90,16 +95,27 @@ async fn read_commands(
                     outbox.put(number, Outcome::Pong);
                 }
                 Kind::Command => {
-                    let (name, arguments) = read_command(frame.payload)?;
+                    let (name, mut arguments) = read_command(frame.payload)?;
+                    let reason = take_reason(&mut arguments);
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     let (host, outbox) = (Arc::clone(host), Arc::clone(outbox));
                     outbox.admit();
                     let admitted = admit(caller, &name, &*host);
+                    // Who it is is known while the connection is open; the command may outlive it.
+                    let given = changes(&name).then(|| Given {
+                        who: who(caller, addresses),
+                        command: name.clone(),
+                        arguments: arguments.clone(),
+                        reason,
+                    });
                     tokio::spawn(async move {
                         let outcome = match admitted {
                             Ok(()) => host.run(name, arguments).await,
                             Err(error) => Err(error),
                         };
+                        if let Some(given) = given {
+                            host.audit(&given, &outcome);
+                        }
                         outbox.put(number, Outcome::Command(outcome));
                         drop(permit);
                     });
@@ -116,6 +132,33 @@ async fn read_commands(
             _ => return Ok(()),
         }
     }
+}
+
+type Addresses = Option<(SocketAddr, SocketAddr)>;
+
+/// Who gives commands over a connection.
+fn who(caller: &Caller, addresses: Addresses) -> String {
+    let from = addresses.map_or_else(String::new, |(peer, _)| format!(" from {}", peer.ip()));
+    match caller {
+        Caller::Local => {
+            let user = addresses.and_then(|(peer, local)| user_at(peer, local));
+            user.map_or_else(|| "somebody on this machine".to_owned(), |user| user.name)
+        }
+        Caller::Client(name) => format!("client {name}{from}"),
+        Caller::Node(name) => format!("node {name}"),
+        Caller::Stranger => format!("a stranger{from}"),
+    }
+}
+
+/// `-Reason` comes with the parameters and is none of them.
+fn take_reason(arguments: &mut Value) -> Option<String> {
+    let Value::Map(map) = arguments else {
+        return None;
+    };
+    let place = map
+        .iter()
+        .position(|(key, _)| key.as_text() == Some(REASON))?;
+    map.remove(place).1.into_text().ok()
 }
 
 /// Whether who is there may give this command.

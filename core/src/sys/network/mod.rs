@@ -28,7 +28,7 @@ pub use holder::holder;
 pub use listen::{listen, listen_unnamed};
 pub use listener::{Listener, allow_many_connections};
 pub use neighbor::advertise;
-pub use peer::{Peers, User, own_user};
+pub use peer::{Peers, User, own_user, user_at};
 
 pub use poller::{Event, Poller, Waker, wait_for};
 pub use stream::{Filled, Stream};

@@ -85,6 +85,13 @@ impl Peers {
     }
 }
 
+/// Who owns the socket at `peer`, which is connected to us at `local`: on this machine only, and while it is open.
+#[must_use]
+pub fn user_at(peer: SocketAddr, local: SocketAddr) -> Option<User> {
+    let uid = Peers::default().uid_of_tcp(peer, local, Duration::ZERO, Duration::ZERO)?;
+    Some(user(uid))
+}
+
 /// Whom this process runs as.
 #[must_use]
 pub fn own_user() -> User {

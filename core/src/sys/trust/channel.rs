@@ -82,6 +82,16 @@ impl Door {
 }
 
 impl Channel {
+    /// The addresses of the other end and of this one.
+    #[must_use]
+    pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Secure(stream) => stream.get_ref().0,
+        };
+        Some((stream.peer_addr().ok()?, stream.local_addr().ok()?))
+    }
+
     /// Makes sure that who was connected to is a node of the cluster of this identity; `node` says which, if that is known.
     ///
     /// # Errors
