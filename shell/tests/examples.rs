@@ -154,6 +154,12 @@ fn before_queues(first: &str, code: &str) -> Option<Before> {
              Clear-MsmqQueue VS1/private$/jobs -Force",
         ),
         (_, code) if code.contains("216172782113783810") => Lines(JOB),
+        ("Start-Transaction;", code) if code.contains("Receive-") => {
+            Lines("Send-MsmqQueue VS1/private$/orders 'order' -Transactional")
+        }
+        ("Complete-Transaction" | "Undo-Transaction" | "Get-Transaction", _) => {
+            Session("Start-Transaction | Out-Null")
+        }
         ("Start-DrillWorkload", _) => Lines(
             "Invoke-Native mkdir scripts
              '{\"order\":1}' | Out-File scripts/orders.jsonl

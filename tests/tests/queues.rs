@@ -279,6 +279,7 @@ fn single_message_transactions_are_asked_for_by_name(lab: &Lab) {
             lookup_id,
             destination: format!("{};aside", path(queue)),
             transactional,
+            use_transaction: false,
         })
     };
     send("exact").unwrap();

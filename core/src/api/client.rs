@@ -21,12 +21,16 @@ use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, REASON, Risk, RunsAt};
+use super::transaction::{
+    Ambient, CompleteTransaction, GetTransaction, StartTransaction, UndoTransaction,
+};
 use super::trust::ClientFile;
 use super::value::{Value, from_value, to_value};
 use super::what_if::{self, StepInfo};
 use crate::drill::commands::Drill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
+use crate::queue::request::TransactionId;
 use crate::sys::network::{AGENT_PORT, Endpoint};
 
 pub use super::session::{BodyReader, Held, HeldTicket, Session, Ticket, WrittenPart, give_up};
@@ -58,6 +62,7 @@ struct Inner {
     natures: Mutex<HashMap<String, bool>>,
     clusters: LocalClusters,
     drill: Drill,
+    transaction: Ambient,
     cancelled: watch::Sender<u64>,
 }
 
@@ -94,6 +99,7 @@ impl Client {
         Ok(Self(Arc::new(Inner {
             clusters: LocalClusters::new(registry.clone(), options.program.clone()),
             drill: Drill::default(),
+            transaction: Ambient::default(),
             registry,
             options,
             runtime: Some(runtime),
@@ -216,6 +222,10 @@ impl Client {
         if let Some(steps) = self.0.drill.what_if(self, spec.name, arguments) {
             return steps;
         }
+        let commits = spec.name == CompleteTransaction::SPEC.name;
+        if commits || spec.name == UndoTransaction::SPEC.name {
+            return self.0.transaction.what_if(commits).map(Some);
+        }
         let chosen = self.chosen();
         let current = chosen.as_ref().map(Chosen::name);
         let agents = self.agents_of(&chosen);
@@ -309,9 +319,8 @@ impl Client {
     }
 
     fn run_here(&self, spec: &CommandSpec, arguments: &Value) -> Result<Vec<Value>> {
-        if spec.name == NewMsmqMessage::SPEC.name {
-            let made = message_object::make(from_value(arguments)?);
-            return Ok(vec![to_value(&made)?]);
+        if let Some(output) = self.run_by_itself(spec.name, arguments) {
+            return output.map(|record| vec![record]);
         }
         if let Some(output) = self.0.drill.run(self, spec.name, arguments) {
             return output;
@@ -331,6 +340,25 @@ impl Client {
             *lock(&self.0.chosen) = None;
         }
         Ok(output)
+    }
+
+    /// What needs no cluster: a message before it is sent, and the transaction of this client.
+    fn run_by_itself(&self, name: &str, arguments: &Value) -> Option<Result<Value>> {
+        let transaction = &self.0.transaction;
+        let info = match name {
+            name if name == NewMsmqMessage::SPEC.name => {
+                let made = from_value(arguments).map(message_object::make);
+                return Some(made.and_then(|made| to_value(&made)));
+            }
+            name if name == StartTransaction::SPEC.name => transaction.start(),
+            name if name == GetTransaction::SPEC.name => transaction.show(),
+            name if name == CompleteTransaction::SPEC.name => {
+                transaction.complete(self.0.options.failover_timeout)
+            }
+            name if name == UndoTransaction::SPEC.name => transaction.undo(),
+            _ => return None,
+        };
+        Some(info.and_then(|info| to_value(&info)))
     }
 
     fn run_at_agent(&self, spec: &CommandSpec, arguments: &Value) -> Result<Vec<Value>> {
@@ -462,6 +490,11 @@ impl std::fmt::Debug for Client {
 }
 
 impl Sessions for Client {
+    fn transaction(&self, computer: &str) -> Result<(Session, TransactionId)> {
+        let session = || Self::session(self, computer);
+        self.0.transaction.join(computer, session)
+    }
+
     fn session(&self, computer: &str) -> Result<Session> {
         Self::session(self, computer)
     }

@@ -224,6 +224,8 @@ command! {
         trace "Trace": bool;
         /// Send it as a transaction of its own. A transactional queue needs no such word; another one refuses it.
         transactional "Transactional": bool;
+        /// Take part in the transaction of this session (Start-Transaction).
+        use_transaction "UseTransaction": bool;
         /// More of the SOAP header.
         soap_header "SoapHeader": Option<String>, pipeline property;
         /// More of the SOAP body.
@@ -295,6 +297,8 @@ command! {
         lease "Lease": Option<Millis>;
         /// Take it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
         transactional "Transactional": bool;
+        /// Take part in the transaction of this session (Start-Transaction).
+        use_transaction "UseTransaction": bool;
         /// With -Peek: read contents above 4 MiB too, which else stay in the queue.
         retrieve_body "RetrieveBody": bool;
         /// Write the content to this file; the message leaves the queue when the file is on disk.
@@ -352,6 +356,8 @@ command! {
         destination "DestinationQueue": String, position 2, completes Queue;
         /// Move it in a transaction of its own. A transactional queue needs no such word; another one refuses it.
         transactional "Transactional": bool;
+        /// Take part in the transaction of this session (Start-Transaction).
+        use_transaction "UseTransaction": bool;
     }
     examples { "Move-MsmqMessage VS1/private$/orders 216172782113783810 'VS1/private$/orders;later'" => "Sets one aside." }
 }

@@ -49,6 +49,7 @@ pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
+pub mod transaction;
 pub mod trust;
 pub mod validation;
 pub mod what_if;
@@ -156,6 +157,10 @@ pub const COMMANDS: &[&CommandSpec] = &[
     message::UndoMsmqMessage::SPEC,
     message::DenyMsmqMessage::SPEC,
     message::UpdateMsmqMessage::SPEC,
+    transaction::StartTransaction::SPEC,
+    transaction::GetTransaction::SPEC,
+    transaction::CompleteTransaction::SPEC,
+    transaction::UndoTransaction::SPEC,
     drill::StartDrillWorkload::SPEC,
     drill::GetDrillWorkload::SPEC,
     drill::StopDrillWorkload::SPEC,

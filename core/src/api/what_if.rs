@@ -13,8 +13,9 @@ use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::session::Rehearsal;
 use super::spec::record;
 use super::value::Value;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
+use crate::queue::request::TransactionId;
 
 record! {
     /// A step of what a command would do.
@@ -99,6 +100,12 @@ impl Sessions for Rehearsing<'_> {
 
     fn nature(&self, path: &QueuePath) -> Option<bool> {
         self.on.nature(path)
+    }
+
+    fn transaction(&self, _: &str) -> Result<(Session, TransactionId)> {
+        let text = "what is asked in a transaction cannot be foreseen by itself";
+        Err(Error::new(ErrorKind::Usage, text)
+            .hint("Complete-Transaction -WhatIf, or leave -UseTransaction out"))
     }
 }
 

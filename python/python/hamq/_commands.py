@@ -1252,6 +1252,26 @@ class MsmqSettledMessageInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionInfo:
+    """The transaction of this session."""
+
+    status: str
+    """`Active`, `Committed` or `Aborted`."""
+    computer_name: str | None
+    """The virtual server or node whose queues it is about; the first command in it says which."""
+    operations: int
+    """Commands given in it."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            status=record["Status"],
+            computer_name=record["ComputerName"],
+            operations=record["Operations"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DrillWorkloadInfo:
     """A load that a drill keeps on a queue."""
 
@@ -4082,6 +4102,7 @@ class Commands(QueueCommands):
         extension: bytes | str | None = None,
         trace: bool = False,
         transactional: bool = False,
+        use_transaction: bool = False,
         soap_header: str | None = None,
         soap_body: str | None = None,
         authenticated: bool = False,
@@ -4136,6 +4157,7 @@ class Commands(QueueCommands):
             trace: Send reports on its route.
             transactional: Send it as a transaction of its own. A transactional queue needs no
                 such word; another one refuses it.
+            use_transaction: Take part in the transaction of this session (Start-Transaction).
             soap_header: More of the SOAP header.
             soap_body: More of the SOAP body.
             authenticated: Sign it. No queue manager can do that without a directory yet, so it
@@ -4181,6 +4203,7 @@ class Commands(QueueCommands):
                 "Extension": extension,
                 "Trace": trace,
                 "Transactional": transactional,
+                "UseTransaction": use_transaction,
                 "SoapHeader": soap_header,
                 "SoapBody": soap_body,
                 "Authenticated": authenticated,
@@ -4215,6 +4238,7 @@ class Commands(QueueCommands):
         id: str | None = None,
         lease: Duration | None = None,
         transactional: bool = False,
+        use_transaction: bool = False,
         retrieve_body: bool = False,
         out_file: str | None = None,
     ) -> list[MsmqMessageInfo]:
@@ -4241,6 +4265,7 @@ class Commands(QueueCommands):
             lease: Hide it for so long instead of deleting it.
             transactional: Take it in a transaction of its own. A transactional queue needs no
                 such word; another one refuses it.
+            use_transaction: Take part in the transaction of this session (Start-Transaction).
             retrieve_body: With -Peek: read contents above 4 MiB too, which else stay in the
                 queue.
             out_file: Write the content to this file; the message leaves the queue when the file
@@ -4262,6 +4287,7 @@ class Commands(QueueCommands):
                 "Id": id,
                 "Lease": milliseconds(lease),
                 "Transactional": transactional,
+                "UseTransaction": use_transaction,
                 "RetrieveBody": retrieve_body,
                 "OutFile": out_file,
             },
@@ -4304,6 +4330,7 @@ class Commands(QueueCommands):
         destination_queue: str,
         *,
         transactional: bool = False,
+        use_transaction: bool = False,
     ) -> MsmqSettledMessageInfo:
         """Moves a message between a queue and its subqueues; it keeps its id.
 
@@ -4316,6 +4343,7 @@ class Commands(QueueCommands):
                 to.
             transactional: Move it in a transaction of its own. A transactional queue needs no
                 such word; another one refuses it.
+            use_transaction: Take part in the transaction of this session (Start-Transaction).
         """
         records = self._call(
             "Move-MsmqMessage",
@@ -4324,6 +4352,7 @@ class Commands(QueueCommands):
                 "LookupId": lookup_id,
                 "DestinationQueue": destination_queue,
                 "Transactional": transactional,
+                "UseTransaction": use_transaction,
             },
         )
         return MsmqSettledMessageInfo._of(records[0])
@@ -4419,6 +4448,62 @@ class Commands(QueueCommands):
             },
         )
         return MsmqSettledMessageInfo._of(records[0])
+
+    def start_transaction(
+        self,
+    ) -> TransactionInfo:
+        """Begins a transaction over queues of one virtual server.
+
+        Send-, Receive- and Move-MsmqMessage take part in it with -UseTransaction. Nobody else
+        sees what was sent, and what was received is held back, until Complete-Transaction;
+        Undo-Transaction, and the end of this session, put everything back.
+
+        The shell's ``Start-Transaction``.
+        """
+        records = self._call(
+            "Start-Transaction",
+            {},
+        )
+        return TransactionInfo._of(records[0])
+
+    def get_transaction(
+        self,
+    ) -> TransactionInfo:
+        """Shows the transaction of this session.
+
+        The shell's ``Get-Transaction``.
+        """
+        records = self._call(
+            "Get-Transaction",
+            {},
+        )
+        return TransactionInfo._of(records[0])
+
+    def complete_transaction(
+        self,
+    ) -> TransactionInfo:
+        """Commits the transaction of this session: all of it is done now.
+
+        The shell's ``Complete-Transaction``.
+        """
+        records = self._call(
+            "Complete-Transaction",
+            {},
+        )
+        return TransactionInfo._of(records[0])
+
+    def undo_transaction(
+        self,
+    ) -> TransactionInfo:
+        """Aborts the transaction of this session: nothing of it has happened.
+
+        The shell's ``Undo-Transaction``.
+        """
+        records = self._call(
+            "Undo-Transaction",
+            {},
+        )
+        return TransactionInfo._of(records[0])
 
     def start_drill_workload(
         self,
@@ -4804,4 +4889,5 @@ __all__ = [
     "MsmqQueueManagerInfo",
     "MsmqSentMessageInfo",
     "MsmqSettledMessageInfo",
+    "TransactionInfo",
 ]

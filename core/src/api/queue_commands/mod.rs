@@ -22,7 +22,7 @@ use super::session::Session;
 use super::value::{Value, from_value, to_value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QueuePath;
-use crate::queue::request::{Reply, Request};
+use crate::queue::request::{Reply, Request, Transaction, TransactionId};
 
 /// A queue manager that can be asked: over a session, or in this process.
 pub trait Asks {
@@ -53,6 +53,8 @@ pub(super) trait Sessions: Managers {
     fn session(&self, computer: &str) -> Result<Session>;
     /// Whether the queue is transactional, as far as it is remembered.
     fn nature(&self, path: &QueuePath) -> Option<bool>;
+    /// The transaction of this client, and its session with this computer's queue manager.
+    fn transaction(&self, computer: &str) -> Result<(Session, TransactionId)>;
 }
 
 /// Commands that only ask a queue manager: they work without a session, on an embedded one too.
@@ -163,6 +165,23 @@ pub(super) fn number_32(parameter: &str, given: u64) -> Result<u32> {
     })
 }
 
+/// The transaction of this client, for a command that takes part in it.
+fn ambient(
+    on: &dyn Sessions,
+    computer: &str,
+    transactional: bool,
+) -> Result<(Session, Transaction)> {
+    if transactional {
+        let text = "-UseTransaction and -Transactional exclude each other";
+        return Err(exclusive(
+            text,
+            "-Transactional is a transaction of its own",
+        ));
+    }
+    let (session, transaction) = on.transaction(computer)?;
+    Ok((session, Transaction::In(transaction)))
+}
+
 /// Only one of several parameters may be given.
 fn exclusive(text: &str, hint: &str) -> Error {
     Error::new(ErrorKind::Usage, text).hint(hint)
@@ -207,6 +226,9 @@ mod tests {
         }
         fn nature(&self, _: &QueuePath) -> Option<bool> {
             None
+        }
+        fn transaction(&self, _: &str) -> Result<(Session, TransactionId)> {
+            nowhere()
         }
     }
 

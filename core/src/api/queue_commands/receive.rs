@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::queue::local;
-use super::{Sessions, exclusive, number_32, selection};
+use super::{Sessions, ambient, exclusive, number_32, selection};
 use crate::api::message::{GetMsmqMessage, MessageInfo, ReceiveMsmqQueue};
 use crate::api::queue::unexpected;
 use crate::api::session::{Held, Session};
@@ -27,12 +27,17 @@ const LOT_BYTES_MAX: u32 = 1024 * 1024;
 pub(super) fn receive(on: &dyn Sessions, command: &ReceiveMsmqQueue) -> Result<Vec<MessageInfo>> {
     let path = QueuePath::parse(&command.name)?;
     let count = checked_count(command.count.unwrap_or(1))?;
+    let (select, take) = (selection::of(command)?, take(command)?);
+    let (session, transaction) = match (transaction(command)?, command.use_transaction) {
+        (_, true) => ambient(on, path.computer(), command.transactional)?,
+        (transaction, false) => (on.session(path.computer())?, transaction),
+    };
     let reading = Reading {
-        session: on.session(path.computer())?,
-        select: selection::of(command)?,
-        take: take(command)?,
+        session,
+        select,
+        take,
         timeout_ms: command.timeout.map_or(0, |timeout| timeout.0),
-        transaction: transaction(command)?,
+        transaction,
         with_body: command.retrieve_body,
         path,
     };
@@ -90,20 +95,20 @@ fn take(command: &ReceiveMsmqQueue) -> Result<Take> {
 
 /// -Transactional is a transaction of this one receive; what stays in the queue, or is hidden in it, needs none.
 fn transaction(command: &ReceiveMsmqQueue) -> Result<Transaction> {
-    if !command.transactional {
-        return Ok(Transaction::None);
-    }
+    let word = match (command.transactional, command.use_transaction) {
+        (false, false) => return Ok(Transaction::None),
+        (true, _) => "-Transactional",
+        (false, true) => "-UseTransaction",
+    };
     let other = match (command.peek, command.lease.is_some(), &command.out_file) {
         (true, _, _) => "-Peek",
         (_, true, _) => "-Lease",
         (_, _, Some(_)) => "-OutFile",
         _ => return Ok(Transaction::Single),
     };
-    let text = format!("-Transactional and {other} exclude each other");
-    Err(exclusive(
-        &text,
-        "leave -Transactional out: nothing is lost",
-    ))
+    let text = format!("{word} and {other} exclude each other");
+    let hint = format!("leave {word} out: nothing is lost");
+    Err(exclusive(&text, &hint))
 }
 
 /// One command's way to read a queue.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::queue::{local, status};
-use super::{Sessions, exclusive, no_word, number_32};
+use super::{Sessions, ambient, exclusive, no_word, number_32};
 use crate::api::message::{ACKNOWLEDGE, SendMsmqQueue, SentInfo};
 use crate::api::message_object;
 use crate::api::protection;
@@ -32,9 +32,16 @@ enum Content {
 pub(super) fn send(on: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo> {
     let command = message_object::complete(command)?;
     let path = QueuePath::parse(&command.name)?;
-    let wants_transaction = command.transactional;
+    let (wants_transaction, takes_part) = (command.transactional, command.use_transaction);
     let (message, content) = message(command)?;
     message.check()?;
+    if takes_part {
+        let (session, transaction) = ambient(on, path.computer(), wants_transaction)?;
+        return sent(
+            &path,
+            send_once(&session, &path, &message, &content, transaction)?,
+        );
+    }
     let session = on.session(path.computer())?;
     let known = on
         .nature(&path)
@@ -44,8 +51,11 @@ pub(super) fn send(on: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo
         None => look_up(on, &session, &path)?,
     };
     let once = |transactional| {
-        let transactional = transactional || wants_transaction;
-        send_once(&session, &path, &message, &content, transactional)
+        let transaction = match transactional || wants_transaction {
+            true => Transaction::Single,
+            false => Transaction::None,
+        };
+        send_once(&session, &path, &message, &content, transaction)
     };
     let reply = match once(transactional) {
         // It was deleted and made anew with the other nature since it was looked up.
@@ -58,6 +68,10 @@ pub(super) fn send(on: &dyn Sessions, command: SendMsmqQueue) -> Result<SentInfo
         }
         Ok(reply) => reply,
     };
+    sent(&path, reply)
+}
+
+fn sent(path: &QueuePath, reply: Reply) -> Result<SentInfo> {
     match reply {
         Reply::Sent { id, lookup_id } => Ok(SentInfo {
             queue: path.to_string(),
@@ -73,12 +87,8 @@ fn send_once(
     path: &QueuePath,
     message: &Message,
     content: &Content,
-    transactional: bool,
+    transaction: Transaction,
 ) -> Result<Reply> {
-    let transaction = match transactional {
-        true => Transaction::Single,
-        false => Transaction::None,
-    };
     let queue = local(path);
     match content {
         Content::Whole => session.call(Request::Send {

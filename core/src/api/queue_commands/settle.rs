@@ -1,7 +1,7 @@
 //! What becomes of messages that were received with a lease; moving messages.
 
 use super::queue::{beside, local};
-use super::{Sessions, number_32};
+use super::{Sessions, ambient, number_32};
 use crate::api::message::{
     CompleteMsmqMessage, DenyMsmqMessage, MoveMsmqMessage, SettledInfo, UndoMsmqMessage,
     UpdateMsmqMessage, lease_id,
@@ -31,8 +31,14 @@ pub(super) fn extend(on: &dyn Sessions, command: &UpdateMsmqMessage) -> Result<S
 
 pub(super) fn move_message(on: &dyn Sessions, command: &MoveMsmqMessage) -> Result<SettledInfo> {
     let path = QueuePath::parse(&command.queue)?;
-    let session = on.session(path.computer())?;
     let to = beside(&path, &command.destination)?.as_str().to_owned();
+    let (session, taking_part) = match command.use_transaction {
+        true => {
+            let (session, transaction) = ambient(on, path.computer(), command.transactional)?;
+            (session, Some(transaction))
+        }
+        false => (on.session(path.computer())?, None),
+    };
     let once = |transaction| {
         session.call(Request::Move {
             queue: local(&path),
@@ -41,9 +47,10 @@ pub(super) fn move_message(on: &dyn Sessions, command: &MoveMsmqMessage) -> Resu
             transaction,
         })
     };
-    let moved = match command.transactional {
-        true => once(Transaction::Single),
-        false => match once(Transaction::None) {
+    let moved = match (taking_part, command.transactional) {
+        (Some(transaction), _) => once(transaction),
+        (None, true) => once(Transaction::Single),
+        (None, false) => match once(Transaction::None) {
             // The queue is transactional: then the move is a transaction of its own.
             Err(error) if error.kind == ErrorKind::TransactionUsage => once(Transaction::Single),
             other => other,
