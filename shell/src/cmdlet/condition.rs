@@ -43,12 +43,8 @@ fn pattern(call: Call<'_>, bound: &Bound) -> Result<Option<Regex>, Failure> {
     let Some(text) = bound.text("match").or_else(|| bound.text("notmatch")) else {
         return Ok(None);
     };
-    let built = RegexBuilder::new(&text).case_insensitive(true).build();
-    built.map(Some).map_err(|e| {
-        let what = format!("'{text}' is no regular expression: {e}");
-        let error = Error::new(ErrorKind::Usage, what).hint("-like takes a pattern with * and ?");
-        call.fail_about(bound, error)
-    })
+    let built = regex(&text).map(Some);
+    built.map_err(|error| call.fail_about(bound, error))
 }
 
 /// `5MB` compared with a number is a number of bytes.
@@ -80,21 +76,49 @@ fn keeps(
     let Some((operator, wanted)) = tests.find(|(name, _)| super::common(name).is_none()) else {
         return Ok(truth(&actual));
     };
-    let wanted = &quantity(&actual, wanted);
-    let order = compare(&actual, wanted);
-    let same = |v: &Dynamic| compare(v, wanted).is_eq();
     Ok(match *operator {
+        "match" => pattern.is_some_and(|p| p.is_match(&text(&actual))),
+        "notmatch" => pattern.is_some_and(|p| !p.is_match(&text(&actual))),
+        operator => holds(operator, &actual, wanted),
+    })
+}
+
+/// The comparisons of PowerShell but for -match, which may fail; texts compare without case.
+pub(crate) const OPERATORS: [&str; 10] = [
+    "eq", "ne", "gt", "ge", "lt", "le", "like", "notlike", "contains", "in",
+];
+
+/// One of [`OPERATORS`].
+pub(crate) fn holds(operator: &str, actual: &Dynamic, wanted: &Dynamic) -> bool {
+    let wanted = &quantity(actual, wanted);
+    let order = compare(actual, wanted);
+    let same = |v: &Dynamic| compare(v, wanted).is_eq();
+    match operator {
         "eq" => order.is_eq(),
         "ne" => order.is_ne(),
         "gt" => order.is_gt(),
         "ge" => order.is_ge(),
         "lt" => order.is_lt(),
         "le" => order.is_le(),
-        "like" => fits(&text(wanted), &text(&actual)),
-        "notlike" => !fits(&text(wanted), &text(&actual)),
-        "match" => pattern.is_some_and(|p| p.is_match(&text(&actual))),
-        "notmatch" => pattern.is_some_and(|p| !p.is_match(&text(&actual))),
-        "contains" => rows_of(&actual).iter().any(same),
-        _ => rows_of(wanted).iter().any(|v| compare(&actual, v).is_eq()),
+        "like" => fits(&text(wanted), &text(actual)),
+        "notlike" => !fits(&text(wanted), &text(actual)),
+        "contains" => rows_of(actual).iter().any(same),
+        _ => rows_of(wanted).iter().any(|v| compare(actual, v).is_eq()),
+    }
+}
+
+/// `-match` and `-notmatch`.
+///
+/// # Errors
+/// `Usage` for a text that is no regular expression.
+pub(crate) fn matches(actual: &Dynamic, pattern: &str) -> hamq_core::Result<bool> {
+    regex(pattern).map(|regex| regex.is_match(&text(actual)))
+}
+
+fn regex(pattern: &str) -> hamq_core::Result<Regex> {
+    let built = RegexBuilder::new(pattern).case_insensitive(true).build();
+    built.map_err(|e| {
+        let what = format!("'{pattern}' is no regular expression: {e}");
+        Error::new(ErrorKind::Usage, what).hint("-like takes a pattern with * and ?")
     })
 }

@@ -9,7 +9,7 @@
 mod act;
 mod assert;
 mod compare;
-mod condition;
+pub(crate) mod condition;
 mod context;
 pub mod drill;
 mod evaluate;

@@ -9,6 +9,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCa
 
 use super::fault::{Exit, Fault, exit_code, raise};
 use super::module::Modules;
+use super::operators::register_operators;
 use super::parameters::{Binder, fit};
 use super::unit::{Shape, compile, folder_of};
 use super::value::{Record, Rows, from_map, property, text};
@@ -50,6 +51,7 @@ impl Session {
         let printer = Rc::clone(&state);
         engine.on_print(move |line| printer.line(line));
         register_values(&mut engine);
+        register_operators(&mut engine);
         register_calls(&mut engine, &state);
         let mut scope = Scope::new();
         let rest = arguments

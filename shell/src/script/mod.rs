@@ -4,6 +4,7 @@ pub mod engine;
 pub(crate) mod evaluate;
 pub mod fault;
 mod module;
+mod operators;
 pub(crate) mod parameters;
 pub(crate) mod unit;
 pub mod value;

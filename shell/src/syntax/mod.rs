@@ -18,6 +18,7 @@ mod command;
 pub mod front;
 mod map;
 mod operand;
+mod operator;
 mod parameters;
 pub mod site;
 pub mod source;
@@ -27,6 +28,7 @@ mod token;
 
 pub use arguments::{Argument, Operand, Stage};
 pub use front::{Pipeline, Unit, translate, translate_value};
+pub(crate) use operator::WORD_OPERATORS;
 pub use parameters::Declared;
 pub use site::{Site, Token, TokenKind, Wanted, site, tokens};
 pub use source::{SourceMap, Span};

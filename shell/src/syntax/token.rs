@@ -99,6 +99,7 @@ impl Front<'_> {
                 self.at += 2;
                 self.synth("__ok()", start);
             }
+            '-' if self.word_operator().is_some() => self.operator_word(statement),
             '(' => self.group('(', ')')?,
             '[' => self.group('[', ']')?,
             '{' => self.block(statement, context, first)?,
@@ -205,25 +206,6 @@ impl Front<'_> {
         statement.command = true;
         statement.complete = false;
         statement.value_at = None;
-    }
-
-    pub(super) fn operator(&mut self, statement: &mut Statement, c: char) {
-        let start = self.at;
-        self.at += c.len_utf8();
-        let previous = self.source[..start].chars().next_back();
-        let assigns = c == '='
-            && self.peek() != Some('=')
-            && self.peek() != Some('>')
-            && !matches!(previous, Some('=' | '<' | '>' | '!'));
-        if assigns {
-            statement.command = true;
-            statement.taken = true;
-        }
-        if assigns || c == ',' || c == '?' {
-            statement.value_at = None;
-        }
-        statement.complete = false;
-        self.copy(start, self.at);
     }
 
     pub(super) fn block(

@@ -21,6 +21,28 @@ pub(super) const CASES: &[(&str, Expected)] = &[
     ("let a = 1; $a = 2; echo $a", Shows("2")),
     ("if true { $b = 1 }", Fails("1:12", "b")),
     ("$a == 1", Fails("1:2", "a")),
+    // Operators as in PowerShell.
+    (
+        "Get-ClusterGroup | ? { $_.State -eq 'online' } | % Name",
+        Shows("VS1"),
+    ),
+    (
+        "gcg | ? { $_.State -ne \"Online\" -and $_.Name -like 'VS*' } | % Name",
+        Shows("VS2"),
+    ),
+    (
+        "gcg | ? { -not ($_.State -match '^on') } | % Name",
+        Shows("VS2"),
+    ),
+    (
+        "if (gcg).Count -gt 1 -or false { echo more }",
+        Shows("more"),
+    ),
+    ("let a = 3; if $a + 1 -eq 4 { echo four }", Shows("four")),
+    ("echo ('n1' -in ['n1', 'n2'])", Shows("true")),
+    ("let eq = 1; let a = 3; print(a -eq)", Shows("2")),
+    ("let eq = 1; let a = 3; print(a -eq - 1)", Shows("1")),
+    ("print('a' -match '(')", Fails("1:11", "regular expression")),
     // Where commands may stand.
     ("Get-ClusterGroup | % Name", Shows("VS1\nVS2")),
     ("get-clustergroup | FOREACH-object name", Shows("VS1\nVS2")),
