@@ -204,3 +204,28 @@ fn a_disk_that_another_cluster_holds_is_refused_and_its_holder_not_disturbed() {
     );
     assert_eq!(lab.group("VS1").unwrap().state, "Online");
 }
+
+#[test]
+fn a_start_after_the_cause_is_gone_is_not_refused_with_what_was() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let parent = folder.path().join("later");
+    let group = AddClusterGroup {
+        name: "G".into(),
+        ..AddClusterGroup::default()
+    };
+    lab.client.run(group).unwrap();
+    let disk = format!("DiskPath={}", parent.join("disk").display());
+    lab.add_resource("G-Disk", "G", "Physical Disk", &[&disk], &[])
+        .unwrap();
+    let start = || StartClusterResource {
+        name: "G-Disk".into(),
+        wait: Some(Millis(60_000)),
+    };
+    for _ in 0..2 {
+        let refused = lab.client.run(start()).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::ResourceOnlineFailed, "{refused}");
+    }
+    std::fs::create_dir(&parent).unwrap();
+    assert_eq!(lab.client.run(start()).unwrap().state, "Online");
+}

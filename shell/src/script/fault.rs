@@ -106,6 +106,12 @@ pub fn of_script(error: &EvalAltResult) -> Error {
     }
 }
 
+/// Whether the machine would run a program of this name.
+fn is_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
 /// A name that is neither a variable nor a command.
 #[must_use]
 pub fn unknown_name(name: &str) -> Option<Error> {
@@ -115,8 +121,11 @@ pub fn unknown_name(name: &str) -> Option<Error> {
             ErrorKind::NotFound,
             format!("there is no variable and no command '{name}'"),
         );
-        error.hint(format!(
-            "'Get-Command *{name}*' looks for commands; texts in expressions need quotes"
-        ))
+        error.hint(match is_program(name) {
+            true => format!("{name} is a program of this machine: Invoke-Native {name} …"),
+            false => format!(
+                "'Get-Command *{name}*' looks for commands; texts in expressions need quotes"
+            ),
+        })
     })
 }

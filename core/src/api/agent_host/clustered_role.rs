@@ -20,7 +20,7 @@ async fn make(agent: &Agent, role: NewRole, wait: Option<Millis>) -> Result<Grou
         agent,
         revision,
         wait,
-        |v| group_online(v, name),
+        |v| group_online(v, name, revision),
         |v| waiting_on(v, name),
     )
     .await?;

@@ -71,7 +71,7 @@ impl Run for StartClusterGroup {
     async fn run(self, agent: &Agent) -> Result<GroupInfo> {
         let name = &self.name;
         let revision = commit(agent, |view| configuration::start_group(view, name)).await?;
-        let done = |view: &View| group_online(view, name);
+        let done = |view: &View| group_online(view, name, revision);
         until(agent, revision, self.wait, done, |v| waiting_on(v, name)).await?;
         record::group(&agent.read().await?, name)
     }
@@ -98,7 +98,7 @@ impl Run for MoveClusterGroup {
         });
         let (revision, (target, epoch, moves)) = decided.await?;
         if moves {
-            let done = |view: &View| moved(view, name, &target, epoch);
+            let done = |view: &View| moved(view, name, &target, (epoch, revision));
             until(agent, revision, self.wait, done, |v| waiting_on(v, name)).await?;
         }
         record::group(&agent.read().await?, name)
@@ -106,7 +106,12 @@ impl Run for MoveClusterGroup {
 }
 
 /// A move is over when the group is where it was asked to be and each resource is where it is meant to be.
-fn moved(view: &View, name: &str, target: &str, epoch: u64) -> Option<Result<()>> {
+fn moved(
+    view: &View,
+    name: &str,
+    target: &str,
+    (epoch, revision): (u64, u64),
+) -> Option<Result<()>> {
     let owner = view.live_owner(name)?;
     if owner.epoch == epoch {
         let waiting = view.moves.contains_key(&fold(name));
@@ -129,7 +134,7 @@ fn moved(view: &View, name: &str, target: &str, epoch: u64) -> Option<Result<()>
         .resources_of(name)
         .filter(|(key, _)| crate::cluster::dependency::wanted(view, key));
     for (key, _) in wanted {
-        match super::wait::online(view, key)? {
+        match super::wait::online(view, key, revision)? {
             Ok(()) => {}
             Err(e) => return Some(Err(e)),
         }

@@ -110,7 +110,8 @@ impl Run for StartClusterResource {
         let name = &self.name;
         let revision = commit(agent, |view| start(view, name)).await?;
         let what = |view: &View| describe(view, name);
-        until(agent, revision, self.wait, |v| online(v, name), what).await?;
+        let done = |view: &View| online(view, name, revision);
+        until(agent, revision, self.wait, done, what).await?;
         info(agent, name).await
     }
 }

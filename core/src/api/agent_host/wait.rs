@@ -58,13 +58,15 @@ pub(super) async fn until<T>(
     }
 }
 
-/// Whether a resource, meant to be online, is: or has failed for good.
-pub(super) fn online(view: &View, name: &str) -> Option<Result<()>> {
+/// Whether a resource, meant to be online since `revision`, is: or has failed for good since. What it failed of before is
+/// what the operator has mended.
+pub(super) fn online(view: &View, name: &str, revision: u64) -> Option<Result<()>> {
     if ResourceState::published(view, name) == ResourceState::Online {
         return Some(Ok(()));
     }
     let failed = |member: &str| {
-        let resting = view.states.get(member).is_some_and(|s| s.resting);
+        let status = view.states.get(member);
+        let resting = status.is_some_and(|s| s.resting && s.version > revision);
         resting && ResourceState::published(view, member) == ResourceState::Failed
     };
     // Of alternatives one may have failed for good, and another may still come online.
@@ -89,11 +91,11 @@ pub(super) fn offline(view: &View, name: &str) -> Option<Result<()>> {
     (state == ResourceState::Offline).then_some(Ok(()))
 }
 
-/// Whether all resources of a group are online.
-pub(super) fn group_online(view: &View, group: &str) -> Option<Result<()>> {
+/// Whether all resources of a group, meant to be online since `revision`, are.
+pub(super) fn group_online(view: &View, group: &str, revision: u64) -> Option<Result<()>> {
     let mut pending = false;
     for (name, _) in view.resources_of(group) {
-        match online(view, name) {
+        match online(view, name, revision) {
             Some(Ok(())) => {}
             Some(error) => return Some(error),
             None => pending = true,
