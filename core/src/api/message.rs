@@ -177,7 +177,7 @@ command! {
     SendMsmqQueue = "Send-MsmqQueue" => SentInfo, at QueueManager, risk Low, aliases ["send"],
     {
         /// The queue's path name or direct format name.
-        name "Name": String, position 0, completes Queue;
+        name "Name": String, position 0, pipeline property, completes Queue;
         /// The content, up to 1 GiB.
         body "Body": Option<Body>, position 1, pipeline value;
         /// A message (New-MsmqMessage, or one that was received): what is not said here is taken from it.
