@@ -95,7 +95,12 @@ fn picture(members: &[&Drawn]) -> String {
         let key = fold(&member.name);
         let column = columns.get(&key).copied().unwrap_or(0);
         let row = filled.entry(column).or_default();
-        let place = (column * (BOX.0 + GAP.0) + 2, *row * (BOX.1 + GAP.1) + 2);
+        // Every other column stands half a row lower, so that arrows pass between its resources.
+        let lower = (column % 2) * (BOX.1 + GAP.1) / 2;
+        let place = (
+            column * (BOX.0 + GAP.0) + 2,
+            *row * (BOX.1 + GAP.1) + lower + 2,
+        );
         *row += 1;
         places.insert(key, place);
     }
