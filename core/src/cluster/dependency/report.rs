@@ -32,7 +32,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8889;--ok:#2a7d3f;--off:#777;--bad:#c0262d;--ink:#222;--paper:#fff}\
 @media(prefers-color-scheme:dark){:root{--ok:#7fd694;--off:#aaa;--bad:#ff7b80;--ink:#ddd;--paper:#181818}}\
 body{font:15px/1.45 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--paper)}\
-svg{max-width:100%;height:auto}rect{fill:none;stroke:var(--off);stroke-width:1.5}\
+svg{max-width:100%;height:auto}rect{fill:var(--paper);stroke:var(--off);stroke-width:1.5}\
 .Online rect{stroke:var(--ok)}.Failed rect{stroke:var(--bad);stroke-width:3}\
 text{fill:var(--ink);font:13px system-ui,sans-serif}.kind{font-size:11px;opacity:.75}\
 path{fill:none;stroke:var(--ink);stroke-width:1.2;marker-end:url(#tip)}.or{stroke-dasharray:5 4}marker path{fill:var(--ink);stroke:none}\
@@ -108,10 +108,8 @@ fn picture(members: &[&Drawn]) -> String {
         .keys()
         .max()
         .map_or(0, |last| (last + 1) * (BOX.0 + GAP.0));
-    let height = filled
-        .values()
-        .max()
-        .map_or(0, |rows| rows * (BOX.1 + GAP.1));
+    let lowest = places.values().map(|(_, y)| *y).max();
+    let height = lowest.map_or(0, |y| y + BOX.1 + GAP.1);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {width} {height}\" width={width} role=img><defs><marker id=tip viewBox=\"0 0 8 8\" refX=7 refY=4 \
          markerWidth=7 markerHeight=7 orient=auto><path d=\"M0 0L8 4L0 8z\"/></marker></defs>"
@@ -129,7 +127,11 @@ fn picture(members: &[&Drawn]) -> String {
                 ));
             }
         }
-        svg.push_str(&card(member, *from));
+    }
+    for member in members {
+        if let Some(place) = places.get(&fold(&member.name)) {
+            svg.push_str(&card(member, *place));
+        }
     }
     svg.push_str("</svg>");
     svg
