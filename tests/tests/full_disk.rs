@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hamq_core::ErrorKind;
+use hamq_core::api::drill::StartDrill;
+use hamq_core::api::value::{Millis, to_value};
 use hamq_tests::lab::Lab;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
@@ -63,4 +65,45 @@ fn as_root_a_full_disk_refuses_sends_and_lets_receives_go_on() {
     assert_eq!(lab.receive_all("orders").unwrap().len(), acknowledged);
     lab.send("orders", "small, after the space was given back")
         .unwrap();
+}
+
+#[test]
+#[ignore = "needs root: it mounts a small file system"]
+fn as_root_a_drill_fills_the_disk_slows_it_and_undoes_both() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    let _disk = SmallDisk::mount(&lab.disk("vs1"), "96m");
+    lab.add_virtual_server().unwrap();
+    let drill = StartDrill {
+        group: Some("VS1".into()),
+        faults: vec!["DiskFull".into(), "SlowDisk".into()],
+        senders: Some(2),
+        duration: Some(Millis(2_000)),
+        force: true,
+        ..StartDrill::default()
+    };
+    let foreseen = lab.client.what_if("Start-Drill", to_value(&drill).unwrap());
+    let foreseen = foreseen.unwrap().unwrap();
+    let full = foreseen
+        .iter()
+        .find(|step| step.object == "DiskFull")
+        .unwrap();
+    assert!(full.note.contains("all room in"), "{full:?}");
+    let report = lab.client.run(drill).unwrap();
+    assert!(report.passed, "{}", report.text);
+    assert_eq!(
+        (report.lost, report.duplicated, report.out_of_order),
+        (0, 0, 0)
+    );
+    assert!(report.text.contains("DiskFull") && report.text.contains("SlowDisk"));
+    // The room is given back, and nothing of the drill is left.
+    let left = std::fs::read_dir(lab.disk("vs1")).unwrap();
+    let left: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().contains("drill")),
+        "{left:?}"
+    );
+    lab.new_queue("orders", true).unwrap();
+    lab.send("orders", "after it").unwrap();
 }
