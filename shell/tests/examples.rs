@@ -154,6 +154,12 @@ fn before_queues(first: &str, code: &str) -> Option<Before> {
              Clear-MsmqQueue VS1/private$/jobs -Force",
         ),
         (_, code) if code.contains("216172782113783810") => Lines(JOB),
+        ("Test-MsmqStore" | "Repair-MsmqStore", _) => Lines(
+            "Stop-ClusterGroup VS1 -Wait 60s
+             Invoke-Native rm '-rf' store saved
+             Invoke-Native cp '-r' \"$((Get-Cluster lab).Path)/disks/vs1/msmq/storage\" store
+             Start-ClusterGroup VS1 -Wait 60s",
+        ),
         ("Start-Transaction;", code) if code.contains("Receive-") => {
             Lines("Send-MsmqQueue VS1/private$/orders 'order' -Transactional")
         }

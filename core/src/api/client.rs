@@ -21,6 +21,7 @@ use super::queue_commands::{self, Asks, Managers, Sessions};
 use super::registry::Registry;
 use super::session::{Fixed, SessionOptions};
 use super::spec::{Command, CommandSpec, REASON, Risk, RunsAt};
+use super::store::{self, RepairMsmqStore, TestMsmqStore};
 use super::transaction::{
     Ambient, CompleteTransaction, GetTransaction, StartTransaction, UndoTransaction,
 };
@@ -222,6 +223,9 @@ impl Client {
         if let Some(steps) = self.0.drill.what_if(self, spec.name, arguments) {
             return steps;
         }
+        if spec.name == RepairMsmqStore::SPEC.name {
+            return store::what_if(&from_value(arguments)?).map(Some);
+        }
         let commits = spec.name == CompleteTransaction::SPEC.name;
         if commits || spec.name == UndoTransaction::SPEC.name {
             return self.0.transaction.what_if(commits).map(Some);
@@ -349,6 +353,14 @@ impl Client {
             name if name == NewMsmqMessage::SPEC.name => {
                 let made = from_value(arguments).map(message_object::make);
                 return Some(made.and_then(|made| to_value(&made)));
+            }
+            name if name == TestMsmqStore::SPEC.name => {
+                let tested = from_value(arguments).and_then(|command| store::test(&command));
+                return Some(tested.and_then(|tested| to_value(&tested)));
+            }
+            name if name == RepairMsmqStore::SPEC.name => {
+                let saved = from_value(arguments).and_then(|command| store::repair(&command));
+                return Some(saved.and_then(|saved| to_value(&saved)));
             }
             name if name == StartTransaction::SPEC.name => transaction.start(),
             name if name == GetTransaction::SPEC.name => transaction.show(),

@@ -49,6 +49,7 @@ pub mod queue;
 pub mod queue_access;
 pub mod queue_manager;
 pub mod resource;
+pub mod store;
 pub mod transaction;
 pub mod trust;
 pub mod validation;
@@ -157,6 +158,8 @@ pub const COMMANDS: &[&CommandSpec] = &[
     message::UndoMsmqMessage::SPEC,
     message::DenyMsmqMessage::SPEC,
     message::UpdateMsmqMessage::SPEC,
+    store::TestMsmqStore::SPEC,
+    store::RepairMsmqStore::SPEC,
     transaction::StartTransaction::SPEC,
     transaction::GetTransaction::SPEC,
     transaction::CompleteTransaction::SPEC,

@@ -1252,6 +1252,70 @@ class MsmqSettledMessageInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MsmqStoreInfo:
+    """What is in a message store."""
+
+    path: str
+    """The folder."""
+    sound: bool
+    """Whether nothing is wrong."""
+    id: str
+    """Its GUID."""
+    queues: int
+    """Queues in it, journals and dead letters among them."""
+    message_count: int
+    """Messages in them, express ones aside."""
+    bytes: int
+    """Bytes of their bodies."""
+    prepared: int
+    """Prepared transactions that wait for their coordinator."""
+    faults: list[str]
+    """What is wrong, a line each."""
+    remarks: list[str]
+    """What is unusual and loses nothing."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            path=record["Path"],
+            sound=record["Sound"],
+            id=record["Id"],
+            queues=record["Queues"],
+            message_count=record["MessageCount"],
+            bytes=record["Bytes"],
+            prepared=record["Prepared"],
+            faults=record["Faults"],
+            remarks=record["Remarks"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MsmqRepairedStoreInfo:
+    """What was saved of a message store."""
+
+    destination: str
+    """The new store."""
+    queues: int
+    """Users' queues in it."""
+    message_count: int
+    """Messages in it."""
+    bytes: int
+    """Bytes of their bodies."""
+    lost: list[str]
+    """What was lost or is wrong, a line each."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            destination=record["Destination"],
+            queues=record["Queues"],
+            message_count=record["MessageCount"],
+            bytes=record["Bytes"],
+            lost=record["Lost"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionInfo:
     """The transaction of this session."""
 
@@ -4449,6 +4513,49 @@ class Commands(QueueCommands):
         )
         return MsmqSettledMessageInfo._of(records[0])
 
+    def test_msmq_store(
+        self,
+        path: str,
+    ) -> MsmqStoreInfo:
+        """Reads a message store that nobody serves, and says whether it is sound and what is in it.
+
+        Only on the machine that has the disk; nothing is written, nothing taken over.
+
+        The shell's ``Test-MsmqStore``.
+
+        Args:
+            path: The store's folder: `msmq/storage` on the disk of a virtual server.
+        """
+        records = self._call(
+            "Test-MsmqStore",
+            {
+                "Path": path,
+            },
+        )
+        return MsmqStoreInfo._of(records[0])
+
+    def repair_msmq_store(
+        self,
+        path: str,
+        destination: str,
+    ) -> MsmqRepairedStoreInfo:
+        """Writes a new store with everything that is intact in a damaged one, which is only read.
+
+        The shell's ``Repair-MsmqStore``.
+
+        Args:
+            path: The damaged store's folder.
+            destination: An empty or new folder elsewhere.
+        """
+        records = self._call(
+            "Repair-MsmqStore",
+            {
+                "Path": path,
+                "Destination": destination,
+            },
+        )
+        return MsmqRepairedStoreInfo._of(records[0])
+
     def start_transaction(
         self,
     ) -> TransactionInfo:
@@ -4887,7 +4994,9 @@ __all__ = [
     "MsmqPreparedTransactionInfo",
     "MsmqQueueInfo",
     "MsmqQueueManagerInfo",
+    "MsmqRepairedStoreInfo",
     "MsmqSentMessageInfo",
     "MsmqSettledMessageInfo",
+    "MsmqStoreInfo",
     "TransactionInfo",
 ]

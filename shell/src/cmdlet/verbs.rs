@@ -60,6 +60,7 @@ pub static COMMON: &[ParameterSpec] = parameters![
     "OutVariable" Text is ["ov"] => "Keep the rows in $global:NAME too; +NAME adds them to it.",
     "WhatIf" Switch is ["wi"] => "Say what would be done, and do nothing.",
     "Confirm" Switch is ["cf"] => "Ask first; -Confirm:$false never asks.",
+    "PassThru" Switch is ["pt"] => "Give back what was changed: every command does so.",
     "Reason" Text => "Why: kept with the change; Get-ClusterAudit shows it.",
     "As" Text of Completes::Choice(&["table", "list", "wide", "name", "json", "jsonl", "csv"])
         => "Text instead of records: table, list, wide (all properties), name, json (a list), jsonl, csv.",

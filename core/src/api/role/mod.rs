@@ -21,4 +21,5 @@ pub use leash::run_leash;
 pub use node::{NodeOptions, run_node};
 pub use queue_manager::{QueueManagerOptions, run_queue_manager};
 pub use store::{StoreCommand, run_store};
+pub(super) use store::{check as check_store, salvage as salvage_store};
 pub use supervise::run_supervise;

@@ -1,12 +1,12 @@
 //! `hamq store check|dump|trace|salvage`: a message store that nobody serves, looked at without taking it over.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::message::MessageId;
-use crate::queue::offline;
+use crate::queue::offline::{self, Rescued, StoreReport};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::disk::{self, Disk};
 use crate::sys::folder;
@@ -52,7 +52,7 @@ pub fn run_store(command: &StoreCommand, out: &mut dyn Write) -> Result<bool> {
     let written = |e: std::io::Error| Error::system("write the report", &e);
     match command {
         StoreCommand::Check { folder, json } => {
-            let report = offline::check(&source(folder)?)?;
+            let report = check(folder)?;
             match json {
                 true => writeln!(out, "{}", report.to_json()).map_err(written)?,
                 false => writeln!(out, "{report}").map_err(written)?,
@@ -74,18 +74,34 @@ pub fn run_store(command: &StoreCommand, out: &mut dyn Write) -> Result<bool> {
             Ok(true)
         }
         StoreCommand::Salvage { folder, target } => {
-            let source = source(folder)?;
-            refuse_nesting(folder, target)?;
-            folder::create_all(target)?;
-            let target = disk::real(target).map_err(|e| {
-                Error::system(format_args!("open the folder {}", target.display()), &e)
-            })?;
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let rescued = offline::salvage(&source, &target, &clock)?;
+            let rescued = salvage(folder, target)?;
             writeln!(out, "{rescued}").map_err(written)?;
             Ok(rescued.lost.is_empty())
         }
     }
+}
+
+/// What is in the store in a folder. Reads only.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(in crate::api) fn check(folder: &Path) -> Result<StoreReport> {
+    offline::check(&source(folder)?)
+}
+
+/// Writes what is intact in `folder` into a new store in `target`.
+///
+/// # Errors
+/// When a folder cannot be read or written, or the target is not empty.
+pub(in crate::api) fn salvage(folder: &Path, target: &Path) -> Result<Rescued> {
+    let source = source(folder)?;
+    refuse_nesting(folder, target)?;
+    let target = &folder::absolute(target)?; // a name alone has no parent that could be synced
+    folder::create_all(target)?;
+    let target = disk::real(target)
+        .map_err(|e| Error::system(format_args!("open the folder {}", target.display()), &e))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    offline::salvage(&source, &target, &clock)
 }
 
 fn source(path: &std::path::Path) -> Result<Arc<dyn Disk>> {
