@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Context;
 use crate::error::Result;
+use crate::sys::event_log::told;
 use crate::sys::process::{self, Child, Exit, ProcessIdentity, Spawn};
 
 /// Control lines that wait for the child; more are dropped, as only the newest lease counts.
@@ -148,7 +149,9 @@ async fn log_errors(
 ) {
     while let Some(line) = lines.recv().await {
         if !line.trim().is_empty() {
-            context.note("INFO", &line);
+            // A queue manager tells events; whatever else writes there is passed on as it is.
+            let (level, line) = told(&line).unwrap_or(("INFO", line));
+            context.note(level, &line);
             *last_error.lock().unwrap_or_else(PoisonError::into_inner) = line;
         }
     }

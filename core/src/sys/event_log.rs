@@ -171,6 +171,39 @@ fn logfmt(value: &Value) -> String {
     }
 }
 
+/// A line in logfmt that another process of ours has told, as the cluster log has it: `ERR`, `WARN`, `INFO` or `DBG`, and the
+/// event with its fields behind it. None for any other line.
+#[must_use]
+pub fn told(line: &str) -> Option<(&'static str, String)> {
+    let (_, rest) = line.strip_prefix("time=")?.split_once(' ')?;
+    let (level, rest) = rest.strip_prefix("level=")?.split_once(' ')?;
+    let level = match level {
+        "ERROR" => "ERR",
+        "WARN" => "WARN",
+        "INFO" => "INFO",
+        "DEBUG" | "TRACE" => "DBG",
+        _ => return None,
+    };
+    let rest = rest.strip_prefix("event=")?;
+    let (event, fields) = match rest.starts_with('"') {
+        false => rest.split_once(' ').unwrap_or((rest, "")),
+        true => {
+            let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+            let event = values.next()?.ok()?;
+            let fields = rest.get(values.byte_offset()..)?.trim_start();
+            return Some((level, joined(&event, fields)));
+        }
+    };
+    Some((level, joined(event, fields)))
+}
+
+fn joined(event: &str, fields: &str) -> String {
+    match fields.is_empty() {
+        true => event.to_owned(),
+        false => format!("{event} ({fields})"),
+    }
+}
+
 #[derive(Default)]
 struct Fields(Vec<(&'static str, Value)>);
 
@@ -244,5 +277,21 @@ mod tests {
             (value["bytes"].as_u64(), json.lines().count()),
             (Some(7), 1)
         );
+    }
+
+    #[test]
+    fn what_one_process_tells_another_understands() {
+        let of = |fields| line(Form::Logfmt, 0, "WARN", fields);
+        let plain = of(vec![("event", Value::from("poisoned"))]);
+        assert_eq!(told(&plain), Some(("WARN", "poisoned".to_owned())));
+        let full = of(vec![
+            ("event", Value::from("a \"b\" c")),
+            ("queue", Value::from("orders")),
+        ]);
+        let text = "a \"b\" c (queue=orders)".to_owned();
+        assert_eq!(told(&full), Some(("WARN", text)));
+        for other in ["panicked at x", "time=1", "time=1 level=LOUD event=x", ""] {
+            assert_eq!(told(other), None, "{other}");
+        }
     }
 }
