@@ -34,8 +34,8 @@ command! {
         group "Group": Option<String>, position 0, pipeline value, completes Group;
         /// Only the group of this resource.
         resource "Resource": Option<String>, completes Resource;
-        /// The file (default dependencies.html).
-        path "Path": Option<String>, completes File;
+        /// The file.
+        path "Path": String, position 1, completes File;
     }
     examples { "Get-ClusterResourceDependencyReport VS1 -Path vs1.html" => "The picture of VS1." }
 }

@@ -3351,7 +3351,7 @@ class Commands(QueueCommands):
         group: str | None = None,
         *,
         resource: str | None = None,
-        path: str | None = None,
+        path: str,
     ) -> ClusterResourceDependencyReportInfo:
         """Writes a page with a picture of what the resources of groups depend on.
 
@@ -3362,7 +3362,7 @@ class Commands(QueueCommands):
         Args:
             group: Only this group.
             resource: Only the group of this resource.
-            path: The file (default dependencies.html).
+            path: The file.
         """
         records = self._call(
             "Get-ClusterResourceDependencyReport",

@@ -13,8 +13,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::folder;
 
-const PATH_DEFAULT: &str = "dependencies.html";
-
 pub(super) async fn write(
     command: &GetClusterResourceDependencyReport,
     agents: &Agents,
@@ -41,8 +39,7 @@ pub(super) async fn write(
     let drawn: Result<Vec<Drawn>> = resources.into_iter().map(|r| draw(r, &all)).collect();
     let drawn = drawn?;
     let time = Time(SystemClock.wall_ms()).to_string();
-    let path = command.path.as_deref().unwrap_or(PATH_DEFAULT);
-    let path = folder::absolute(path.as_ref())?;
+    let path = folder::absolute(command.path.as_ref())?;
     folder::write_durably(&path, page(&agents.cluster, &time, &drawn).as_bytes())?;
     let groups: BTreeSet<&str> = drawn.iter().map(|d| d.group.as_str()).collect();
     Ok(DependencyReportInfo {
