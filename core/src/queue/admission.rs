@@ -133,8 +133,8 @@ impl Engine {
 }
 
 fn adds(request: &Request) -> bool {
-    if let Request::WhatIf { request } = request {
-        return adds(request); // so that it is refused as it would be
+    if let Ok(Some(meant)) = request.meant() {
+        return adds(&meant); // so that it is refused as it would be
     }
     matches!(
         request,

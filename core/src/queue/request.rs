@@ -12,7 +12,7 @@ use super::counters::Counter;
 use super::encoded::Encoded;
 use super::message::{LeaseId, MessageId, Received};
 use super::trace::TraceStep;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Who asks, and which of its requests this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -499,12 +499,43 @@ pub enum Request {
     },
     /// What a request would come to: decided as if it were meant, with its errors, and not done. -> [`Reply::Foreseen`]
     WhatIf {
-        /// The request.
-        request: Box<Self>,
+        /// The request, as [`Request::what_if`] wrote it: in bytes, because a type that holds itself could be sent so deep
+        /// that reading it takes all of the stack.
+        #[serde(with = "serde_bytes")]
+        request: Vec<u8>,
     },
 }
 
 impl Request {
+    /// The request that asks what `request` would come to.
+    #[must_use]
+    pub fn what_if(request: &Self) -> Self {
+        // What could not be written is no bytes, and is refused as no request: it never becomes the request itself.
+        let request = postcard::to_allocvec(request).unwrap_or_default();
+        Self::WhatIf { request }
+    }
+
+    /// The request that a question of what would be is about; none for any other request.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for bytes that are no request; `Usage` where it asks about another question of its kind.
+    pub fn meant(&self) -> Result<Option<Self>> {
+        let Self::WhatIf { request } = self else {
+            return Ok(None);
+        };
+        match postcard::from_bytes(request) {
+            Ok(Self::WhatIf { .. }) => {
+                let text = "what would be foreseen cannot be foreseen";
+                Err(Error::new(ErrorKind::Usage, text))
+            }
+            Ok(meant) => Ok(Some(meant)),
+            Err(e) => {
+                let text = format!("what is to be foreseen is no request: {e}");
+                Err(Error::new(ErrorKind::InvalidRequest, text))
+            }
+        }
+    }
+
     /// Whether it may leave a record.
     #[must_use]
     pub const fn changes(&self) -> bool {

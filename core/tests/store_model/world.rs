@@ -220,8 +220,7 @@ impl World {
         if !request.changes() {
             return None;
         }
-        let request = Box::new(request.clone());
-        let foreseen = self.ask(client, Request::WhatIf { request });
+        let foreseen = self.ask(client, Request::what_if(request));
         let cannot = matches!(&foreseen, Err(error) if error.kind == ErrorKind::Usage);
         (!cannot).then_some(foreseen)
     }

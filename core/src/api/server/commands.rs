@@ -102,7 +102,9 @@ async fn read_commands(
                     outbox.admit();
                     let admitted = admit(caller, &name, &*host);
                     // Who it is is known while the connection is open; the command may outlive it.
-                    let given = changes(&name).then(|| Given {
+                    // A stranger is refused, and could fill the log with that.
+                    let heard = *caller != Caller::Stranger || admitted.is_ok();
+                    let given = (heard && changes(&name)).then(|| Given {
                         who: who(caller, addresses),
                         command: name.clone(),
                         arguments: arguments.clone(),

@@ -35,22 +35,26 @@ struct Guest {
 /// Who is here, and what is known of who may be.
 struct Guarded {
     folder: Option<PathBuf>,
-    known: Guests,
+    /// Nothing as long as it could not be read: then it may be anybody who is blocked.
+    known: Option<Guests>,
     here: Vec<Guest>,
 }
 
 impl Guarded {
-    /// What cannot be read leaves it as it was: a full table of open files must not let anybody in.
+    /// What cannot be read leaves it as it was: a full table of open files lets nobody in who may not.
     fn look(&mut self) {
         if let Some(folder) = &self.folder
             && let Ok(known) = read_guests(folder)
         {
-            self.known = known;
+            self.known = Some(known);
         }
     }
 
     fn right(&self, name: &str) -> GuestRight {
-        self.known.get(name).copied().unwrap_or(GuestRight::Full)
+        match &self.known {
+            Some(known) => known.get(name).copied().unwrap_or(GuestRight::Full),
+            None => GuestRight::Blocked,
+        }
     }
 
     /// Ends the connections of those whose right is another now: they come again with that, if at all.
@@ -78,8 +82,9 @@ pub async fn serve_guarded<E: 'static>(
     let mut guests = JoinSet::new();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     let mut guarded = Guarded {
+        // Without an agent nobody says who may not.
+        known: folder.is_none().then(Guests::new),
         folder,
-        known: Guests::new(),
         here: Vec::new(),
     };
     loop {
@@ -129,6 +134,28 @@ fn access_of(name: &str, right: GuestRight) -> Option<Access> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_let_in_before_it_is_known_who_may_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("access");
+        std::fs::create_dir(&file).unwrap(); // no file: it cannot be read
+        let mut guarded = Guarded {
+            folder: Some(folder.path().to_owned()),
+            known: None,
+            here: Vec::new(),
+        };
+        guarded.look();
+        assert_eq!(guarded.right("alice"), GuestRight::Blocked);
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::write(&file, "blocked mallory\n").unwrap();
+        guarded.look();
+        assert_eq!(guarded.right("alice"), GuestRight::Full);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        guarded.look();
+        assert_eq!(guarded.right("mallory"), GuestRight::Blocked, "as it was");
+    }
 
     #[test]
     fn a_client_is_an_administrator_a_user_or_nobody() {

@@ -164,9 +164,7 @@ impl Session {
     fn submit_into(&self, request: Request, slot: Slot) -> Ticket {
         let slot = Arc::new(slot);
         let request = match &self.rehearsal {
-            Some(_) if request.changes() => Request::WhatIf {
-                request: Box::new(request),
-            },
+            Some(_) if request.changes() => Request::what_if(&request),
             _ => request,
         };
         self.owner.link.submit(request, &slot);

@@ -242,4 +242,22 @@ mod tests {
         payload.push(0);
         assert!(read(&payload).is_err());
     }
+
+    #[test]
+    fn a_request_in_a_request_in_a_request_takes_no_stack() {
+        // What a client could send before: each byte one request deeper, until the stack of the queue manager was full.
+        let one = Request::what_if(&Request::Counters);
+        let mut out = Vec::new();
+        append_request(&mut out, 1, 0, &one).unwrap();
+        let request = Request::what_if(&one);
+        assert!(
+            request.meant().is_err(),
+            "what is foreseen is not foreseen again"
+        );
+        let variant = postcard::to_allocvec(&one).unwrap()[0];
+        let mut deep = vec![0]; // acknowledged
+        deep.resize(1_000_000, variant);
+        let read: std::result::Result<(u64, Request), _> = postcard::from_bytes(&deep);
+        drop(read); // whatever it is, this thread is still there
+    }
 }

@@ -125,8 +125,11 @@ impl State {
                 offset,
                 length,
             } => self.decide_read_body(pages, from, source, *offset, *length),
-            Request::WhatIf { request } => {
-                let foreseen = self.foresee(pages, from, id, request, now)?;
+            Request::WhatIf { .. } => {
+                let Some(meant) = request.meant()? else {
+                    return Ok(Decision::Answer(Reply::Foreseen(Vec::new())));
+                };
+                let foreseen = self.foresee(pages, from, id, &meant, now)?;
                 Ok(Decision::Answer(Reply::Foreseen(foreseen)))
             }
             other => self.decide_on_queues(pages, from, id, other, now),
