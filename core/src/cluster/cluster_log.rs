@@ -11,6 +11,9 @@ use jiff::{Timestamp, civil::DateTime};
 
 const FORMAT: &str = "%Y/%m/%d-%H:%M:%S%.3f";
 
+/// The component of lines that say who did what: they are written at every level.
+pub const AUDIT: &str = "AUD";
+
 /// A line, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {

@@ -3,10 +3,13 @@
 use crate::api::host::Given;
 use crate::api::value::Value;
 use crate::cluster::agent::Agent;
+use crate::cluster::cluster_log::AUDIT;
 use crate::error::Result;
 
 /// Parameters whose values are nobody's business.
 const SECRET: [&str; 4] = ["Value", "Secret", "PublicKey", "Body"];
+/// So much of a line is written: whoever gives a command must not be able to push the log's past out of it.
+const LINE_CHARS_MAX: usize = 2_000;
 /// So much of a value is written.
 const VALUE_CHARS_MAX: usize = 80;
 
@@ -24,7 +27,8 @@ pub(super) fn audit(agent: &Agent, given: &Given, outcome: &Result<Value>) {
         "{who}: {command}{}{reason}: {outcome}",
         arguments(&given.arguments)
     );
-    agent.note("INFO", "AUD", &text);
+    let text: String = text.chars().take(LINE_CHARS_MAX).collect();
+    agent.note("INFO", AUDIT, &text);
 }
 
 fn arguments(map: &Value) -> String {
