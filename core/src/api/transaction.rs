@@ -126,13 +126,17 @@ impl Ambient {
         };
         match outcome {
             Ok(()) => Ok(open.info("Committed")),
-            Err(error) => {
-                if error.kind != ErrorKind::TransactionAborted {
-                    *self.lock() = Some(open);
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.keep(open, error)),
         }
+    }
+
+    /// It is not known what became of it: it is still there, and its end may be asked for again. Another one that was
+    /// begun meanwhile stays; then this one is ended by the queue manager when this client is gone.
+    fn keep(&self, open: Open, error: Error) -> Error {
+        if error.kind != ErrorKind::TransactionAborted {
+            self.lock().get_or_insert(open);
+        }
+        error
     }
 
     pub(super) fn undo(&self) -> Result<TransactionInfo> {
@@ -142,7 +146,8 @@ impl Ambient {
             match session.call(Request::Abort { transaction }) {
                 // It was aborted before, by a failover: that is what was asked for.
                 Err(error) if error.kind == ErrorKind::TransactionAborted => {}
-                outcome => drop(outcome?),
+                Err(error) => return Err(self.keep(open, error)),
+                Ok(_) => {}
             }
         }
         Ok(open.info("Aborted"))
