@@ -8,6 +8,7 @@
 )]
 
 mod plane;
+mod silence;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;

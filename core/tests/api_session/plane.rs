@@ -7,15 +7,15 @@ use std::os::unix::net::UnixStream;
 use bytes::Bytes;
 use hamq_core::api::wire::frame::{Frame, Kind, append, parse};
 use hamq_core::api::wire::payload::{
-    Replies as Answers, append_hello, append_request, read_replies,
+    Replies as Answers, append_hello, append_reply, append_request, read_replies, read_request,
 };
 use hamq_core::api::wire::{Hello, Role, VERSION};
 use hamq_core::sys::network::allow_many_connections;
 
 use super::*;
 
-/// A client that speaks the protocol by hand.
-struct Raw<S> {
+/// One side that speaks the protocol by hand.
+pub(super) struct Raw<S> {
     stream: S,
     came: Vec<u8>,
 }
@@ -53,7 +53,7 @@ impl Raw<TcpStream> {
 }
 
 impl<S: Read + Write> Raw<S> {
-    fn over(stream: S) -> Self {
+    pub(super) fn over(stream: S) -> Self {
         Self {
             stream,
             came: Vec::new(),
@@ -79,7 +79,32 @@ impl<S: Read + Write> Raw<S> {
         self.next(read).expect("a reply")
     }
 
-    fn next<T>(&mut self, read: impl FnOnce(&Frame<'_>, &Bytes) -> T) -> Option<T> {
+    /// Until the other side ends the connection.
+    pub(super) fn drain(&mut self) {
+        while self.next(|_, _| ()).is_some() {}
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Answers the first request that comes.
+    pub(super) fn answer(&mut self, reply: &Result<Reply>) {
+        let number = loop {
+            let number = self.next(|frame, whole| match frame.kind {
+                Kind::Request => Some(read_request(frame, whole).unwrap().0),
+                _ => None,
+            });
+            if let Some(number) = number.unwrap() {
+                break number;
+            }
+        };
+        let mut out = Vec::new();
+        append_reply(&mut out, number, reply).unwrap();
+        self.write(&out);
+    }
+
+    pub(super) fn next<T>(&mut self, read: impl FnOnce(&Frame<'_>, &Bytes) -> T) -> Option<T> {
         loop {
             let whole = Bytes::from(self.came.clone());
             if let Some((frame, length)) = parse(&whole).unwrap() {

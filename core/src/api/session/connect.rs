@@ -22,7 +22,7 @@ pub(crate) const WELCOME_TIMEOUT: Duration = Duration::from_millis(500);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A machine that is gone says nothing, and its address soon has another owner. The kernel asks that one only after a
 /// second: so another attempt is made beside those that wait for an answer, and the first that has one is taken.
-const DIAL_AGAIN: Duration = Duration::from_millis(100);
+const DIAL_AGAIN: Duration = Duration::from_millis(50);
 /// The same where both sides prove who they are, over a real network.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -99,31 +99,34 @@ fn no_certificate(endpoint: &Endpoint) -> Error {
 }
 
 /// As [`connect`], for a session: the stream leaves the asynchronous runtime. A queue manager says nothing
-/// behind its welcome that was not asked for.
+/// behind its welcome that was not asked for. Gives its epoch, too.
 pub(super) async fn connect_session(
     endpoint: &Endpoint,
     trust: &Trust,
     hello: &Hello,
-) -> Result<Stream> {
+) -> Result<(Stream, u64)> {
     match endpoint {
-        Endpoint::Tcp(address) => match connect(*address, trust, hello).await?.0 {
-            Channel::Plain(stream) => {
-                let stream = stream.into_std().and_then(Stream::tcp);
-                stream.map_err(|e| failed(endpoint, &e))
-            }
-            secure @ Channel::Secure(_) => {
-                let (near, copying) = relay(secure).map_err(|e| failed(endpoint, &e))?;
-                tokio::spawn(copying);
-                Ok(near)
-            }
-        },
+        Endpoint::Tcp(address) => {
+            let (channel, _, welcome) = connect(*address, trust, hello).await?;
+            let stream = match channel {
+                Channel::Plain(stream) => stream.into_std().and_then(Stream::tcp),
+                secure @ Channel::Secure(_) => relay(secure).map(|(near, copying)| {
+                    tokio::spawn(copying);
+                    near
+                }),
+            };
+            let stream = stream.map_err(|e| failed(endpoint, &e))?;
+            Ok((stream, welcome.epoch))
+        }
         Endpoint::Unix(path) => {
             let work = async {
                 let stream = UnixStream::connect(path).await;
                 let mut stream = stream.map_err(|e| failed(endpoint, &e))?;
-                introduce(&mut stream, &mut Incoming::default(), endpoint, hello).await?;
+                let welcome =
+                    introduce(&mut stream, &mut Incoming::default(), endpoint, hello).await?;
                 let stream = stream.into_std().and_then(Stream::unix);
-                stream.map_err(|e| failed(endpoint, &e))
+                let stream = stream.map_err(|e| failed(endpoint, &e))?;
+                Ok((stream, welcome.epoch))
             };
             in_time(endpoint, WELCOME_TIMEOUT, work).await
         }

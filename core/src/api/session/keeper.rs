@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::connect::{connect_session, lost};
 use super::line::Line;
 use super::link::{Link, lock};
@@ -20,6 +22,8 @@ use crate::sys::network::{Endpoint, Stream};
 
 /// Longest pause between two attempts to connect.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
+/// How soon it is looked again whether another queue manager answers: it may be about to start.
+const DOUBT_AGAIN: Duration = Duration::from_millis(20);
 /// How often an attentive keeper looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How often it looks in vain before it waits.
@@ -53,8 +57,8 @@ pub(super) async fn keep(link: Arc<Link>) {
         } else {
             match connect(&link, &mut trouble).await {
                 Ok(None) => {}
-                Ok(Some(stream)) => {
-                    if let Err(error) = link.install(stream) {
+                Ok(Some(found)) => {
+                    if let Err(error) = link.install(found) {
                         link.finish(|window| window.fail_all(&error));
                     }
                 }
@@ -68,7 +72,7 @@ pub(super) async fn keep(link: Arc<Link>) {
 }
 
 /// Tries until it is connected, nothing is under way any more (`None`), or the time is over.
-async fn connect(link: &Arc<Link>, trouble: &mut Trouble) -> Result<Option<Stream>> {
+async fn connect(link: &Arc<Link>, trouble: &mut Trouble) -> Result<Option<(Stream, u64)>> {
     loop {
         if link.is_closed() || link.lock().window.is_empty() {
             return Ok(None);
@@ -85,8 +89,8 @@ async fn connect(link: &Arc<Link>, trouble: &mut Trouble) -> Result<Option<Strea
             locate_again(link);
         }
         if let Some(address) = address {
-            match attempt(link, &address).await {
-                Ok(stream) => return Ok(Some(stream)),
+            match attempt(link, link.client, &address).await {
+                Ok(found) => return Ok(Some(found)),
                 Err(error) if is_final(&error) => return Err(error),
                 Err(error) => link.note(error),
             }
@@ -96,10 +100,10 @@ async fn connect(link: &Arc<Link>, trouble: &mut Trouble) -> Result<Option<Strea
     }
 }
 
-async fn attempt(link: &Link, address: &Endpoint) -> Result<Stream> {
+async fn attempt(link: &Link, client: Uuid, address: &Endpoint) -> Result<(Stream, u64)> {
     let hello = Hello {
         version: VERSION,
-        client: link.client,
+        client,
         role: Role::Session,
         wants: link.options.wants.clone(),
     };
@@ -122,7 +126,7 @@ fn locate_again(link: &Arc<Link>) {
 }
 
 /// Watches over the present connection until it is lost.
-async fn attend(link: &Link) {
+async fn attend(link: &Arc<Link>) {
     let mut watch = Watch::new(link.now());
     let mut ticked = Instant::now();
     let mut looks = 0;
@@ -191,7 +195,7 @@ async fn doze(link: &Link, line: &Arc<Line>, until_tick: Duration) {
 }
 
 /// Looks whether the other side lives, and tells it that this one does.
-fn tick(link: &Link, watch: &mut Watch) {
+fn tick(link: &Arc<Link>, watch: &mut Watch) {
     let now = link.now();
     link.finish(|window| window.end_cancelled(now));
     // The end of a connection that nobody uses is noticed here.
@@ -200,12 +204,16 @@ fn tick(link: &Link, watch: &mut Watch) {
     watch.heard(state.heard);
     match watch.tick(now, state.window.is_empty()) {
         Tick::Fine => {}
-        Tick::Ping => {
+        told @ (Tick::Ping | Tick::Doubt) => {
             let pinged = state.ping();
+            let line = state.line.clone().filter(|_| told == Tick::Doubt);
             drop(state);
             match pinged {
                 Ok(()) => link.flush_now(),
                 Err(error) => link.note(error),
+            }
+            if let Some(line) = line {
+                doubt(link, line);
             }
         }
         Tick::Silent => {
@@ -213,6 +221,33 @@ fn tick(link: &Link, watch: &mut Watch) {
             link.lose_present(lost("the queue manager does not answer"));
         }
     }
+}
+
+/// Looks in the background whether another queue manager answers in place of the one that is silent, and gives that one up
+/// if so. It looks as somebody else: a second connection of this client would end its session.
+fn doubt(link: &Arc<Link>, line: Arc<Line>) {
+    if link.doubting.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let link = Arc::clone(link);
+    let heard = link.lock().heard;
+    tokio::spawn(async move {
+        while link.is_present(&line) && link.lock().heard == heard {
+            let Some(address) = lock(&link.address).clone() else {
+                break;
+            };
+            match attempt(&link, Uuid::new_v4(), &address).await {
+                Ok((_, epoch)) if epoch == line.epoch => break, // it is slow, and lives
+                Ok(_) => {
+                    let text = "another queue manager answers at its address";
+                    link.lose_line(&line, lost(text));
+                    break;
+                }
+                Err(_) => tokio::time::sleep(DOUBT_AGAIN).await,
+            }
+        }
+        link.doubting.store(false, Ordering::Release);
+    });
 }
 
 fn gave_up(link: &Link) -> Error {

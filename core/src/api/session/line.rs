@@ -18,6 +18,8 @@ const SPIN_REQUESTS_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) stream: Stream,
+    /// Of the queue manager on the other side.
+    pub(super) epoch: u64,
     /// Wakes who reads, for something else.
     pub(super) waker: Waker,
     /// What came in; of the one reader.
@@ -32,10 +34,11 @@ pub(super) struct Inbox {
 }
 
 impl Line {
-    pub(super) fn new(stream: Stream) -> Result<Self> {
+    pub(super) fn new(stream: Stream, epoch: u64) -> Result<Self> {
         let waker = Waker::new().map_err(|e| Error::system("open a session", &e))?;
         Ok(Self {
             stream,
+            epoch,
             waker,
             inbox: Mutex::default(),
         })

@@ -52,6 +52,8 @@ pub(super) struct Link {
     closed: AtomicBool,
     pub(super) address: Mutex<Option<Endpoint>>,
     pub(super) locating: AtomicBool,
+    /// It is looked whether another queue manager answers.
+    pub(super) doubting: AtomicBool,
     pub(super) last_error: Mutex<Option<Error>>,
     /// Whether the present connection has answered anything.
     pub(super) progress: AtomicBool,
@@ -158,6 +160,7 @@ impl Link {
             closed: AtomicBool::new(false),
             address: Mutex::new(options.address.clone()),
             locating: AtomicBool::new(false),
+            doubting: AtomicBool::new(false),
             last_error: Mutex::new(None),
             progress: AtomicBool::new(false),
             options,
@@ -405,8 +408,8 @@ impl Link {
     }
 
     /// A connection is ready for use.
-    pub(super) fn install(&self, stream: Stream) -> Result<()> {
-        let line = Arc::new(Line::new(stream)?);
+    pub(super) fn install(&self, (stream, epoch): (Stream, u64)) -> Result<()> {
+        let line = Arc::new(Line::new(stream, epoch)?);
         self.progress.store(false, Ordering::Release);
         let mut state = self.lock();
         state.line = Some(line);
@@ -443,10 +446,21 @@ impl Link {
 
     /// The present connection is lost, says the keeper.
     pub(super) fn lose_present(&self, error: Error) {
-        let state = self.lock();
-        if let Some(line) = state.line.clone() {
-            self.lose(state, &line, error);
+        let line = self.lock().line.clone();
+        if let Some(line) = line {
+            self.lose_line(&line, error);
         }
+    }
+
+    /// This connection is lost, if it is still the present one.
+    pub(super) fn lose_line(&self, line: &Arc<Line>, error: Error) {
+        self.lose(self.lock(), line, error);
+    }
+
+    pub(super) fn is_present(&self, line: &Arc<Line>) -> bool {
+        let state = self.lock();
+        let present = state.line.as_ref();
+        present.is_some_and(|present| Arc::ptr_eq(present, line)) && !self.is_closed()
     }
 
     /// Ends all calls that are waiting.

@@ -6,6 +6,9 @@ use super::window::Moment;
 
 /// How long nothing may be heard while requests are under way.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
+/// After this much of it, it is looked whether another queue manager answers at the address by now: the connection to a
+/// machine that is gone says nothing, and the kernel asks less and less often.
+const DOUBT: Duration = Duration::from_millis(250);
 /// How often it is looked whether the other side lives.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How often an idle connection says that its client lives, in ticks.
@@ -23,6 +26,8 @@ pub(super) struct Watch {
 pub(super) enum Tick {
     Fine,
     Ping,
+    /// Asked already, and not answered yet.
+    Doubt,
     Silent,
 }
 
@@ -53,6 +58,8 @@ impl Watch {
         let quiet = now.saturating_sub(self.heard.max(busy_since));
         if quiet >= SILENCE_MAX {
             Tick::Silent
+        } else if quiet >= DOUBT {
+            Tick::Doubt
         } else if now.saturating_sub(self.heard) >= TICK / 2 {
             Tick::Ping
         } else {
@@ -74,7 +81,8 @@ mod tests {
         let mut watch = Watch::new(at(0));
         assert_eq!(watch.tick(at(60_000), true), Tick::Fine);
         assert_eq!(watch.tick(at(60_250), false), Tick::Ping);
-        assert_eq!(watch.tick(at(61_000), false), Tick::Ping);
+        assert_eq!(watch.tick(at(60_500), false), Tick::Doubt);
+        assert_eq!(watch.tick(at(61_000), false), Tick::Doubt);
         assert_eq!(watch.tick(at(61_250), false), Tick::Silent);
     }
 

@@ -95,7 +95,8 @@ impl Channel {
     /// Makes sure that who was connected to is a node of the cluster of this identity; `node` says which, if that is known.
     ///
     /// # Errors
-    /// `AccessDenied` when it is not, or when it does not believe us.
+    /// `AccessDenied` when it is not, or when it does not believe us; `ServiceNotAvailable` when it ends the connection before
+    /// that is known.
     pub async fn prove(stream: TcpStream, identity: &Identity, node: Option<&str>) -> Result<Self> {
         let name = node.map_or_else(
             || NODE.to_owned(),
@@ -126,9 +127,12 @@ async fn connect(stream: TcpStream, connector: TlsConnector, name: String) -> Re
     };
     let name = ServerName::try_from(name).map_err(|e| refused(&e))?;
     let stream = connector.connect(name, stream).await;
-    Ok(Channel::Secure(Box::new(
-        stream.map_err(|e| refused(&e))?.into(),
-    )))
+    let stream = stream.map_err(|e| match e.get_ref() {
+        Some(inner) if inner.is::<rustls::Error>() => refused(&e),
+        // It ended halfway: nobody has said who is whom.
+        _ => Error::new(ErrorKind::ServiceNotAvailable, format!("{peer}: {e}")),
+    })?;
+    Ok(Channel::Secure(Box::new(stream.into())))
 }
 
 /// The certificate is proven already; this reads whose it is.
@@ -232,6 +236,28 @@ mod tests {
             read.map(drop).map_err(|e| Error::system("read", &e))
         };
         tokio::join!(receiving, connecting)
+    }
+
+    /// A queue manager that moves ends connections halfway, and a client that took this for a refusal gave up what it had sent.
+    #[tokio::test]
+    async fn one_that_ends_halfway_has_refused_nobody() {
+        let authority = Authority::new("lab", YEAR).unwrap();
+        let alice = identity(&authority, IssuedFor::Client("alice"));
+        for heard in [0, 20] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let ending = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut some = vec![0; heard];
+                stream.read_exact(&mut some).await.unwrap();
+            }; // what was not read makes it a reset
+            let proving = async {
+                let stream = TcpStream::connect(address).await.unwrap();
+                Channel::prove(stream, &alice, None).await.map(drop)
+            };
+            let ((), proven) = tokio::join!(ending, proving);
+            assert_eq!(proven.unwrap_err().kind, ErrorKind::ServiceNotAvailable);
+        }
     }
 
     #[tokio::test]
