@@ -53,7 +53,9 @@ pub const TRANSACTION_ITEMS_MAX: usize = 1024;
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// A session's lease. Keys that were written with it vanish when it expires or is revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct LeaseId(pub u64);
 
 /// One key with its value.

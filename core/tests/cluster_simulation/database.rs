@@ -55,6 +55,13 @@ impl Database {
             .guards
             .iter()
             .all(|g| version(&g.key) == g.version);
+        let lives = |write: &Write| match write {
+            Write::Put { lease, .. } => lease.is_none_or(|lease| self.leases.contains_key(&lease)),
+            Write::Delete { .. } => true,
+        };
+        if !transaction.writes.iter().all(lives) {
+            return Outcome::Refused;
+        }
         if !holds && !self.unguarded {
             return Outcome::Refused;
         }

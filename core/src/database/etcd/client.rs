@@ -4,6 +4,7 @@
 //! business that a call which was executed without an answer may be executed again: `session` says why each
 //! of ours may.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,11 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 const OUTAGE_MIN: Duration = Duration::from_millis(100);
 /// How long a call may take in all, if it says nothing else.
 pub(super) const CALL_MAX: Duration = Duration::from_secs(10);
+/// An answer is late after so many times what is usual, and not before this.
+const LATE_FACTOR: u32 = 5;
+const LATE_MIN: Duration = Duration::from_millis(40);
+/// What is usual is the mean of about so many answers.
+const USUAL_OF: u32 = 16;
 /// So many members can be tried within a short call.
 const ATTEMPTS_MIN: u32 = 3;
 
@@ -49,6 +55,8 @@ pub(super) struct Client {
     clock: Arc<dyn Clock>,
     began: Instant,
     state: Mutex<State>,
+    /// How long answers take.
+    usual: Mutex<Usual>,
     /// One call authenticates, the others wait for it.
     authenticating: tokio::sync::Mutex<()>,
 }
@@ -78,6 +86,7 @@ impl Client {
                 troubled: None,
                 back: Duration::ZERO,
             }),
+            usual: Mutex::default(),
             location,
             clock,
             began: Instant::now(),
@@ -90,20 +99,18 @@ impl Client {
         self.state().back
     }
 
-    /// Tries until one member's reply is fit, or until `within` is over. `build` is told how often the call
-    /// may have been executed already.
+    /// Tries until one member's reply is fit, or until `within` is over. `build` makes each copy of the call.
     pub(super) async fn call<T>(
         &self,
         path: &str,
         within: Duration,
-        build: impl Fn(u32) -> Bytes,
+        build: impl Fn() -> Bytes,
         judge: impl Fn(Bytes) -> Verdict<T>,
     ) -> Result<T> {
         let end = Instant::now() + within;
         let mut last = String::new();
         for attempt in 0.. {
-            let now = self.now();
-            let (index, wait) = self.state().endpoints.choose(now);
+            let (index, wait) = self.state().endpoints.choose(self.now());
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || (attempt > 0 && wait >= left) {
                 break;
@@ -113,22 +120,69 @@ impl Client {
                 .patience(attempt, within)
                 .min(left)
                 .max(Duration::from_millis(1));
-            let answer = self.attempt(index, path, &build(attempt), patience).await;
-            match answer.map(|reply| self.judge(reply, &judge)) {
-                Ok(Verdict::Fit(reply)) => {
-                    self.answered(index);
-                    return Ok(reply);
-                }
-                Ok(Verdict::Unfit(why)) => last = self.failed(index, &why),
-                Err(failure) => {
-                    if let Some(error) = self.final_error(&failure) {
-                        return Err(error);
+            for (index, answer) in self.ask(index, path, &build, &judge, patience).await {
+                match answer {
+                    Ok(Verdict::Fit(reply)) => {
+                        self.answered(index);
+                        return Ok(reply);
                     }
-                    last = self.failed(index, &failure.to_string());
+                    Ok(Verdict::Unfit(why)) => last = self.failed(index, &why),
+                    Err(failure) => {
+                        if let Some(error) = self.final_error(&failure) {
+                            return Err(error);
+                        }
+                        last = self.failed(index, &failure.to_string());
+                    }
                 }
             }
         }
         Err(self.nobody_answers(within, &last))
+    }
+
+    /// Asks a member, and another one beside it when that takes much longer than usual: it may be gone, and the machine it
+    /// ran on is the one whose work waits to be taken over. What one says that fits is the only answer.
+    async fn ask<T>(
+        &self,
+        index: usize,
+        path: &str,
+        build: &impl Fn() -> Bytes,
+        judge: &impl Fn(Bytes) -> Verdict<T>,
+        patience: Duration,
+    ) -> Vec<Answer<T>> {
+        let asked = async |index: usize| {
+            let began = Instant::now();
+            let reply = self.attempt(index, path, &build(), patience).await;
+            let verdict = reply.map(|reply| self.judge(reply, judge));
+            if matches!(verdict, Ok(Verdict::Fit(_))) {
+                self.usual().took(began.elapsed());
+            }
+            (index, verdict)
+        };
+        if path != method::TXN {
+            return vec![asked(index).await]; // no guard keeps a second copy from being executed later
+        }
+        let late = tokio::time::sleep(self.usual().late());
+        let other = async {
+            late.await;
+            self.state().endpoints.beside(index, self.now())
+        };
+        let answers = beside(asked(index), other, asked).await;
+        let fits = |answer: &Answer<T>| matches!(answer.1, Ok(Verdict::Fit(_)));
+        if let [(winner, _)] = &answers[..]
+            && *winner != index
+            && answers.iter().any(fits)
+        {
+            self.passed_over(index);
+        }
+        answers
+    }
+
+    /// Another member has answered in its place. That is no outage: nobody was kept waiting for long.
+    fn passed_over(&self, index: usize) {
+        let now = self.now();
+        let mut state = self.state();
+        state.connections[index] = None;
+        state.endpoints.failed(index, now);
     }
 
     async fn attempt(
@@ -312,6 +366,10 @@ impl Client {
             .hint("a majority of etcd's members must be up and reachable: etcdctl endpoint status")
     }
 
+    fn usual(&self) -> MutexGuard<'_, Usual> {
+        self.usual.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Time for rests: of the process, not of the leases.
     fn now(&self) -> Duration {
         self.began.elapsed()
@@ -322,8 +380,143 @@ impl Client {
     }
 }
 
+/// The answer of a member.
+type Answer<T> = (usize, Result<Verdict<T>, Failure>);
+
+/// The first answer, or both where the one that came first does not fit: `second` is given whom `other` finds, if anybody,
+/// unless `first` was quicker.
+async fn beside<T, S: Future<Output = Answer<T>>>(
+    first: impl Future<Output = Answer<T>>,
+    other: impl Future<Output = Option<usize>>,
+    second: impl FnOnce(usize) -> S,
+) -> Vec<Answer<T>> {
+    let fits = |answer: &Answer<T>| matches!(answer.1, Ok(Verdict::Fit(_)));
+    let mut first = pin!(first);
+    let other = tokio::select! {
+        biased;
+        answer = &mut first => return vec![answer],
+        other = other => other,
+    };
+    let Some(other) = other else {
+        return vec![first.await];
+    };
+    let mut second = pin!(second(other));
+    tokio::select! {
+        biased;
+        answer = &mut first => match fits(&answer) {
+            true => vec![answer],
+            false => answers(answer, second.await),
+        },
+        answer = &mut second => match fits(&answer) {
+            true => vec![answer],
+            false => answers(answer, first.await),
+        },
+    }
+}
+
+/// Of two answers the one that fits, if one does; else both, as they came.
+fn answers<T>(one: Answer<T>, other: Answer<T>) -> Vec<Answer<T>> {
+    match &other.1 {
+        Ok(Verdict::Fit(_)) => vec![other],
+        _ => vec![one, other],
+    }
+}
+
+/// How long answers take, so that it is known when one is late: a slow disk under every member is not a member that is gone.
+#[derive(Clone, Copy, Debug)]
+struct Usual(Duration);
+
+impl Default for Usual {
+    fn default() -> Self {
+        Self(LATE_MIN / LATE_FACTOR)
+    }
+}
+
+impl Usual {
+    fn took(&mut self, time: Duration) {
+        self.0 = (self.0 * (USUAL_OF - 1) + time) / USUAL_OF;
+    }
+
+    fn late(self) -> Duration {
+        (self.0 * LATE_FACTOR).clamp(LATE_MIN, ATTEMPT_MIN)
+    }
+}
+
 /// The token has expired, or the users have changed since it was given.
 fn is_token_refused(failure: &Failure) -> bool {
     matches!(failure, Failure::Status { code, message }
         if *code == code::UNAUTHENTICATED || message.contains("revision of auth store is old"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    fn fit(index: usize) -> Answer<u8> {
+        (index, Ok(Verdict::Fit(7)))
+    }
+
+    fn broken(index: usize) -> Answer<u8> {
+        (index, Err(Failure::Broken("gone".to_owned())))
+    }
+
+    /// Who answered, and whether it fits.
+    fn told(answers: &[Answer<u8>]) -> Vec<(usize, bool)> {
+        let one = |(index, answer): &Answer<u8>| (*index, matches!(answer, Ok(Verdict::Fit(_))));
+        answers.iter().map(one).collect()
+    }
+
+    #[tokio::test]
+    async fn the_one_that_answers_counts_and_the_other_only_where_it_does_not() {
+        let late = || ready(Some(1));
+        let never = |_| -> std::future::Ready<Answer<u8>> { panic!("nobody else is asked") };
+        let of = beside(ready(fit(0)), pending(), never).await;
+        assert_eq!(told(&of), [(0, true)], "in time");
+        let of = beside(ready(broken(0)), pending(), never).await;
+        assert_eq!(
+            told(&of),
+            [(0, false)],
+            "it fails in time: the next is chosen"
+        );
+        let of = beside(pending(), late(), |other| ready(fit(other))).await;
+        assert_eq!(told(&of), [(1, true)], "the first never answers");
+        let slow = async {
+            tokio::task::yield_now().await;
+            fit(0)
+        };
+        let of = beside(slow, late(), |other| ready(broken(other))).await;
+        assert_eq!(told(&of), [(0, true)], "the second fails");
+        let slow = async {
+            tokio::task::yield_now().await;
+            broken(0)
+        };
+        let of = beside(slow, late(), |other| ready(broken(other))).await;
+        assert_eq!(told(&of), [(0, false), (1, false)], "both fail");
+        let slow = async {
+            tokio::task::yield_now().await;
+            fit(0)
+        };
+        let of = beside(slow, ready(None), never).await;
+        assert_eq!(told(&of), [(0, true)], "there is nobody else");
+    }
+
+    #[test]
+    fn late_is_what_takes_much_longer_than_usual() {
+        let mut usual = Usual::default();
+        assert_eq!(usual.late(), LATE_MIN);
+        for _ in 0..100 {
+            usual.took(Duration::from_millis(1));
+        }
+        assert_eq!(usual.late(), LATE_MIN, "a fast disk makes nobody impatient");
+        for _ in 0..100 {
+            usual.took(Duration::from_millis(30));
+        }
+        let late = usual.late();
+        assert!((140..=150).contains(&late.as_millis()), "{late:?}");
+        for _ in 0..100 {
+            usual.took(Duration::from_secs(1));
+        }
+        assert_eq!(usual.late(), ATTEMPT_MIN);
+    }
 }

@@ -9,16 +9,16 @@
 //!             all guards hold, marker as known            something else
 //!  copy ──┬─> writes, marker := done(serial) ──> Done     │
 //!         └─> reads the marker <──────────────────────────┘
-//!               done(serial)      an earlier copy was executed        ──> Done, at the marker's revision
-//!               refused(serial)   an earlier copy was refused         ──> Refused
+//!               done(serial)      another copy was executed           ──> Done, at the marker's revision
+//!               refused(serial)   another copy was refused            ──> Refused
 //!               as known          a guard does not hold               ──> Refused
-//!               gone, first copy  swept away after a day of rest      ──> again, with what is there now
-//!               gone, later copy  cannot be told                      ──> an error that says so
+//!               gone, only copy   swept away after a day of rest      ──> again, with what is there now
+//!               gone, several     cannot be told                      ──> an error that says so
 //! ```
 //!
-//! A later copy that is refused and finds the marker as known writes `refused(serial)` in the same step: no
-//! earlier copy that still hangs somewhere can be executed after that. A copy of a commit whose outcome was told
-//! long ago finds something else, and writes nothing: what it overwrote could no longer be told.
+//! A copy that is refused and finds the marker as known writes `refused(serial)` in the same step: no other copy, which
+//! another member was given beside it or which still hangs somewhere, can be executed after that. A copy of a commit whose
+//! outcome was told long ago finds something else, and writes nothing: what it overwrote could no longer be told.
 
 use std::collections::BTreeSet;
 
@@ -65,8 +65,8 @@ pub(super) fn marked_ms(value: &[u8]) -> Option<u64> {
     rest.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// The request: `copy` counts those that may have been sent before it.
-pub(super) fn request(transaction: &Transaction, keys: &Keys, slot: &Slot, copy: u32) -> Txn {
+/// The request, the same for each copy.
+pub(super) fn request(transaction: &Transaction, keys: &Keys, slot: &Slot) -> Txn {
     let mut txn = Txn {
         compare: vec![Compare::Value(keys.meta(), META_LIVING.to_vec())],
         success: Vec::new(),
@@ -96,13 +96,11 @@ pub(super) fn request(transaction: &Transaction, keys: &Keys, slot: &Slot, copy:
         .push(Compare::Revision(slot.key.clone(), slot.known));
     txn.success
         .push(Operation::Put(slot.key.clone(), slot.marker(DONE)));
-    if copy > 0 {
-        txn.failure.push(Operation::Nested(Txn {
-            compare: vec![Compare::Revision(slot.key.clone(), slot.known)],
-            success: vec![Operation::Put(slot.key.clone(), slot.marker(REFUSED))],
-            failure: Vec::new(),
-        }));
-    }
+    txn.failure.push(Operation::Nested(Txn {
+        compare: vec![Compare::Revision(slot.key.clone(), slot.known)],
+        success: vec![Operation::Put(slot.key.clone(), slot.marker(REFUSED))],
+        failure: Vec::new(),
+    }));
     txn
 }
 
@@ -137,12 +135,12 @@ fn operation(write: &Write, keys: &Keys) -> Operation {
     }
 }
 
-/// What the reply to the copy `copy` of `transaction` says, and what the slot knows from now on.
+/// What the reply to one of so many copies of `transaction` says, and what the slot knows from now on.
 pub(super) fn outcome(
     transaction: &Transaction,
     reply: &TxnReply,
     slot: &mut Slot,
-    copy: u32,
+    copies: u32,
 ) -> Outcome {
     let revision = reply.header.revision;
     let marked = !transaction.writes.is_empty();
@@ -162,7 +160,7 @@ pub(super) fn outcome(
     };
     let [done, refused] = [DONE, REFUSED].map(|kind| mark(value) == mark(&slot.marker(kind)));
     let as_known = found == slot.known;
-    slot.known = match as_known && copy > 0 {
+    slot.known = match as_known {
         true => revision,
         false => found,
     };
@@ -172,9 +170,9 @@ pub(super) fn outcome(
     if let Some(moved) = living(meta) {
         return moved;
     }
-    match (refused || as_known, copy) {
+    match (refused || as_known, copies) {
         (true, _) => Outcome::Settled(Commit::Refused),
-        (false, 0) => Outcome::Again,
+        (false, 0 | 1) => Outcome::Again,
         (false, _) => Outcome::Unknown,
     }
 }
@@ -253,31 +251,31 @@ mod tests {
         let settled = |commit| Outcome::Settled(commit);
         let at = |revision| settled(Commit::Done { revision });
         let no = settled(Commit::Refused);
-        for (what, copy, succeeded, marker, expected, known) in [
-            ("executed", 0, true, vec![], at(30), 30),
+        for (what, copies, succeeded, marker, expected, known) in [
+            ("executed", 1, true, vec![], at(30), 30),
             (
                 "a guard does not hold",
-                0,
+                1,
                 false,
                 as_known.clone(),
                 no.clone(),
-                7,
+                30,
             ),
-            ("swept away", 0, false, vec![], Outcome::Again, 0),
-            ("a later copy is executed", 2, true, vec![], at(30), 30),
-            ("an earlier copy was executed", 1, false, done, at(20), 20),
+            ("swept away", 1, false, vec![], Outcome::Again, 0),
+            ("a later copy is executed", 3, true, vec![], at(30), 30),
+            ("another copy was executed", 2, false, done, at(20), 20),
             (
-                "an earlier copy was refused",
-                2,
+                "another copy was refused",
+                3,
                 false,
                 refused,
                 no.clone(),
                 21,
             ),
-            ("no copy was executed", 1, false, as_known, no, 30),
+            ("no copy was executed", 2, false, as_known, no, 30),
             (
                 "swept away meanwhile",
-                1,
+                2,
                 false,
                 vec![],
                 Outcome::Unknown,
@@ -286,7 +284,7 @@ mod tests {
         ] {
             let mut slot = slot(7);
             let reply = reply(30, succeeded, marker, META_LIVING);
-            let outcome = outcome(&transaction(), &reply, &mut slot, copy);
+            let outcome = outcome(&transaction(), &reply, &mut slot, copies);
             assert_eq!((outcome, slot.known), (expected, known), "{what}");
         }
     }
@@ -296,24 +294,23 @@ mod tests {
         let meta = super::super::keys::meta_moved("sqlite:///x");
         let moved = Outcome::Moved(Some("sqlite:///x".to_owned()));
         let refused = reply(30, false, vec![], &meta);
-        assert_eq!(outcome(&transaction(), &refused, &mut slot(7), 0), moved);
+        assert_eq!(outcome(&transaction(), &refused, &mut slot(7), 1), moved);
         let before = reply(30, false, row(slot(0).marker(DONE), 20), &meta);
         let done = Outcome::Settled(Commit::Done { revision: 20 });
-        assert_eq!(outcome(&transaction(), &before, &mut slot(7), 1), done);
+        assert_eq!(outcome(&transaction(), &before, &mut slot(7), 2), done);
     }
 
     #[test]
-    fn only_a_later_copy_forbids_the_earlier_ones() {
-        let keys = Keys::new("p");
-        let puts = |copy| {
-            let txn = request(&transaction(), &keys, &slot(7), copy);
-            let put = |o: &&Operation| matches!(o, Operation::Put(..) | Operation::Nested(_));
-            (
-                txn.success.iter().filter(put).count(),
-                txn.failure.iter().filter(put).count(),
-            )
+    fn a_copy_that_is_refused_forbids_the_others() {
+        let txn = request(&transaction(), &Keys::new("p"), &slot(7));
+        let Some(Operation::Nested(mark)) = txn.failure.last() else {
+            panic!("{txn:?}");
         };
-        assert_eq!((puts(0), puts(1)), ((2, 0), (2, 1)));
+        assert_eq!(mark.compare.len(), 1, "unless another one was executed");
+        let [Operation::Put(key, value)] = &mark.success[..] else {
+            panic!("{mark:?}");
+        };
+        assert_eq!((key, value), (&slot(7).key, &slot(7).marker(REFUSED)));
     }
 
     #[test]
@@ -322,7 +319,7 @@ mod tests {
         twice.writes.push(Write::Delete {
             key: "a".to_owned(),
         });
-        let txn = request(&twice, &Keys::new("p"), &slot(7), 0);
+        let txn = request(&twice, &Keys::new("p"), &slot(7));
         assert!(matches!(
             &txn.success[..],
             [Operation::Delete(_), Operation::Put(..)]

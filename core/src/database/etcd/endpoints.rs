@@ -53,6 +53,13 @@ impl Endpoints {
         best
     }
 
+    /// The member to ask beside one that takes its time: the next that does not rest.
+    pub(super) fn beside(&self, index: usize, now: Duration) -> Option<usize> {
+        let count = self.health.len();
+        let mut others = (1..count).map(|step| (index + step) % count);
+        others.find(|other| self.health[*other].rests_until <= now)
+    }
+
     pub(super) fn answered(&mut self, index: usize) {
         self.health[index] = Health::default();
         self.current = index;
@@ -105,6 +112,18 @@ mod tests {
         assert_eq!(endpoints.choose(millis(60)), (1, millis(0)));
         endpoints.failed(1, millis(60));
         assert_eq!(endpoints.choose(millis(70)).1, millis(90));
+    }
+
+    #[test]
+    fn beside_a_member_the_next_healthy_one_is_asked() {
+        let mut endpoints = Endpoints::new(3, 0);
+        assert_eq!(endpoints.beside(2, millis(0)), Some(0));
+        endpoints.failed(0, millis(0));
+        assert_eq!(endpoints.beside(2, millis(0)), Some(1));
+        endpoints.failed(1, millis(0));
+        assert_eq!(endpoints.beside(2, millis(0)), None);
+        assert_eq!(endpoints.beside(2, millis(50)), Some(0));
+        assert_eq!(Endpoints::new(1, 0).beside(0, millis(0)), None);
     }
 
     #[test]

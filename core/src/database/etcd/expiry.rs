@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::{Entry, LeaseId};
 use super::client::CALL_MAX;
 use super::commit::{self, Outcome};
-use super::keys::{META_LIVING, Renewal, parse_moved};
+use super::keys::{Kind, META_LIVING, Renewal, parse_moved};
 use super::message::{Compare, Operation, Txn};
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,27 +24,33 @@ impl Session {
         self.prepare().await?;
         let random = uuid::Uuid::new_v4().as_u64_pair().1 >> 1;
         let renewal = Renewal::new(ttl);
-        let lease = AtomicU64::new(0);
-        let build = |copy: u32| {
+        let copies = AtomicU64::new(0);
+        let build = || {
             // Another row for each copy: one that hangs, and is executed when the lease is long over, may not
-            // bring it back. Its own row is nobody's, and expires.
-            let id = (random & !COPIES) | ((u64::from(copy) + 1) & COPIES);
-            lease.store(id, Ordering::SeqCst);
+            // bring it back. Its own row is nobody's, and expires. The reply says whose it is to.
+            let copy = copies.fetch_add(1, Ordering::SeqCst);
+            let lease = self
+                .keys
+                .lease(LeaseId((random & !COPIES) | ((copy + 1) & COPIES)));
             Txn {
                 compare: vec![Compare::Value(self.keys.meta(), META_LIVING.to_vec())],
-                success: vec![Operation::Put(
-                    self.keys.lease(LeaseId(id)),
-                    renewal.encode(),
-                )],
+                success: vec![
+                    Operation::Put(lease.clone(), renewal.encode()),
+                    Operation::Get(lease),
+                ],
                 failure: vec![Operation::Get(self.keys.meta())],
             }
         };
         let reply = self.txn(CALL_MAX, build).await?;
-        let lease = LeaseId(lease.into_inner());
         if !reply.succeeded {
             let meta = reply.rows(0).first();
             return Err(self.moved(meta.and_then(|row| parse_moved(&row.value))));
         }
+        let made = reply.rows(1).first().map(|row| self.keys.kind(&row.key));
+        let Some(Kind::Lease(lease)) = made else {
+            let text = "etcd's reply to a grant does not name the lease";
+            return Err(Error::new(ErrorKind::Internal, text));
+        };
         let revision = reply.header.revision;
         self.leases()
             .observe(lease, renewal, revision, self.clock.boot());
@@ -72,7 +78,7 @@ impl Session {
             success: vec![Operation::Put(self.keys.lease(lease), renewal.encode())],
             failure: vec![Operation::Get(self.keys.meta())],
         };
-        let reply = self.txn((ttl / 2).min(CALL_MAX), |_| txn.clone()).await?;
+        let reply = self.txn((ttl / 2).min(CALL_MAX), || txn.clone()).await?;
         let revision = reply.header.revision;
         if reply.succeeded {
             self.wrote(revision);
@@ -143,7 +149,7 @@ impl Session {
             let last = its.len() <= CHUNK;
             its.truncate(CHUNK);
             let txn = self.removal(lease, revision, &its, last);
-            let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
+            let reply = self.txn(CALL_MAX, || txn.clone()).await?;
             if reply.succeeded && last {
                 self.leases().gone(lease, reply.header.revision);
                 self.wrote(reply.header.revision);

@@ -74,7 +74,7 @@ pub(super) async fn turn(session: &Session, known: Option<Turn>) -> Result<Turn>
     let compacted = session.client.call(
         method::COMPACT,
         CALL_MAX,
-        |_| request.clone(),
+        || request.clone(),
         |_| Verdict::Fit(()),
     );
     if let Err(error) = compacted.await {
@@ -127,6 +127,6 @@ async fn call(session: &Session, txn: &Txn) -> Result<TxnReply> {
     let request = txn.encode();
     session
         .client
-        .call(method::TXN, CALL_MAX, |_| request.clone(), judge)
+        .call(method::TXN, CALL_MAX, || request.clone(), judge)
         .await
 }

@@ -11,7 +11,7 @@
 //! A read is linearizable, and refused when its revision is lower than one that this handle has seen: a
 //! member that answers from the past (etcd 3.4.20 to 3.4.41 after a pause) is passed over.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ impl Session {
             success,
             ..Txn::default()
         };
-        let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
+        let reply = self.txn(CALL_MAX, || txn.clone()).await?;
         let meta = reply.rows(steps - 1).first();
         if let Some(Outcome::Moved(to)) = commit::living(meta.map(|row| &row.value[..])) {
             return Err(self.moved(to));
@@ -169,11 +169,7 @@ impl Session {
     }
 
     /// A transaction; a reply from the past is not taken.
-    pub(super) async fn txn(
-        &self,
-        within: Duration,
-        build: impl Fn(u32) -> Txn,
-    ) -> Result<TxnReply> {
+    pub(super) async fn txn(&self, within: Duration, build: impl Fn() -> Txn) -> Result<TxnReply> {
         let judge = |bytes| {
             let reply = match TxnReply::decode(bytes) {
                 Ok(reply) => reply,
@@ -185,7 +181,7 @@ impl Session {
             }
             Verdict::Fit(reply)
         };
-        let encode = |attempt| build(attempt).encode();
+        let encode = || build().encode();
         self.client.call(method::TXN, within, encode, judge).await
     }
 
@@ -197,7 +193,7 @@ impl Session {
                 success: vec![Operation::Put(self.keys.meta(), META_LIVING.to_vec())],
                 failure: Vec::new(),
             };
-            self.txn(CALL_MAX, |_| txn.clone()).await.map(|_| ())
+            self.txn(CALL_MAX, || txn.clone()).await.map(|_| ())
         });
         made.await.copied()
     }
@@ -227,17 +223,17 @@ impl Session {
         slot.serial = self.serial.fetch_add(1, Ordering::SeqCst) + 1;
         slot.now_ms = self.clock.wall_ms();
         for _ in 0..TRIES_MAX {
-            let copies = AtomicU64::new(0);
-            let build = |copy: u32| {
-                copies.store(copy.into(), Ordering::SeqCst);
-                commit::request(transaction, &self.keys, slot, copy)
+            let copies = AtomicU32::new(0);
+            let request = commit::request(transaction, &self.keys, slot);
+            let build = || {
+                copies.fetch_add(1, Ordering::SeqCst);
+                request.clone()
             };
             let reply = self
                 .txn(CALL_MAX, build)
                 .await
                 .map_err(|e| may_be_done(e, &copies))?;
-            let copy = u32::try_from(copies.load(Ordering::SeqCst)).unwrap_or(u32::MAX);
-            match commit::outcome(transaction, &reply, slot, copy) {
+            match commit::outcome(transaction, &reply, slot, copies.into_inner()) {
                 Outcome::Settled(commit) => return Ok(commit),
                 Outcome::Again => {}
                 Outcome::Unknown => return Err(unknown("its marker was swept away")),
@@ -292,7 +288,7 @@ impl Session {
             success: vec![Operation::Put(self.keys.meta(), meta_moved(successor))],
             failure: vec![Operation::Get(self.keys.meta())],
         };
-        let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
+        let reply = self.txn(CALL_MAX, || txn.clone()).await?;
         let meta = reply.rows(0).first();
         let moved = meta.and_then(|row| parse_moved(&row.value));
         if reply.succeeded || moved.is_some_and(|to| to == successor) {
@@ -308,7 +304,7 @@ impl Session {
             success: vec![Operation::Get(self.keys.meta())],
             ..Txn::default()
         };
-        let reply = self.txn(CALL_MAX, |_| txn.clone()).await?;
+        let reply = self.txn(CALL_MAX, || txn.clone()).await?;
         let meta = reply.rows(0).first();
         Ok(meta.and_then(|row| parse_moved(&row.value)))
     }
@@ -320,7 +316,7 @@ impl Session {
         let call = self.client.call(
             method::DELETE_RANGE,
             CALL_MAX,
-            |_| request.clone(),
+            || request.clone(),
             |_| Verdict::Fit(()),
         );
         call.await
@@ -335,8 +331,8 @@ impl Session {
 }
 
 /// An error after which copies of a commit may still be executed says so.
-fn may_be_done(error: Error, copies: &AtomicU64) -> Error {
-    if error.kind != ErrorKind::Timeout && copies.load(Ordering::SeqCst) == 0 {
+fn may_be_done(error: Error, copies: &AtomicU32) -> Error {
+    if error.kind != ErrorKind::Timeout && copies.load(Ordering::SeqCst) <= 1 {
         return error; // the one member that was asked refused it
     }
     Error {

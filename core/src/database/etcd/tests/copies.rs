@@ -1,5 +1,5 @@
-//! One slot's commits in several copies that arrive in any order, late or without an answer: each count happens
-//! once, and its outcome is told truthfully. No etcd is needed: a map stands for it.
+//! One slot's commits in several copies that arrive in any order, late or without an answer, and whichever of them is heard:
+//! each count happens once, and its outcome is told truthfully. No etcd is needed: a map stands for it.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ struct Counter {
     map: Map,
     keys: Keys,
     slot: Slot,
-    under_way: Vec<(u64, u32, Txn)>,
+    under_way: Vec<(u64, Txn)>,
     commit: Option<(Transaction, u32)>,
     serial: u64,
     others: u64,
@@ -122,33 +122,35 @@ impl Counter {
 
     /// Sends one more copy of the commit that is not settled, or of a new one.
     fn send(&mut self) {
-        let (transaction, copy) = self.commit.take().unwrap_or_else(|| {
+        let (transaction, copies) = self.commit.take().unwrap_or_else(|| {
             self.serial += 1;
             self.slot.serial = self.serial;
             let (number, revision) = self.counted();
             let write = put("n", &(number + 1).to_string(), None);
-            (transaction(&[("n", revision)], vec![write]), 0)
+            // A guard that may hold again: of what is refused now nothing may be done later.
+            let guards = [("n", revision), ("lock", 0)];
+            (transaction(&guards, vec![write]), 0)
         });
-        let txn = request(&transaction, &self.keys, &self.slot, copy);
-        self.under_way.push((self.serial, copy, txn));
-        self.commit = Some((transaction, copy + 1));
+        let txn = request(&transaction, &self.keys, &self.slot);
+        self.under_way.push((self.serial, txn));
+        self.commit = Some((transaction, copies + 1));
     }
 
-    /// One copy is executed; its answer is heard if it is the last one of its commit, and not lost.
+    /// One copy is executed; its answer is heard if its commit is not settled, and it is not lost.
     fn deliver(&mut self, index: usize, lost: bool) {
         if self.under_way.is_empty() {
             return;
         }
-        let (serial, copy, txn) = self.under_way.swap_remove(index % self.under_way.len());
+        let (serial, txn) = self.under_way.swap_remove(index % self.under_way.len());
         let reply = self.map.execute(&txn);
         let Some((transaction, copies)) = &self.commit else {
             return;
         };
-        if lost || serial != self.serial || copy + 1 != *copies {
+        if lost || serial != self.serial {
             return;
         }
-        let transaction = transaction.clone();
-        match outcome(&transaction, &reply, &mut self.slot, copy) {
+        let (transaction, copies) = (transaction.clone(), *copies);
+        match outcome(&transaction, &reply, &mut self.slot, copies) {
             Outcome::Settled(Commit::Done { .. }) => self.done += 1,
             Outcome::Settled(Commit::Refused) => {}
             Outcome::Again => {
@@ -171,6 +173,14 @@ impl Counter {
         self.slot.known = 0;
     }
 
+    fn another_locks_or_unlocks(&mut self) {
+        let (key, revision) = (self.keys.entry("lock"), self.map.revision + 1);
+        match self.map.rows.remove(&key) {
+            Some(_) => self.map.revision = revision,
+            None => self.map.put(&key, b"", revision),
+        }
+    }
+
     fn another_counts(&mut self) {
         let (number, _) = self.counted();
         let value = entry_value((number + 1).to_string().as_bytes(), None);
@@ -185,7 +195,7 @@ proptest! {
 
     #[test]
     fn whichever_copies_arrive_late_each_count_happens_once_and_is_told_truly(
-        steps in proptest::collection::vec((0..16_u8, any::<usize>()), 1..200)
+        steps in proptest::collection::vec((0..19_u8, any::<usize>()), 1..200)
     ) {
         let mut counter = Counter::new();
         for (what, which) in steps {
@@ -194,6 +204,7 @@ proptest! {
                 6..=9 => counter.deliver(which, false),
                 10..=12 => counter.deliver(which, true),
                 13..=14 => counter.another_counts(),
+                15..=17 => counter.another_locks_or_unlocks(),
                 _ => counter.give_up(),
             }
             let mine = counter.counted().0 - counter.others;

@@ -231,7 +231,7 @@ async fn compact_to(database: &EtcdDatabase, revision: u64) {
         let fit = |_| client::Verdict::Fit(());
         let call = session
             .client
-            .call(method::COMPACT, client::CALL_MAX, |_| request.clone(), fit);
+            .call(method::COMPACT, client::CALL_MAX, || request.clone(), fit);
         call.await
     });
     compact.await.unwrap();

@@ -82,7 +82,7 @@ async fn administer(database: &EtcdDatabase, path: &'static str, request: Writer
         let fit = |_| client::Verdict::Fit(());
         let client = &session.client;
         client
-            .call(path, client::CALL_MAX, |_| request.clone(), fit)
+            .call(path, client::CALL_MAX, || request.clone(), fit)
             .await
     });
     call.await.unwrap();

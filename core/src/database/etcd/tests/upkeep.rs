@@ -118,7 +118,7 @@ async fn on_etcd_what_no_member_would_take_is_refused_at_once() {
         };
         let client = &session.client;
         client
-            .call(method::TXN, client::CALL_MAX, |_| txn.encode(), judge)
+            .call(method::TXN, client::CALL_MAX, || txn.encode(), judge)
             .await
     });
     // Two writes of one key in one transaction: etcd says so.
