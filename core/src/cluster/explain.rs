@@ -110,6 +110,10 @@ pub fn standing_now(view: &View, group: &str) -> Vec<Forecast> {
     let mut steps = Vec::new();
     let Some(owner) = view.live_owner(group) else {
         let cause = match view.owners.get(&fold(group)) {
+            Some(former) if view.lease_may_run(former) && !storage_fenced(view, group) => format!(
+                "{} owned it and is down, but its lease is not over and not all of the group is storage-fenced",
+                former.node
+            ),
             Some(former) => format!("{} owned it and is down", former.node),
             None => "no node has taken it yet".to_owned(),
         };

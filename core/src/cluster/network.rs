@@ -331,6 +331,7 @@ mod tests {
                     process: Process::default(),
                     address: String::new(),
                     since_ms: 0,
+                    lease: None,
                 };
                 view.sessions.insert(bare, Versioned { row, version: 1 });
             }

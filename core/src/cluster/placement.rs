@@ -318,6 +318,7 @@ mod tests {
                 process: Default::default(),
                 address: String::new(),
                 since_ms: 0,
+                lease: None,
             };
             if id < 4 {
                 put(key("session", &name), encode(&session));

@@ -13,7 +13,7 @@
 //!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
 //!  /token/<id>         JoinToken          /checkpoint/<r>/<path>  Checkpoint; its images: checkpoint/<r>/<path>@<version>
 //!  /level              Level              /version/<n>    Build
-//!  /access/<client>    ClientAccess
+//!  /access/<client>    ClientAccess       /expelled/<n>   Expelled        (leased) ended before its lease was over
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
 //! ```
 
@@ -25,6 +25,7 @@ use super::basis::Basis;
 pub use super::period::{Failure, Failures};
 use super::policy::PRIORITY_DEFAULT;
 pub use super::policy::RestartPolicy;
+use crate::database::LeaseId;
 
 /// What a view reads.
 pub const STATE_PREFIX: &str = "/";
@@ -145,6 +146,17 @@ pub struct Session {
     pub address: String,
     /// Since when, by the wall clock.
     pub since_ms: u64,
+    /// The lease it lives by.
+    #[serde(default)]
+    pub lease: Option<LeaseId>,
+}
+
+/// The life of an agent whose session was ended on evidence that is no proof, before its lease was over. The row lives by
+/// that lease: as long as it is there, what the storage does not protect may still run where it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expelled {
+    /// The life.
+    pub incarnation: String,
 }
 
 /// A node's pool of message memory, where it is not the default.

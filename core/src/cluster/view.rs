@@ -10,10 +10,10 @@ use super::functional_level::{Build, LEVEL_KEY, Level};
 use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
-    CLUSTER_KEY, ClientAccess, ClusterConfig, Drained, FailRequest, Failures, GroupConfig, Held,
-    JoinToken, MemoryPool, MoveRequest, NetworkConfig, NodeConfig, NodeInterfaces, Owner,
-    POLICY_KEY, Pause, RETIRED_KEY, ResourceConfig, ResourceStatus, Retired, Session, decode, fold,
-    key,
+    CLUSTER_KEY, ClientAccess, ClusterConfig, Drained, Expelled, FailRequest, Failures,
+    GroupConfig, Held, JoinToken, MemoryPool, MoveRequest, NetworkConfig, NodeConfig,
+    NodeInterfaces, Owner, POLICY_KEY, Pause, RETIRED_KEY, ResourceConfig, ResourceStatus, Retired,
+    Session, decode, fold, key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -49,6 +49,8 @@ pub struct View {
     pub memory_pools: Table<MemoryPool>,
     /// Running agents.
     pub sessions: Table<Session>,
+    /// Lives that were ended before their lease was over.
+    pub expelled: Table<Expelled>,
     /// Groups.
     pub groups: Table<GroupConfig>,
     /// Resources.
@@ -173,6 +175,7 @@ impl View {
             "node" => insert(&mut self.nodes, name, value, version),
             "memorypool" => insert(&mut self.memory_pools, name, value, version),
             "session" => insert(&mut self.sessions, name, value, version),
+            "expelled" => insert(&mut self.expelled, name, value, version),
             "group" => insert(&mut self.groups, name, value, version),
             "resource" => insert(&mut self.resources, name, value, version),
             "owner" => insert(&mut self.owners, name, value, version),
@@ -238,6 +241,7 @@ impl View {
             "node" => drop(self.nodes.remove(name)),
             "memorypool" => drop(self.memory_pools.remove(name)),
             "session" => drop(self.sessions.remove(name)),
+            "expelled" => drop(self.expelled.remove(name)),
             "group" => drop(self.groups.remove(name)),
             "resource" => drop(self.resources.remove(name)),
             "owner" => drop(self.owners.remove(name)),
@@ -318,6 +322,17 @@ impl View {
         let owner = self.owners.get(&fold(group))?;
         self.session_of(&owner.node, &owner.incarnation)?;
         Some(owner)
+    }
+
+    /// Whether the lease of an owner may be running still: it has a session, or lost it to others before its lease was over
+    /// and has not joined again (an agent ends everything before it does).
+    #[must_use]
+    pub fn lease_may_run(&self, owner: &Owner) -> bool {
+        let node = fold(&owner.node);
+        let expelled = self.expelled.get(&node);
+        self.session_of(&node, &owner.incarnation).is_some()
+            || (expelled.is_some_and(|row| row.incarnation == owner.incarnation)
+                && !self.sessions.contains_key(&node))
     }
 
     /// The session of a node, if it is of that incarnation.

@@ -49,7 +49,15 @@ impl World {
             Action::LeaseRenewed { until } => return self.lease_renewed(index, until),
             Action::Rejoin => return self.later(index, answer, Step::Register),
             Action::Stopped => return self.later(index, answer, Step::Leave),
-            Action::StopAdmitting { .. } | Action::Log { .. } => return,
+            Action::Log {
+                component, text, ..
+            } => {
+                if self.tells {
+                    println!("{:6} {} {component:3} {text}", self.now, name(index));
+                }
+                return;
+            }
+            Action::StopAdmitting { .. } => return,
         };
         self.later(index, answer, Step::Deliver(event));
     }

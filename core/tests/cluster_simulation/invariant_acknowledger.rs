@@ -1,5 +1,5 @@
-//! DESIGN.md 4.1, I1: at most one process can acknowledge on a message store at any instant; and no two
-//! nodes ever run a resource at the same epoch.
+//! DESIGN.md 4.1, I1: at most one process can acknowledge on a message store at any instant, and at most one node runs a
+//! program that the storage does not protect while its lease runs; and no two nodes ever run a resource at the same epoch.
 
 use std::collections::BTreeMap;
 
@@ -39,19 +39,15 @@ impl Invariant for Acknowledger {
 }
 
 fn alone(world: &World, resource: &str) {
-    if !world.is_store(resource) {
+    if !world.is_exclusive(resource) {
         return;
     }
     let acting: Vec<(usize, u64)> = (0..world.nodes.len())
-        .filter_map(|node| {
-            world
-                .acknowledges(node, resource)
-                .map(|epoch| (node, epoch))
-        })
+        .filter_map(|node| world.acts(node, resource).map(|epoch| (node, epoch)))
         .collect();
     assert!(
         acting.len() <= 1,
-        "seed {}: {acting:?} can all acknowledge on {resource} at {}",
+        "seed {}: {acting:?} all act with {resource} at {}",
         world.seed,
         world.now
     );

@@ -25,9 +25,9 @@ impl Invariant for States {
             );
         }
         for group in view.groups.keys() {
-            let all = view
-                .resources_of(group)
-                .all(|(n, _)| world.runs_on(n).len() == 1);
+            let mut members = view.resources_of(group).peekable();
+            // A group without a resource is offline.
+            let all = members.peek().is_some() && members.all(|(n, _)| world.runs_on(n).len() == 1);
             let state = GroupState::published(view, group);
             assert_eq!(
                 state == GroupState::Online,

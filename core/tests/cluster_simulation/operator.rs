@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use hamq_core::cluster::configuration::{
     Change, ClusterChange, Failback, GroupChange, NewGroup, NewResource, Suspend, add_group,
     add_resource, clear_quarantine, fail_resource, force_quorum, install_feature, move_group,
-    resume_node, set_cluster_policy, set_group, start_group, start_resource, stop_group,
-    stop_resource, suspend_node,
+    move_resource, resume_node, set_cluster_policy, set_group, start_group, start_resource,
+    stop_group, stop_resource, suspend_node,
 };
 use hamq_core::cluster::engine::{Event, Outcome};
-use hamq_core::cluster::record::{NodeConfig, RestartPolicy, encode, key};
-use hamq_core::cluster::view::View;
+use hamq_core::cluster::placement::storage_fenced;
+use hamq_core::cluster::record::{NodeConfig, Owner, RestartPolicy, encode, key};
+use hamq_core::cluster::view::{Versioned, View};
 use hamq_core::database::{Transaction, Write};
 
 use crate::node::{Step, name};
@@ -116,6 +117,9 @@ impl World {
     }
 
     pub fn operate(&mut self, index: usize) {
+        if self.relocates && self.dice.once_in(2) {
+            return self.relocate();
+        }
         let group = GROUPS[self.dice.index(GROUPS.len())];
         let members: Vec<String> = self
             .database
@@ -123,6 +127,9 @@ impl World {
             .resources_of(group)
             .map(|(name, _)| name.clone())
             .collect();
+        if members.is_empty() {
+            return;
+        }
         let resource = members[self.dice.index(members.len())].clone();
         let node = name(index);
         match self.dice.roll(13) {
@@ -148,11 +155,43 @@ impl World {
                 }
             }
             11 => {
-                let other = name((index + 1) % self.nodes.len());
-                self.command(|v| force_quorum(v, &node, std::slice::from_ref(&other)));
+                let other = (index + 1) % self.nodes.len();
+                if self.is_dead_or_fenced(other) {
+                    let others = [name(other)];
+                    self.command(|v| force_quorum(v, &node, &others));
+                }
             }
             _ => drop(self.command(|v| clear_quarantine(v, &node))),
         }
+    }
+
+    /// A resource, and what is tied to it, into the other group: what it takes is that both are offline, and all comes back.
+    fn relocate(&mut self) {
+        let from = self.dice.index(GROUPS.len());
+        let (source, target) = (GROUPS[from], GROUPS[1 - from]);
+        let members = self.database.view.resources_of(source);
+        let Some(resource) = members.map(|(name, _)| name.clone()).next() else {
+            return;
+        };
+        for group in GROUPS {
+            self.command(|v| stop_group(v, group));
+        }
+        let pause = 300 + self.dice.roll(1_200);
+        self.run_for(pause);
+        if self.command(|v| move_resource(v, &resource, target).map(|(change, _)| change)) {
+            self.relocations += 1;
+        }
+        for group in GROUPS {
+            self.command(|v| start_group(v, group));
+        }
+    }
+
+    /// An operator does not give the word that a node is dead that lives and owns what the storage does not protect.
+    fn is_dead_or_fenced(&self, index: usize) -> bool {
+        let view = &self.database.view;
+        let owned = |(_, owner): &(&String, &Versioned<Owner>)| owner.node == name(index);
+        let mut groups = view.owners.iter().filter(owned);
+        !self.nodes[index].alive || groups.all(|(group, _)| storage_fenced(view, group))
     }
 
     fn suspend(&mut self, index: usize) {

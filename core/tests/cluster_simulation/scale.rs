@@ -43,6 +43,7 @@ fn cluster() -> View {
             process: Default::default(),
             address: String::new(),
             since_ms: 0,
+            lease: None,
         };
         put(key("session", &name(index)), encode(&session));
     }

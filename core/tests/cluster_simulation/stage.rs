@@ -13,10 +13,15 @@ use hamq_core::cluster::engine::{
 };
 use hamq_core::cluster::record::{NodeConfig, RestartPolicy, Session, encode, key};
 use hamq_core::cluster::view::View;
-use hamq_core::database::{Transaction, Write};
+use hamq_core::database::{LeaseId, Transaction, Write};
 
 use crate::database::Database;
 use crate::node::name;
+
+/// The lease of a node's so many-th life.
+fn lease_of(index: usize, life: u64) -> LeaseId {
+    LeaseId(index as u64 * 1_000 + life)
+}
 
 /// One agent on the stage.
 struct Player {
@@ -37,6 +42,8 @@ pub struct Stage {
     pub refuses: BTreeSet<String>,
     /// Never answers a start.
     pub silent: BTreeSet<String>,
+    /// Nodes of which nobody can prove that they are dead.
+    pub far: BTreeSet<usize>,
     /// Starts as they happened: when, where, what.
     pub starts: Vec<(u64, String, String)>,
     players: Vec<Player>,
@@ -54,6 +61,7 @@ impl Stage {
             hour: 12,
             refuses: BTreeSet::new(),
             silent: BTreeSet::new(),
+            far: BTreeSet::new(),
             starts: Vec::new(),
             players: Vec::new(),
             serials: Vec::new(),
@@ -84,7 +92,10 @@ impl Stage {
     }
 
     fn put(&mut self, key: String, value: Vec<u8>) {
-        let lease = None;
+        self.put_leased(key, value, None);
+    }
+
+    fn put_leased(&mut self, key: String, value: Vec<u8>, lease: Option<LeaseId>) {
         let writes = vec![Write::Put { key, value, lease }];
         let guards = Vec::new();
         self.database.commit(&Transaction { guards, writes });
@@ -125,14 +136,17 @@ impl Stage {
         player.alive = true;
         player.lives += 1;
         let incarnation = format!("{}-{}", name(index), player.lives);
+        let lease = lease_of(index, player.lives);
         let session = Session {
             node: name(index),
             incarnation: incarnation.clone(),
             process: Default::default(),
             address: String::new(),
             since_ms: 0,
+            lease: Some(lease),
         };
-        self.put(key("session", &name(index)), encode(&session));
+        self.database.grant(lease, u64::MAX);
+        self.put_leased(key("session", &name(index)), encode(&session), Some(lease));
         let sent = self.clock(index).boot;
         let revision = self.database.view.revision;
         let started = Event::SessionStarted {
@@ -164,23 +178,30 @@ impl Stage {
         self.play();
     }
 
-    /// The process is gone and its lease is over, unless somebody has ended its session before.
-    pub fn expire(&mut self, index: usize) {
+    /// One node hears nothing of another one any more.
+    pub fn falls_silent(&mut self, peer: usize, index: usize) {
+        let event = Event::Evidence {
+            node: name(index),
+            incarnation: format!("{}-{}", name(index), self.players[index].lives),
+            evidence: Evidence::Silent,
+        };
+        self.queue.push_back((peer, event));
+        self.play();
+    }
+
+    /// It does nothing any more, and what it runs goes on.
+    pub fn freeze(&mut self, index: usize) {
         self.players[index].alive = false;
+    }
+
+    /// The process is gone and its lease is over.
+    pub fn expire(&mut self, index: usize) {
+        self.freeze(index);
         self.serials.retain(|(node, _, _)| *node != index);
-        let incarnation = format!("{}-{}", name(index), self.players[index].lives);
-        let key = key("session", &name(index));
-        if self
-            .database
-            .view
-            .session_of(&name(index), &incarnation)
-            .is_some()
-        {
-            let writes = vec![Write::Delete { key }];
-            let guards = Vec::new();
-            self.database.commit(&Transaction { guards, writes });
-            self.play();
-        }
+        let lease = lease_of(index, self.players[index].lives);
+        self.database.grant(lease, 0);
+        self.database.expire(0);
+        self.play();
     }
 
     /// An online resource fails by itself.
@@ -277,10 +298,20 @@ impl Stage {
                     outcome,
                 }
             }
-            Action::Fence { session, .. } => Event::Fenced {
-                node: session.node,
-                incarnation: session.incarnation,
-                outcome: FenceOutcome::Dead("has ended".to_owned()),
+            Action::Fence {
+                session: Session {
+                    node, incarnation, ..
+                },
+                ..
+            } => Event::Fenced {
+                incarnation,
+                outcome: match (0..self.players.len()).find(|far| name(*far) == node) {
+                    Some(far) if self.far.contains(&far) => {
+                        FenceOutcome::Unproven("another machine".to_owned())
+                    }
+                    _ => FenceOutcome::Dead("has ended".to_owned()),
+                },
+                node,
             },
             Action::Online {
                 resource, serial, ..

@@ -42,6 +42,12 @@ pub struct World {
     /// Failures that happened, by resource.
     pub failures: BTreeMap<String, u64>,
     pub takeovers: u64,
+    /// Operators move resources to other groups, too: in some schedules, so that the seeds that found a fault before there
+    /// was such a command still play what they played.
+    pub relocates: bool,
+    pub relocations: u64,
+    /// What the engines log is printed.
+    pub tells: bool,
     pub events: u64,
     sequence: u64,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
@@ -79,6 +85,9 @@ impl World {
             calm: false,
             failures: BTreeMap::new(),
             takeovers: 0,
+            relocates: seed % 4 == 3,
+            relocations: 0,
+            tells: std::env::var_os("HAMQ_SIMULATION_LOG").is_some(),
             events: 0,
             sequence: 0,
             queue: BinaryHeap::new(),
@@ -209,6 +218,7 @@ impl World {
             },
             address: String::new(),
             since_ms: self.now,
+            lease: Some(LeaseId(lease)),
         };
         let node = &mut self.nodes[index];
         node.incarnation.clone_from(&session.incarnation);
@@ -323,16 +333,25 @@ impl World {
         (0..self.nodes.len()).filter(runs).collect()
     }
 
+    /// Whether two of it would do harm.
+    pub fn is_exclusive(&self, resource: &str) -> bool {
+        let config = self.database.view.resources.get(resource);
+        let program = config.is_some_and(|r| r.resource_type == "Generic Application");
+        program || self.is_store(resource)
+    }
+
     pub fn is_store(&self, resource: &str) -> bool {
         let config = self.database.view.resources.get(resource);
         config.is_some_and(|r| r.resource_type == "MSMQ")
     }
 
-    /// The epoch at which a node's queue manager would acknowledge now.
-    pub fn acknowledges(&self, index: usize, resource: &str) -> Option<u64> {
+    /// The epoch at which a node acts with a resource now: its queue manager would acknowledge, or its program runs while the
+    /// node's lease does. (What runs on a machine that is frozen for longer only fencing can end.)
+    pub fn acts(&self, index: usize, resource: &str) -> Option<u64> {
         let node = &self.nodes[index];
         let run = node.running.get(resource)?;
-        let coherent = coherent(&self.database.view.resources[resource].parameters);
+        let coherent =
+            self.is_store(resource) && coherent(&self.database.view.resources[resource].parameters);
         let boot: Duration = node.clock.now(self.now).boot;
         let can = self.disks.acknowledges(resource, run, coherent, boot);
         can.then_some(run.epoch)

@@ -27,7 +27,8 @@ impl Fencer for ProcessFencer {
         if boot_id().ok().as_ref() != Some(&process.boot_id) {
             return unproven("its agent runs on another machine");
         }
-        if process.pid == std::process::id() {
+        // The same number in another namespace is another process.
+        if process.pid == std::process::id() && process.is_alive() {
             return unproven("its agent runs in this very process");
         }
         // An agent whose connection was closed is ending, or only the connection was lost.

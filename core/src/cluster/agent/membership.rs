@@ -178,6 +178,7 @@ fn session_row(shared: &Shared, view: &View, incarnation: &str, lease: LeaseId) 
         process: process(&shared.process),
         address: options.address.to_string(),
         since_ms: options.clock.wall_ms(),
+        lease: Some(lease),
     };
     let key = key("session", &options.node);
     Transaction {

@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-use super::cluster_log::Line;
+use super::cluster_log::{AUDIT, Line};
 use super::configuration::Rehearsal;
 use super::engine::Event;
 use super::functional_level::Build;
@@ -397,6 +397,7 @@ impl Shared {
             _ => tracing::info!(node, component, "{text}"),
         }
         let needed = match level {
+            _ if component == AUDIT => 0,
             "ERR" => 1,
             "WARN" => 2,
             "DBG" => 4,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::change::Change;
 use super::lookup::{find_group, find_resource};
 use super::resource::{check_single, find_type};
-use crate::cluster::dependency::{dependents, providers};
-use crate::cluster::record::{ResourceConfig, Retired, fold};
+use crate::cluster::dependency::{dependents, providers, wanted};
+use crate::cluster::record::{Owner, ResourceConfig, Retired, fold};
 use crate::cluster::resource::ResourceState;
 use crate::cluster::resource_type::Requires;
 use crate::cluster::view::View;
@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Moves a resource, and what depends on it or it depends on, to another group; all of them must be offline. Answers what
 /// moves, too.
 ///
-/// A message store remembers the highest epoch it has seen and refuses a lower one. Where the new group's is lower, that
-/// group must be offline as well: it is then owned anew, with an epoch above both.
+/// A message store remembers the highest epoch it has seen and refuses a lower one. Where the new group's is not higher, that
+/// group must be offline as well: its owner then goes on with an epoch above both.
 ///
 /// # Errors
 /// `ResourceNotFound`, `GroupNotFound`, `ResourceOnline`, `InvalidRequest`.
@@ -68,19 +68,51 @@ fn tied(view: &View, name: &str) -> BTreeSet<String> {
     all
 }
 
+/// What is offline by the word of the owner of the moment, and meant to be. Without an owner a former one may still be ending
+/// it, and one that has only just taken the group may be bringing it online: its states are not those of the rows yet.
 fn check_offline(view: &View, name: &str) -> Result<()> {
+    let config = find_resource(view, name)?;
+    let group = &config.group;
+    let refused =
+        |text: String, hint: String| Err(Error::new(ErrorKind::ResourceOnline, text).hint(hint));
+    let stop = format!("Stop-ClusterGroup '{group}' first");
     let state = ResourceState::published(view, name);
-    if state == ResourceState::Offline {
+    if state != ResourceState::Offline || wanted(view, name) {
+        let meant = if wanted(view, name) {
+            " and meant to be online"
+        } else {
+            ""
+        };
+        let text = format!(
+            "{} is {}{meant}, and only what is offline changes its group",
+            config.name,
+            state.name()
+        );
+        return refused(text, stop);
+    }
+    let Some(owner) = view.live_owner(group) else {
+        let text = format!(
+            "no node owns group {group} now, and it is not known that {} is offline",
+            config.name
+        );
+        return refused(
+            text,
+            format!("Get-ClusterWhy '{group}' says why; wait until it has an owner"),
+        );
+    };
+    // One that was never said anything of was never online.
+    if view
+        .states
+        .get(&fold(name))
+        .is_none_or(|said| said.epoch == owner.epoch)
+    {
         return Ok(());
     }
-    let config = find_resource(view, name)?;
     let text = format!(
-        "{} is {}, and only what is offline changes its group",
-        config.name,
-        state.name()
+        "{} has only just taken group {group}, and has not said yet that {} is offline",
+        owner.node, config.name
     );
-    let hint = format!("Stop-ClusterGroup '{}' first", config.group);
-    Err(Error::new(ErrorKind::ResourceOnline, text).hint(hint))
+    refused(text, "try again in a moment".to_owned())
 }
 
 fn above_both(
@@ -94,31 +126,38 @@ fn above_both(
         find_type(&view.resources[member].resource_type)
             .is_ok_and(|rule| rule.satisfies(Requires::Storage))
     });
-    if !stores || epoch(target) >= epoch(source) {
+    if !stores || epoch(target) > epoch(source) {
         return Ok(change);
     }
-    let down = |(name, _): (&String, &ResourceConfig)| {
-        ResourceState::published(view, name) == ResourceState::Offline
-    };
-    if !view.resources_of(target).all(down) {
-        let text = format!(
-            "group {target} must be offline to take a disk of {source}: it is owned anew, so that a store on the disk \
-             takes its owner for a later one"
-        );
-        return Err(Error::new(ErrorKind::InvalidRequest, text)
-            .hint(format!("Stop-ClusterGroup '{target}' first")));
+    for (name, _) in view.resources_of(target) {
+        check_offline(view, name).map_err(|error| {
+            let text = format!(
+                "group {target} must be offline to take a disk of {source}: its epoch rises, so that a store on the disk \
+                 takes its owner for a later one; {}",
+                error.message
+            );
+            Error::new(ErrorKind::InvalidRequest, text)
+                .hint(format!("Stop-ClusterGroup '{target}' first"))
+        })?;
     }
-    let known = view.retired.as_ref().map_or(0, |r| r.epoch);
-    let retired = Retired {
-        epoch: known.max(epoch(source)).max(epoch(target)),
+    let highest = epoch(source).max(epoch(target));
+    let Some(owner) = view.owners.get(&fold(target)) else {
+        let known = view.retired.as_ref().map_or(0, |r| r.epoch);
+        let epoch = known.max(highest);
+        return Ok(change.put_retired(view, Retired { epoch }));
     };
-    Ok(change.delete("owner", target).put_retired(view, retired))
+    // The same owner, or who takes it from a dead one, goes on above both.
+    let anew = Owner {
+        epoch: highest + 1,
+        ..owner.row.clone()
+    };
+    Ok(change.put("owner", target, &anew))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Lab, refused};
-    use super::super::{add_dependency, start_group};
+    use super::super::{NewGroup, add_dependency, add_group, start_group};
     use super::*;
 
     #[test]
@@ -157,11 +196,51 @@ mod tests {
     }
 
     #[test]
+    fn offline_is_what_a_living_owner_has_said_and_nobody_means_otherwise() {
+        let offline = ResourceState::Offline.number();
+        let asked = |lab: &Lab| move_resource(&lab.0, "VS1-Disk", "VS2").map(drop);
+        let mut lab = Lab::new();
+        lab.state("VS1-Disk", offline);
+        asked(&lab).unwrap();
+        // It was taken a moment ago: what the rows say is of the owner before.
+        lab.own("VS1", "n2", 2);
+        refused(
+            asked(&lab),
+            ErrorKind::ResourceOnline,
+            "try again in a moment",
+        );
+        // Its owner's session is over; it may still be ending what it ran.
+        lab.own("VS1", "n9", 3);
+        refused(
+            asked(&lab),
+            ErrorKind::ResourceOnline,
+            "wait until it has an owner",
+        );
+        // It is about to come online.
+        let mut lab = Lab::new();
+        lab.apply(|v| add_dependency(v, "VS1-MSMQ", "VS1-Disk"));
+        lab.apply(|v| start_group(v, "VS1"));
+        lab.state("VS1-Disk", offline);
+        refused(
+            asked(&lab),
+            ErrorKind::ResourceOnline,
+            "Stop-ClusterGroup 'VS1'",
+        );
+    }
+
+    #[test]
     fn a_group_holds_one_queue_manager_wherever_it_comes_from() {
         let mut lab = Lab::new();
         lab.add("VS2-MSMQ", "VS2", "MSMQ", &[], &[]);
         let refusal = move_resource(&lab.0, "VS1-MSMQ", "VS2");
         refused(refusal, ErrorKind::InvalidRequest, "group of its own");
+    }
+
+    fn new_group(name: &str) -> NewGroup {
+        NewGroup {
+            name: name.to_owned(),
+            ..NewGroup::default()
+        }
     }
 
     #[test]
@@ -170,8 +249,12 @@ mod tests {
         lab.own("VS1", "n1", 9);
         lab.own("VS2", "n2", 3);
         lab.apply(|v| Ok(move_resource(v, "VS1-Disk", "VS2")?.0));
-        assert!(!lab.0.owners.contains_key("vs2"), "owned anew");
-        assert_eq!(lab.0.next_epoch("VS2"), 10);
+        let owner = &lab.0.owners["vs2"];
+        assert_eq!((owner.node.as_str(), owner.epoch), ("n2", 10));
+        // A group that was never owned begins above it.
+        lab.apply(|v| add_group(v, &new_group("VS3")));
+        lab.apply(|v| Ok(move_resource(v, "VS1-Disk", "VS3")?.0));
+        assert_eq!(lab.0.next_epoch("VS3"), 11);
 
         let mut lab = Lab::new();
         lab.own("VS1", "n1", 9);

@@ -27,6 +27,7 @@ impl Lab {
                 process: Default::default(),
                 address: String::new(),
                 since_ms: 0,
+                lease: None,
             };
             lab.put(key("session", name), encode(&session));
         }

@@ -95,6 +95,7 @@ impl Lab {
             process: Default::default(),
             address: String::new(),
             since_ms: 0,
+            lease: None,
         };
         self.put(key("session", "n1"), encode(&session));
         let started = Event::SessionStarted {

@@ -7,7 +7,7 @@ use super::{Action, Engine, Evidence, Intent, Now, Outcome, put};
 use crate::cluster::affinity::rivals;
 use crate::cluster::basis::Basis;
 use crate::cluster::placement::{Reason, is_orphaned, plan, storage_fenced};
-use crate::cluster::record::{Decision, Held, Owner, fold, key};
+use crate::cluster::record::{Decision, Expelled, Held, Owner, encode, fold, key};
 use crate::database::{Guard, Transaction, Write};
 
 impl Engine {
@@ -20,10 +20,9 @@ impl Engine {
         if !is_orphaned(&self.view, &dead, group) || !self.is_planned_here(group) {
             return;
         }
-        let live = self.view.live_owner(group).is_some();
         match self.view.owners.get(group).map(|o| o.row.clone()) {
             None => self.claim(group, None, "the group is new", now),
-            Some(owner) => self.take_over(group, &owner, live, now),
+            Some(owner) => self.take_over(group, &owner, now),
         }
     }
 
@@ -51,9 +50,14 @@ impl Engine {
             && self.run(group).commit_not_before <= now.boot
     }
 
-    fn take_over(&mut self, group: &str, owner: &Owner, live: bool, now: Now) {
+    fn take_over(&mut self, group: &str, owner: &Owner, now: Now) {
         let node = fold(&owner.node);
-        if !self.must_fence(owner) {
+        let session = self.view.session_of(&node, &owner.incarnation);
+        let live = session.is_some();
+        // What is taken before the lease is over leaves a row that lives by it, for the owner's other groups.
+        let expels = session.is_none_or(|s| s.lease.is_some());
+        let over = !self.view.lease_may_run(owner);
+        if over && !self.must_fence(owner) {
             let cause = format!(
                 "the Cluster service of {} ended; its lease is over",
                 owner.node
@@ -68,11 +72,12 @@ impl Engine {
             return;
         };
         let proven = suspicion.fencing == Fencing::Dead;
-        let harmless = suspicion.fencing == Fencing::Unproven && storage_fenced(&self.view, group);
+        let harmless =
+            suspicion.fencing == Fencing::Unproven && storage_fenced(&self.view, group) && expels;
         match suspicion.fencing {
             Fencing::NotAsked => self.ask_fencing(&node),
             Fencing::Asked => {}
-            _ if proven || harmless || !live => {
+            _ if proven || harmless || over => {
                 let cause = format!("{} is dead: {}", owner.node, suspicion.outcome);
                 self.claim(group, Some(&suspicion), &cause, now);
             }
@@ -89,19 +94,14 @@ impl Engine {
         self.run(group).episode = format!("{group}#{epoch}");
         let mut guards = vec![
             self.owner_guard(group),
+            // Which resources are in it: one that has moved to another group meanwhile may run there.
+            self.view.guard("group", &self.view.groups, group),
             self.view
                 .guard("session", &self.view.sessions, &self.settings.node),
         ];
         let mut writes = Vec::new();
-        if let Some(former) = &former
-            && let Some(session) = self.view.session_of(&former.node, &former.incarnation)
-        {
-            let key = key("session", &former.node);
-            guards.push(Guard {
-                key: key.clone(),
-                version: session.version,
-            });
-            writes.push(Write::Delete { key });
+        if let Some(former) = &former {
+            self.end_session_of(former, suspicion, &mut guards, &mut writes);
         }
         guards.extend(self.rival_guards(group));
         if self.view.moves.contains_key(group) {
@@ -143,6 +143,34 @@ impl Engine {
             group,
             transaction,
         );
+    }
+
+    /// The former owner's session ends with the claim, so that it notices. Without a proof that it is dead, a row says for as
+    /// long as its lease lasts that it may be running still.
+    fn end_session_of(
+        &self,
+        former: &Owner,
+        suspicion: Option<&Suspicion>,
+        guards: &mut Vec<Guard>,
+        writes: &mut Vec<Write>,
+    ) {
+        let Some(session) = self.view.session_of(&former.node, &former.incarnation) else {
+            return;
+        };
+        let session_key = key("session", &former.node);
+        guards.push(Guard {
+            key: session_key.clone(),
+            version: session.version,
+        });
+        writes.push(Write::Delete { key: session_key });
+        if suspicion.is_none_or(|s| s.fencing != Fencing::Dead) {
+            let incarnation = former.incarnation.clone();
+            writes.push(Write::Put {
+                key: key("expelled", &former.node),
+                value: encode(&Expelled { incarnation }),
+                lease: session.lease,
+            });
+        }
     }
 
     fn claim_decisions(

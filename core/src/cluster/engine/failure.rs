@@ -105,6 +105,27 @@ impl Engine {
         }
     }
 
+    /// The group stays after all: what failed while it was to leave, or is why it was to, was left as it is. It is decided
+    /// anew, or it would stay failed for ever.
+    pub(super) fn reconsider_failures(&mut self, group: &str, now: Now) {
+        let waits = |l: &Local| l.group() == group && l.is_failed() && l.recovery == Recovery::Stay;
+        let waiting = self.locals.iter().filter(|(_, l)| waits(l));
+        let waiting: Vec<(String, String)> = waiting
+            .map(|(name, l)| (name.clone(), l.cause().to_owned()))
+            .collect();
+        for (name, reason) in waiting {
+            let Some(policy) = self.view.resources.get(&name).map(|r| r.policy) else {
+                continue;
+            };
+            let facts = self.facts(group, &name, policy, now);
+            let verdict = decide(facts);
+            let basis = Some(Basis::Failure { facts, verdict });
+            let cause = format!("the group stays, after: {reason}");
+            self.decide_on(group, Some(&name), "reconsidered", cause, basis, now);
+            self.recover(group, &name, &reason, (policy, verdict), now);
+        }
+    }
+
     fn facts(&self, group: &str, name: &str, policy: RestartPolicy, now: Now) -> Facts {
         let config = self.view.groups.get(group);
         let leaving = self.runs.get(group).is_some_and(|r| r.leaving.is_some());

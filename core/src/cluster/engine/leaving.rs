@@ -221,6 +221,9 @@ impl Engine {
             ..leaving.clone()
         };
         self.run(group).leaving = goes.then_some(again);
+        if !goes {
+            self.reconsider_failures(group, now);
+        }
     }
 
     /// A group that went offline because no node could take it goes to the first that can.

@@ -112,6 +112,7 @@ fn add_node(facts: &mut Facts, number: u8) {
             },
             address: format!("10.0.0.{number}"),
             since_ms: NOW,
+            lease: None,
         },
     );
     let others = (1..=3).filter(|o| *o != number).map(|o| format!("n{o}"));
