@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::agents::{AgentAddress, Agents, Locator, Repeat, resolve};
 use super::arguments;
+use super::diagnostic::{self, GetClusterDiagnosticInfo};
 use super::local_cluster::{LocalClusters, rehearse};
 use super::message_object::{self, NewMsmqMessage};
 use super::queue_commands::{self, Asks, Managers, Sessions};
@@ -328,6 +329,9 @@ impl Client {
         }
         if let Some(output) = self.0.drill.run(self, spec.name, arguments) {
             return output;
+        }
+        if spec.name == GetClusterDiagnosticInfo::SPEC.name {
+            return diagnostic::collect(self, &from_value(arguments)?);
         }
         let chosen = self.chosen();
         let current = chosen.as_ref().map(Chosen::name);

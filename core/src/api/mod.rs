@@ -32,6 +32,7 @@ pub mod checkpoint;
 pub mod cluster;
 pub mod clustered_role;
 pub mod dependency;
+pub mod diagnostic;
 pub mod drill;
 pub mod explain;
 pub mod feature;
@@ -132,6 +133,7 @@ pub const COMMANDS: &[&CommandSpec] = &[
     explain::GetClusterLog::SPEC,
     explain::SetClusterLog::SPEC,
     explain::GetClusterWhy::SPEC,
+    diagnostic::GetClusterDiagnosticInfo::SPEC,
     validation::TestCluster::SPEC,
     queue::NewMsmqQueue::SPEC,
     queue::GetMsmqQueue::SPEC,

@@ -735,6 +735,29 @@ class ClusterWhyInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterDiagnosticInfo:
+    """A file of a diagnosis."""
+
+    file: str
+    """Where it is."""
+    command: str
+    """What was asked."""
+    records: int
+    """How much was answered."""
+    error: str | None
+    """What could not be asked, and why."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            file=record["File"],
+            command=record["Command"],
+            records=record["Records"],
+            error=record["Error"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterValidationInfo:
     """What a check found about one object."""
 
@@ -4038,6 +4061,36 @@ class Commands(QueueCommands):
         )
         return [ClusterWhyInfo._of(record) for record in records]
 
+    def get_cluster_diagnostic_info(
+        self,
+        write_to_path: str,
+        *,
+        time_span: Duration | None = None,
+        include_validation: bool = False,
+    ) -> list[ClusterDiagnosticInfo]:
+        """Collects what is needed to understand a cluster from outside: configuration, states,
+        causes, counters, logs of all nodes.
+
+        It reads and changes nothing; no message, key or password is in it. What does not answer
+        is told in its row, and the rest is collected all the same.
+
+        The shell's ``Get-ClusterDiagnosticInfo``.
+
+        Args:
+            write_to_path: A folder that does not exist yet, or is empty.
+            time_span: Only the last so much of the logs.
+            include_validation: Run the checks of Test-Cluster as well.
+        """
+        records = self._call(
+            "Get-ClusterDiagnosticInfo",
+            {
+                "WriteToPath": write_to_path,
+                "TimeSpan": milliseconds(time_span),
+                "IncludeValidation": include_validation,
+            },
+        )
+        return [ClusterDiagnosticInfo._of(record) for record in records]
+
     def test_cluster(
         self,
         node: str | Iterable[str] = (),
@@ -4958,6 +5011,7 @@ __all__ = [
     "ClusterBackupInfo",
     "ClusterCheckpointInfo",
     "ClusterClientCertificateInfo",
+    "ClusterDiagnosticInfo",
     "ClusterGroupInfo",
     "ClusterInfo",
     "ClusterJoinTokenInfo",
