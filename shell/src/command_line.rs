@@ -1,6 +1,6 @@
 //! The command line: what to run, with which cluster, and how it ends.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,7 +25,8 @@ const HELP: &str = "\
 hamq                               the prompt
 hamq -c 'TEXT'                     one command or script text
 hamq run FILE [-NAME VALUE | VALUE]…   a runbook; its param(…) says what it takes, -? shows it
-                                   (without one it reads --NAME VALUE as $ARGS.NAME, the rest as $args)
+                                   (also without run: a file may begin with #!/usr/bin/env hamq;
+                                   without param it reads --NAME VALUE as $ARGS.NAME, the rest as $args)
 hamq test FILE… [-JUnit OUT.xml]   tests of runbooks: Describe, It, Assert-…; 0 passed, 1 failed
 hamq man FOLDER                    writes manual pages
 hamq completions bash|zsh|fish     a script that completes this command
@@ -111,10 +112,8 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
                 options.print = Some(manual::write_pages(folder.as_ref())?);
             }
             Value(word) if word == "run" => {
-                let file = parser.value().and_then(|v| v.string()).map_err(plain)?;
-                let text = std::fs::read_to_string(&file)
-                    .map_err(|e| format!("cannot read {file}: {e}"))?;
-                options.text = Some((file, text));
+                let file = parser.value().map_err(plain)?;
+                options.read(&file)?;
                 options.arguments = parser.raw_args().map_err(plain)?.collect();
             }
             Value(word) if word == "test" => {
@@ -122,10 +121,25 @@ fn parse(arguments: &[OsString]) -> Result<Options, String> {
                     words_of(&parser.raw_args().map_err(plain)?.collect::<Vec<_>>());
                 options.tests = Some(TestOptions::of(&words)?);
             }
+            // So that a runbook may begin with #!/usr/bin/env hamq.
+            Value(file) if std::path::Path::new(&file).is_file() => {
+                options.read(&file)?;
+                options.arguments = parser.raw_args().map_err(plain)?.collect();
+            }
             other => return Err(other.unexpected().to_string()),
         }
     }
     Ok(options)
+}
+
+impl Options {
+    /// The text to run is that of a file.
+    fn read(&mut self, file: &OsStr) -> Result<(), String> {
+        let name = file.to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(file).map_err(|e| format!("cannot read {name}: {e}"))?;
+        self.text = Some((name, text));
+        Ok(())
+    }
 }
 
 fn words_of(words: &[OsString]) -> Vec<String> {

@@ -216,7 +216,7 @@ fn a_script_gets_its_parameters_from_the_command_line() {
     let machine = Machine::new();
     machine.file(
         "book.rhai",
-        "# Says it.\nparam([Parameter(Mandatory)] [string] $Text, [int] $Times = 1)\nfor i in 0..Times { echo $Text }\n",
+        "#!/usr/bin/env hamq\n# Says it.\nparam([Parameter(Mandatory)] [string] $Text, [int] $Times = 1)\nfor i in 0..Times { echo $Text }\n",
     );
     let ran = machine.run(&["run", "book.rhai", "-Times", "2", "hey"]);
     assert_eq!(
@@ -228,6 +228,11 @@ fn a_script_gets_its_parameters_from_the_command_line() {
     let ran = machine.run(&["run", "book.rhai", "hey", "-Tmies", "2"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("did you mean -Times?"), "{}", ran.err);
+    let ran = machine.run(&["./book.rhai", "-Text", "hey"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "hey\n"), "as by #!");
+    let ran = machine.run(&["book.rahi"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("book.rahi"), "{}", ran.err);
     let ran = machine.run(&["run", "book.rhai", "-?"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(

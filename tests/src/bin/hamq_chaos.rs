@@ -23,6 +23,12 @@ use hamq_tests::chaos::rehearsal::{Plan, rehearse};
 use hamq_tests::chaos::world::World;
 use lexopt::{Arg, Parser, ValueExt};
 
+const HELP: &str = "\
+hamq-chaos machine|small-disk|hosts [--seed N] [--events N] [--failovers N] [--faults A,B] [--seconds N] [--backlog-mib N]
+                                    [--keep] [--fast] [--program PATH]
+hamq-chaos crowd [--groups N] [--nodes N] [--events N] [--program PATH]
+machine: three nodes here; small-disk: the same on a disk that can run full (root); hosts: three hosts in network namespaces (root)";
+
 fn main() -> ExitCode {
     match run() {
         Ok(true) => ExitCode::SUCCESS,
@@ -53,6 +59,10 @@ fn run() -> Result<bool> {
     let program = asked.program.clone().unwrap_or_else(beside);
     match asked.kind.as_str() {
         "crowd" => lose_nodes(&asked, &program),
+        "help" => {
+            println!("{HELP}");
+            Ok(true)
+        }
         kind => play(kind, &asked, &program),
     }
 }
@@ -121,6 +131,7 @@ fn read(mut parser: Parser) -> std::result::Result<Asked, lexopt::Error> {
                     .collect::<std::result::Result<_, String>>();
                 plan.only = faults.map_err(|text| lexopt::Error::Custom(text.into()))?;
             }
+            Arg::Short('h') | Arg::Long("help") => kind = "help".to_owned(),
             other => return Err(other.unexpected()),
         }
     }
