@@ -84,9 +84,9 @@ struct Diagnosis<'a> {
 }
 
 pub(super) fn collect(client: &Client, command: &GetClusterDiagnosticInfo) -> Result<Vec<Value>> {
+    // Whose cluster is not known has nothing to collect, and gets no folder.
+    client.invoke("Get-Cluster", given(&[]))?;
     let folder = new_folder(command.path.as_ref())?;
-    // Whose cluster is not known has nothing to collect.
-    client.invoke("Get-Cluster", Value::Map(Vec::new()))?;
     let mut diagnosis = Diagnosis {
         client,
         folder,
