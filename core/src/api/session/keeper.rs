@@ -22,8 +22,6 @@ use crate::sys::network::{Endpoint, Stream};
 
 /// Longest pause between two attempts to connect.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
-/// How soon it is looked again whether another queue manager answers: it may be about to start.
-const DOUBT_AGAIN: Duration = Duration::from_millis(20);
 /// How often an attentive keeper looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How often it looks in vain before it waits.
@@ -243,7 +241,7 @@ fn doubt(link: &Arc<Link>, line: Arc<Line>) {
                     link.lose_line(&line, lost(text));
                     break;
                 }
-                Err(_) => tokio::time::sleep(DOUBT_AGAIN).await,
+                Err(_) => tokio::time::sleep(PAUSE_MAX).await,
             }
         }
         link.doubting.store(false, Ordering::Release);
