@@ -15,7 +15,7 @@ mod difference;
 pub mod drill;
 pub mod error;
 pub mod log;
-mod markup;
+pub mod markup;
 pub mod name;
 pub mod queue;
 pub mod resource_types;

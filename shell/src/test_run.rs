@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use hamq_core::markup::escaped;
 use rhai::Map;
 
 use crate::cmdlet::test::{Case, Outcome};
@@ -136,7 +137,7 @@ fn one(file: &str, state: &Rc<State>) -> Suite {
 fn junit(suites: &[Suite]) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for suite in suites {
-        let name = attribute(&suite.file);
+        let name = escaped(&suite.file);
         let broken = usize::from(suite.broke());
         let _ = writeln!(
             xml,
@@ -171,8 +172,8 @@ fn testcase(xml: &mut String, file: &str, case: &Case) {
     let _ = write!(
         xml,
         "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
-        attribute(&class),
-        attribute(&case.name),
+        escaped(&class),
+        escaped(&case.name),
         case.took.as_secs_f64()
     );
     match &case.outcome {
@@ -185,28 +186,10 @@ fn testcase(xml: &mut String, file: &str, case: &Case) {
                 xml,
                 "><failure type=\"{}\" message=\"{}\">{file}:{line}:{column} {}</failure></testcase>",
                 fault.error.kind.name(),
-                attribute(&fault.error.message),
-                attribute(hint),
-                file = attribute(file),
+                escaped(&fault.error.message),
+                escaped(hint),
+                file = escaped(file),
             );
         }
     }
-}
-
-/// A text as XML has it; what XML cannot have is left out.
-fn attribute(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push('\t'),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
