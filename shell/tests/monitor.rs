@@ -61,6 +61,14 @@ impl Monitor {
         self.key("Enter");
     }
 
+    /// Closes what lies over the view, and waits until it is closed: a key that comes right behind Escape is Alt and that key.
+    fn closes(&self) {
+        self.key("Escape");
+        self.until("view without a box on it", |screen| {
+            !screen.contains("any other key closes it")
+        });
+    }
+
     /// The shell below is back, on the screen it had, and echoes what is typed.
     fn is_given_back(&self) {
         self.until("the screen of before", |screen| {
@@ -91,11 +99,11 @@ fn it_shows_the_cluster_follows_it_and_gives_the_terminal_back() {
     terminal.text(":Move-ClusterGroup G");
     terminal.key("Enter");
     terminal.sees("this monitor is read-only");
-    terminal.key("Escape");
+    terminal.closes();
     terminal.text(":Get-ClusterGroup | select Name,OwnerNode");
     terminal.key("Enter");
     terminal.sees("G     n1");
-    terminal.key("Escape");
+    terminal.closes();
     terminal.hamq("Move-ClusterGroup G n2 | Out-Null");
     terminal.until("the new owner", |screen| {
         screen
@@ -121,7 +129,7 @@ fn a_change_is_made_after_a_yes_and_a_signal_gives_the_terminal_back() {
     terminal.sees("Do it? y/N");
     terminal.key("y");
     terminal.sees("output; any other key closes it");
-    terminal.key("Escape");
+    terminal.closes();
     terminal.until("the new owner", |screen| {
         screen
             .lines()
