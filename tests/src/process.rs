@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hamq_core::sys::process;
+use hamq_core::sys::process::{self, ProcessIdentity};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The queue managers among the children of an agent.
@@ -57,18 +57,7 @@ pub fn freeze(pid: u32) {
 /// Whether every thread of a process is stopped.
 #[must_use]
 pub fn is_frozen(pid: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let states: Vec<bool> = threads
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
-        .map(|stat| {
-            stat.rsplit_once(") ")
-                .is_some_and(|(_, rest)| rest.starts_with('T'))
-        })
-        .collect();
-    !states.is_empty() && states.iter().all(|stopped| *stopped)
+    ProcessIdentity::of(pid).is_ok_and(|process| process.is_stopped())
 }
 
 /// Waits until `done` says so.

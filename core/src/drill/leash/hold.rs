@@ -13,6 +13,8 @@ use crate::sys::ballast::{Churn, Fill};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::process::{ProcessIdentity, Spawn, run};
 
+/// How long a frozen process may take to stand still.
+const STOP_WAIT: Duration = Duration::from_secs(1);
 /// How long a killed process may take to be gone.
 const DEATH_WAIT: Duration = Duration::from_secs(5);
 /// How long the remedy may take.
@@ -92,11 +94,13 @@ fn make(deed: &Deed) -> Result<(Fault, String)> {
             Ok((Fault::Killed, text))
         }
         Deed::Freeze(processes) => {
-            let text = hit(processes, Signal::STOP);
-            if text.is_err() {
-                thaw(processes); // the first may have been stopped before the second refused
+            // The first may have been stopped before the second refused.
+            let text = hit(processes, Signal::STOP).inspect_err(|_| _ = thaw(processes))?;
+            // The signal only asks: until each of its threads has seen it, a process may still send a reply.
+            for process in processes {
+                let _ = process.stops_within(STOP_WAIT);
             }
-            Ok((Fault::Frozen(processes.clone()), text?))
+            Ok((Fault::Frozen(processes.clone()), text))
         }
         Deed::Fill(folder) => {
             let fill = Fill::new(folder)?;

@@ -91,11 +91,20 @@ impl ProcessIdentity {
         self.presence() == Presence::Alive
     }
 
-    /// Whether it is stopped (SIGSTOP, a debugger).
+    /// Whether it is stopped (SIGSTOP, a debugger): every one of its threads.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.stat()
-            .is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+        let stopped = |stat: Stat| matches!(stat.state, 'T' | 't');
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid));
+        self.stat().is_some_and(stopped)
+            && tasks.is_ok_and(|mut tasks| {
+                tasks.all(|task| {
+                    let stat = task
+                        .ok()
+                        .and_then(|task| Stat::at(&task.path().join("stat")));
+                    stat.is_none_or(stopped) // a thread that has ended does nothing any more
+                })
+            })
     }
 
     /// Its short name, for messages.
@@ -170,6 +179,21 @@ impl ProcessIdentity {
         }
     }
 
+    /// Waits until a signal to stop has reached all of its threads, or it has ended; whether that was so within
+    /// `timeout`. Blocks up to that.
+    #[must_use]
+    pub fn stops_within(&self, timeout: Duration) -> bool {
+        const LOOK_EVERY: Duration = Duration::from_millis(1);
+        let until = Instant::now() + timeout;
+        while self.is_alive() && !self.is_stopped() {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        true
+    }
+
     /// A descriptor of exactly this process; none if it has ended.
     fn open(&self) -> Result<Option<rustix::fd::OwnedFd>> {
         match self.presence() {
@@ -241,7 +265,11 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn read(pid: u32) -> Option<Self> {
-        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::at(Path::new(&format!("/proc/{pid}/stat")))
+    }
+
+    fn at(path: &Path) -> Option<Self> {
+        Self::parse(&std::fs::read_to_string(path).ok()?)
     }
 
     /// `PID (NAME) STATE PPID …`; the name may contain blanks and brackets.
@@ -288,10 +316,13 @@ mod tests {
         let mut child = sleeper();
         let identity = ProcessIdentity::of(child.id()).unwrap();
         let pid = Pid::from_child(&child);
+        assert!(!identity.stops_within(Duration::from_millis(5)));
         rustix::process::kill_process(pid, Signal::STOP).unwrap();
-        assert!(identity.is_alive());
+        assert!(identity.stops_within(Duration::from_secs(10)));
+        assert!(identity.is_alive() && identity.is_stopped());
         assert!(identity.kill_and_wait(Duration::from_secs(10)).unwrap());
         assert!(!identity.is_alive(), "a zombie counts as gone");
+        assert!(identity.stops_within(Duration::ZERO));
         child.wait().unwrap();
         assert!(!identity.kill_and_wait(Duration::from_secs(1)).unwrap());
     }
