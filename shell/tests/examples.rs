@@ -178,11 +178,13 @@ fn before_queues(first: &str, code: &str) -> Option<Before> {
         ) => Session(LOAD),
         ("Assert-NoLoss", _) => Session(ENDED_LOAD),
         ("Measure-DrillFault", _) => Session(
-            "Clear-MsmqQueue VS1/private$/load -Force
+            "Start-ClusterGroup VS1 -Wait 60s
+             Clear-MsmqQueue VS1/private$/load -Force
              Start-DrillWorkload VS1/private$/load scripts/orders.jsonl | Out-Null
              Invoke-Fault Kill VS1 | Out-Null",
         ),
-        ("Start-Drill", _) => Lines(
+        // The example before may have killed the node that owned it.
+        ("Start-Drill" | "Invoke-Fault", _) => Lines(
             "for node in (Get-ClusterNode | Where-Object State -eq Down) { Start-ClusterNode $node.Name }
              Start-ClusterGroup VS1 -Wait 60s",
         ),
