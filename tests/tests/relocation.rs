@@ -5,7 +5,7 @@
 use hamq_core::ErrorKind;
 use hamq_core::api::clustered_role::AddClusterGenericApplicationRole;
 use hamq_core::api::group::{
-    AddClusterGroup, MoveClusterGroup, StartClusterGroup, StopClusterGroup,
+    AddClusterGroup, MoveClusterGroup, RemoveClusterGroup, StartClusterGroup, StopClusterGroup,
 };
 use hamq_core::api::resource::{GetClusterResource, MoveClusterResource};
 use hamq_core::api::value::Millis;
@@ -67,6 +67,52 @@ fn a_store_moves_into_a_younger_group_with_its_messages() {
         "Offline"
     );
     assert_eq!(lab.group("Young").unwrap().state, "Online");
+}
+
+#[test]
+fn a_store_whose_group_was_deleted_opens_in_another_group() {
+    let lab = Lab::new(PROGRAM).unwrap();
+    let name = "Young".to_owned();
+    let young = AddClusterGroup {
+        name,
+        ..AddClusterGroup::default()
+    };
+    lab.client.run(young).unwrap();
+    lab.add_virtual_server().unwrap();
+    lab.wait_online("VS1", "n1");
+    lab.new_queue(QUEUE, true).unwrap();
+    lab.send(QUEUE, "one").unwrap();
+    let name = "VS1".to_owned();
+    let (node, wait) = (None, Some(Millis(60_000)));
+    let moved = MoveClusterGroup { name, node, wait };
+    let epoch = lab.client.run(moved).unwrap().epoch;
+    assert!(lab.group("Young").unwrap().epoch < epoch);
+    let remove = RemoveClusterGroup {
+        name: "VS1".into(),
+        remove_resources: true,
+        force: true,
+    };
+    lab.client.run(remove).unwrap();
+
+    let disk = format!("DiskPath={}", lab.disk("vs1").display());
+    let address = format!("Address={}", lab.address(101).unwrap());
+    for (name, kind, parameters, on) in [
+        ("Disk", "Physical Disk", vec![disk.as_str()], vec![]),
+        ("IP", "IP Address", vec![address.as_str()], vec![]),
+        ("Name", "Network Name", vec!["Name=VS1"], vec!["IP"]),
+        ("MSMQ", "MSMQ", vec![], vec!["Disk", "Name"]),
+    ] {
+        lab.add_resource(name, "Young", kind, &parameters, &on)
+            .unwrap();
+    }
+    let start = StartClusterGroup {
+        name: "Young".into(),
+        wait: Some(Millis(60_000)),
+    };
+    let young = lab.client.run(start).unwrap();
+    assert_eq!(young.state, "Online", "{young:?}");
+    assert!(young.epoch > epoch, "the store has seen {epoch}: {young:?}");
+    assert_eq!(lab.receive_all(QUEUE).unwrap(), ["one"]);
 }
 
 #[test]

@@ -406,7 +406,7 @@ pub struct FailRequest {
     pub epoch: u64,
 }
 
-/// The highest epoch of any group that was removed: one of the same name starts above it.
+/// The highest epoch of any group or storage that was removed: where they come back, they start above it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retired {
     /// That epoch.

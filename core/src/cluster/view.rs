@@ -343,13 +343,11 @@ impl View {
             .filter(|s| s.incarnation == incarnation)
     }
 
-    /// The epoch the next owner of a group gets: above every epoch ever given to a group of its name.
+    /// The epoch the next owner of a group gets: above every epoch that its storage may have seen, in this group or before.
     #[must_use]
     pub fn next_epoch(&self, group: &str) -> u64 {
-        match self.owners.get(&fold(group)) {
-            Some(owner) => owner.epoch + 1,
-            None => self.retired.as_ref().map_or(0, |r| r.epoch) + 1,
-        }
+        let own = self.owners.get(&fold(group)).map_or(0, |o| o.epoch);
+        own.max(self.retired.as_ref().map_or(0, |r| r.epoch)) + 1
     }
 
     /// A guard that the row of a kind is as this view sees it (0 where it does not exist).

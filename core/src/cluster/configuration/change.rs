@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cluster::policy::ClusterPolicy;
-use crate::cluster::record::{POLICY_KEY, encode, key};
+use crate::cluster::record::{POLICY_KEY, RETIRED_KEY, Retired, encode, key};
 use crate::cluster::view::{Table, Versioned, View};
 use crate::database::{Guard, Transaction, Write};
 
@@ -131,19 +131,28 @@ impl Change {
 }
 
 impl Change {
-    /// Keeps the epoch of a removed group.
+    /// Demands that nothing was retired meanwhile.
     #[must_use]
-    pub(super) fn put_retired(mut self, view: &View, row: crate::cluster::record::Retired) -> Self {
-        let key = crate::cluster::record::RETIRED_KEY.to_owned();
-        self.transaction.guards.push(crate::database::Guard {
-            key: key.clone(),
+    pub(super) fn guard_retired(mut self, view: &View) -> Self {
+        let guard = Guard {
+            key: RETIRED_KEY.to_owned(),
             version: view.retired.as_ref().map_or(0, |r| r.version),
-        });
-        self.transaction.writes.push(Write::Put {
-            key,
+        };
+        if !self.transaction.guards.contains(&guard) {
+            self.transaction.guards.push(guard);
+        }
+        self
+    }
+
+    /// Keeps the epoch that what is removed has seen.
+    #[must_use]
+    pub(super) fn put_retired(self, view: &View, row: Retired) -> Self {
+        let mut guarded = self.guard_retired(view);
+        guarded.transaction.writes.push(Write::Put {
+            key: RETIRED_KEY.to_owned(),
             value: encode(&row),
             lease: None,
         });
-        self
+        guarded
     }
 }

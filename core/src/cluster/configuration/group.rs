@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::change::Change;
+use super::epoch;
 use super::lookup::{find_group, find_node};
 use super::resource::check_startable;
 use crate::cluster::group::GroupState;
 use crate::cluster::placement::{Obstacle, Reason, candidates, obstacle};
-use crate::cluster::record::{GroupConfig, MoveRequest, ResourceConfig, Retired, fold};
+use crate::cluster::record::{GroupConfig, MoveRequest, ResourceConfig, fold};
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::check_object_name;
@@ -109,7 +110,7 @@ pub fn remove_group(view: &View, name: &str) -> Result<Change> {
             group.name
         )));
     }
-    let mut change = Change::default()
+    let change = Change::default()
         .guard(view, "group", &view.groups, name)
         .guard(view, "owner", &view.owners, name)
         .delete("group", name)
@@ -118,12 +119,7 @@ pub fn remove_group(view: &View, name: &str) -> Result<Change> {
         .delete("move", name)
         .delete("drained", name)
         .delete("held", name);
-    let epoch = view.owners.get(&fold(name)).map_or(0, |o| o.epoch);
-    let retired = view.retired.as_ref().map_or(0, |r| r.epoch);
-    if epoch > retired {
-        change = change.put_retired(view, Retired { epoch });
-    }
-    Ok(change)
+    Ok(epoch::retire(view, change, epoch::of_group(view, name)))
 }
 
 /// Means every resource of a group to be online.

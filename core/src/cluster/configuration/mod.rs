@@ -9,6 +9,7 @@ mod checkpoint;
 mod clustered_role;
 mod dependency;
 mod draft;
+mod epoch;
 mod feature;
 mod group;
 mod keep;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::change::Change;
+use super::epoch;
 use super::lookup::{find_group, find_resource};
 use super::resource::{check_single, find_type};
 use crate::cluster::dependency::{dependents, providers, wanted};
-use crate::cluster::record::{Owner, ResourceConfig, Retired, fold};
+use crate::cluster::record::{ResourceConfig, fold};
 use crate::cluster::resource::ResourceState;
-use crate::cluster::resource_type::Requires;
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -35,8 +35,7 @@ pub fn move_resource(view: &View, name: &str, group: &str) -> Result<(Change, Ve
     let mut change = Change::default()
         .touch_group(view, &source)
         .touch_group(view, &target)
-        .guard(view, "owner", &view.owners, &source)
-        .guard(view, "owner", &view.owners, &target);
+        .guard(view, "owner", &view.owners, &source);
     for member in &moving {
         let row = ResourceConfig {
             group: target.clone(),
@@ -48,10 +47,11 @@ pub fn move_resource(view: &View, name: &str, group: &str) -> Result<(Change, Ve
             .delete("state", member);
     }
     let names = moving.iter().map(|m| view.resource_name(m)).collect();
-    Ok((
-        above_both(view, change, &moving, (&source, &target))?,
-        names,
-    ))
+    let types = |member: &String| &view.resources[member].resource_type;
+    if moving.iter().any(|member| epoch::is_storage(types(member))) {
+        change = epoch::raise_above(view, change, &target, epoch::of_group(view, &source))?;
+    }
+    Ok((change, names))
 }
 
 /// A resource and all that hangs together with it by dependencies, in either direction.
@@ -70,7 +70,7 @@ fn tied(view: &View, name: &str) -> BTreeSet<String> {
 
 /// What is offline by the word of the owner of the moment, and meant to be. Without an owner a former one may still be ending
 /// it, and one that has only just taken the group may be bringing it online: its states are not those of the rows yet.
-fn check_offline(view: &View, name: &str) -> Result<()> {
+pub(super) fn check_offline(view: &View, name: &str) -> Result<()> {
     let config = find_resource(view, name)?;
     let group = &config.group;
     let refused =
@@ -113,45 +113,6 @@ fn check_offline(view: &View, name: &str) -> Result<()> {
         owner.node, config.name
     );
     refused(text, "try again in a moment".to_owned())
-}
-
-fn above_both(
-    view: &View,
-    change: Change,
-    moving: &BTreeSet<String>,
-    (source, target): (&str, &str),
-) -> Result<Change> {
-    let epoch = |group: &str| view.owners.get(&fold(group)).map_or(0, |o| o.epoch);
-    let stores = moving.iter().any(|member| {
-        find_type(&view.resources[member].resource_type)
-            .is_ok_and(|rule| rule.satisfies(Requires::Storage))
-    });
-    if !stores || epoch(target) > epoch(source) {
-        return Ok(change);
-    }
-    for (name, _) in view.resources_of(target) {
-        check_offline(view, name).map_err(|error| {
-            let text = format!(
-                "group {target} must be offline to take a disk of {source}: its epoch rises, so that a store on the disk \
-                 takes its owner for a later one; {}",
-                error.message
-            );
-            Error::new(ErrorKind::InvalidRequest, text)
-                .hint(format!("Stop-ClusterGroup '{target}' first"))
-        })?;
-    }
-    let highest = epoch(source).max(epoch(target));
-    let Some(owner) = view.owners.get(&fold(target)) else {
-        let known = view.retired.as_ref().map_or(0, |r| r.epoch);
-        let epoch = known.max(highest);
-        return Ok(change.put_retired(view, Retired { epoch }));
-    };
-    // The same owner, or who takes it from a dead one, goes on above both.
-    let anew = Owner {
-        epoch: highest + 1,
-        ..owner.row.clone()
-    };
-    Ok(change.put("owner", target, &anew))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::change::Change;
 use super::checkpoint::forget_checkpoints;
+use super::epoch;
 use super::lookup::find_resource;
 use super::resource::mean;
 use crate::cluster::record::{ResourceConfig, fold};
@@ -54,6 +55,10 @@ pub fn remove_resource(view: &View, name: &str) -> Result<Change> {
             .touch_group(view, &group)
             .guard(view, "owner", &view.owners, &group);
     let doomed = doomed(view, name)?;
+    let types = |member: &String| &view.resources[member].resource_type;
+    if doomed.iter().any(|member| epoch::is_storage(types(member))) {
+        change = epoch::retire(view, change, epoch::of_group(view, &group));
+    }
     for (name, config) in view.resources_of(&group) {
         if !doomed.contains(name) && config.depends_on.iter().any(|p| doomed.contains(&fold(p))) {
             let row = ResourceConfig {

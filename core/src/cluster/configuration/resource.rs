@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::change::Change;
 use super::dependency::check_provider;
+use super::epoch;
 use super::feature::check_installed;
 use super::group::nodes;
 use super::lookup::{find_group, find_resource};
@@ -85,10 +86,15 @@ pub fn add_resource(view: &View, new: &NewResource) -> Result<Change> {
             .fold(Change::default(), |change, g| change.touch_group(view, g)),
         false => Change::default(),
     };
-    Ok(alone
+    let change = alone
         .guard(view, "resource", &view.resources, &new.name)
         .touch_group(view, &group)
-        .put("resource", &new.name, &config))
+        .put("resource", &new.name, &config);
+    if rule.satisfies(Requires::Storage) {
+        let seen = epoch::retired(view);
+        return epoch::raise_above(view, change.guard_retired(view), &group, seen);
+    }
+    Ok(change)
 }
 
 /// The group of a new resource: the one that is named, or the first one that holds what the type needs.
