@@ -63,10 +63,11 @@ fn an_agent_is_restarted_under_load_and_its_queue_manager_and_application_go_on(
             }
             sent
         });
+        // In a row: each waits until what the one before has taken over is online again.
         for _ in 0..3 {
             restart(&lab, "n1").unwrap();
-            lab.wait_online("VS1", "n1");
         }
+        lab.wait_online("VS1", "n1");
         stop.store(true, Ordering::Relaxed);
         load.join().unwrap()
     });

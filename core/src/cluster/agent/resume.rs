@@ -1,7 +1,7 @@
 //! The agent's program is replaced under its resources.
 //!
 //! ```text
-//!  restart ─ nothing is on its way ─ the answer goes out ─ exec, with the children's pipes (sys/process/handover)
+//!  restart ─ until nothing is on its way ─ the answer goes out ─ exec, with the children's pipes (sys/process/handover)
 //!  resume ── same process, same session, its lease renewed ─► a life as before: what the engine starts is adopted
 //!         └─ the lease has run out ─► the children are ended, and a new life begins
 //! ```
@@ -10,13 +10,13 @@
 //! is started while its process waits to be adopted goes on with it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::membership::{Registered, process};
-use crate::cluster::configuration::check_keepable;
+use crate::cluster::configuration::{check_keepable, is_settled};
 use crate::cluster::record::{ClusterConfig, STATE_PREFIX};
 use crate::cluster::view::View;
 use crate::database::LeaseId;
@@ -25,6 +25,11 @@ use crate::sys::process::{become_program, end_unadopted};
 
 /// How long the server goes on, so that who asked for the restart gets an answer.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How long a restart waits for what is on its way: who restarts twice in a row need not look in between.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the next program must know.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,8 +40,7 @@ struct Left {
 }
 
 pub(super) async fn restart(shared: &Arc<Shared>) -> Result<()> {
-    let range = shared.options.database.read(STATE_PREFIX).await?;
-    check_keepable(&View::parse(&range), &shared.options.node)?;
+    check_keepable(&settled(shared).await?, &shared.options.node)?;
     let lease = *shared.lease.borrow();
     let (Some(lease), false) = (lease, shared.options.restart.is_empty()) else {
         let text = format!(
@@ -70,6 +74,18 @@ pub(super) async fn restart(shared: &Arc<Shared>) -> Result<()> {
         );
     });
     Ok(())
+}
+
+/// The view in which nothing of this node is on its way, or the one after which there is no more waiting.
+async fn settled(shared: &Shared) -> Result<View> {
+    let began = Instant::now();
+    loop {
+        let view = View::parse(&shared.options.database.read(STATE_PREFIX).await?);
+        if is_settled(&view, &shared.options.node) || began.elapsed() > SETTLE_MAX {
+            return Ok(view);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Goes on with the session of the program before this one, if that still stands.

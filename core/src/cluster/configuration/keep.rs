@@ -11,13 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Errors
 /// `InvalidState` with the resource that is on its way, or that cannot be kept.
 pub fn check_keepable(view: &View, node: &str) -> Result<()> {
-    let mine = |group: &str| {
-        let owner = view.live_owner(group);
-        owner.is_some_and(|o| fold(&o.node) == fold(node))
-    };
-    let rows = view.resources.iter().filter(|(_, r)| mine(&r.group));
-    for (name, config) in rows {
-        let state = ResourceState::published(view, name);
+    for (config, state) in resources_of_node(view, node) {
         if state.is_pending() {
             let text = format!("{} is {}", config.name, state.name());
             return Err(Error::new(ErrorKind::InvalidState, text)
@@ -35,6 +29,23 @@ pub fn check_keepable(view: &View, node: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether nothing that a node runs is on its way up or down.
+pub fn is_settled(view: &View, node: &str) -> bool {
+    resources_of_node(view, node).all(|(_, state)| !state.is_pending())
+}
+
+fn resources_of_node<'v>(
+    view: &'v View,
+    node: &str,
+) -> impl Iterator<Item = (&'v ResourceConfig, ResourceState)> {
+    let mine = move |group: &str| {
+        let owner = view.live_owner(group);
+        owner.is_some_and(|o| fold(&o.node) == fold(node))
+    };
+    let rows = view.resources.iter().filter(move |(_, r)| mine(&r.group));
+    rows.map(|(name, config)| (&**config, ResourceState::published(view, name)))
 }
 
 fn is_keepable(config: &ResourceConfig) -> bool {

@@ -35,7 +35,7 @@ pub use feature::{FEATURES, install_feature, uninstall_feature};
 pub use group::{
     NewGroup, add_group, check_not_paused, move_group, remove_group, start_group, stop_group,
 };
-pub use keep::check_keepable;
+pub use keep::{check_keepable, is_settled};
 pub use level::update_level;
 pub use lookup::{find_group, find_node, find_resource};
 pub use maintenance::set_maintenance;
