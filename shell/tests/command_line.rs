@@ -274,7 +274,7 @@ fn test_files_are_run_and_reported_as_junit() {
     for part in [
         "<testsuite name=\"bad.rhai\" tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\"",
         "<testcase classname=\"sums\" name=\"are &lt;wrong&gt;\"",
-        "message=\"expected '4', found '3'\">bad.rhai:1:38 ",
+        "message=\"expected &#39;4&#39;, found &#39;3&#39;\">bad.rhai:1:38 ",
         "<skipped/>",
         "<error message=\"it ended early with exit code 1\"/>",
     ] {
