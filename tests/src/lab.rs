@@ -144,6 +144,13 @@ impl Lab {
         disks.join(name)
     }
 
+    /// A node's data folder.
+    #[must_use]
+    pub fn data(&self, node: &str) -> PathBuf {
+        let clusters = self.folder.path().join("home/clusters");
+        clusters.join(self.name.to_lowercase()).join(node)
+    }
+
     /// An address of the cluster's own subnet.
     ///
     /// # Errors

@@ -17,11 +17,13 @@ use std::time::{Duration, Instant};
 
 use hamq_core::ErrorKind;
 use hamq_core::api::access::{BlockClusterAccess, GrantClusterAccess, RemoveClusterAccess};
+use hamq_core::api::checkpoint::SetClusterNodeSetting;
 use hamq_core::api::client::Client;
 use hamq_core::api::feature::InstallMsmqFeature;
 use hamq_core::api::group::{
     AddClusterGroup, GetClusterGroup, StartClusterGroup, StopClusterGroup,
 };
+use hamq_core::api::message_service::RestartMsmqService;
 use hamq_core::api::network::{GetClusterNetwork, GetClusterNetworkInterface, SetClusterNetwork};
 use hamq_core::api::node::GetClusterNode;
 use hamq_core::api::queue::{GetMsmqQueue, NewMsmqQueue};
@@ -253,6 +255,70 @@ fn as_root_heartbeats_go_over_every_network_and_a_group_leaves_a_host_that_is_cu
     };
     let changed = give(one, &client, role).unwrap();
     assert_eq!((changed.name.as_str(), changed.role), ("Public", 1));
+}
+
+#[test]
+#[ignore = "needs root: it makes network namespaces"]
+fn as_root_a_node_chooses_its_address_for_messaging_by_the_rules_of_the_guide() {
+    if !namespace::can_be_made() {
+        return;
+    }
+    let site = Site::new(PROGRAM);
+    let (hosts, client) = site.three();
+    let one = &hosts[0];
+    wait_until("both networks are up", || {
+        network_states(one, &client) == ["10.78.0.0/24 Up", "10.79.0.0/24 Up"]
+    });
+    add_virtual_server(&site, one, &client);
+    let set = |name: &str, value: &str| {
+        let setting = SetClusterNodeSetting {
+            node: "n1".into(),
+            key: r"MSMQ\Parameters".into(),
+            name: name.into(),
+            value: Some(value.into()),
+            delete: false,
+        };
+        give(one, &client, setting).unwrap();
+    };
+    let chosen = || {
+        let node = "n1".to_owned();
+        let found = give(one, &client, RestartMsmqService { node }).unwrap();
+        let texts = [found.address, found.rule, found.multicast_address];
+        texts.map(Option::unwrap_or_default).join(" ")
+    };
+    assert_eq!(chosen(), "10.78.0.1:7801 NotPrivate 10.78.0.1");
+    let role = SetClusterNetwork {
+        name: "Cluster Network 1".into(),
+        role: Some(1),
+        new_name: None,
+    };
+    give(one, &client, role).unwrap();
+    assert_eq!(chosen(), "10.79.0.1:7801 NotPrivate 10.79.0.1");
+    set("BindInterfaceIP", "10.78.0.1");
+    assert_eq!(chosen(), "10.78.0.1:7801 BindInterfaceIP 10.78.0.1");
+    set("BindInterfaceIP", "10.78.0.100");
+    set("MulticastBindIP", "10.78.0.1");
+    assert_eq!(chosen(), "10.79.0.1:7801 NotPrivate 10.78.0.1");
+    let log = std::fs::read_to_string(site.data(one).join("cluster.log")).unwrap();
+    for line in [
+        "INFO  [MSMQ] address 10.78.0.1 was chosen for messaging: it is not private",
+        "INFO  [MSMQ] address 10.79.0.1 was chosen for messaging: it is not private",
+        "WARN  [MSMQ] BindInterfaceIP 10.78.0.100 is the address of G-IP (group G), not one of the node, and is ignored",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+
+    // It proves itself to clients as the virtual servers do.
+    let queue = NewMsmqQueue {
+        name: r"n1\private$\orders".into(),
+        ..NewMsmqQueue::default()
+    };
+    let other = &hosts[1];
+    give(other, &client, queue).unwrap();
+    other
+        .namespace
+        .run(|| lab::send(&client, r"n1\private$\orders", "over TLS"))
+        .unwrap();
 }
 
 #[test]

@@ -1,29 +1,29 @@
 //! One surface: every command of the list is reachable in the shell, as a rhai function, in Python, over
 //! the wire and in the documentation.
 
+use std::path::Path;
+
 use hamq_core::ErrorKind;
-use hamq_core::api::spec::{CommandSpec, RunsAt, ValueKind};
+use hamq_core::api::spec::{CommandSpec, Completes, ParameterSpec, RunsAt, ValueKind};
 use hamq_core::api::value::Value;
 use hamq_core::api::{COMMANDS, find};
 use hamq_tests::lab::{Lab, client};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hamq-under-test");
 
-/// Arguments that every check of types and required parameters lets through, and that name nothing.
-fn arguments(spec: &CommandSpec) -> Value {
+/// Arguments that every check of types and required parameters lets through, and that name nothing; files and folders are in
+/// `folder`.
+fn arguments(spec: &CommandSpec, folder: &Path) -> Value {
     let required = spec
         .parameters
         .iter()
         .filter(|parameter| parameter.required);
-    let value = |kind: ValueKind| match kind {
-        ValueKind::Int | ValueKind::Duration => Value::from(1),
+    let value = |parameter: &ParameterSpec| match (parameter.kind, parameter.completes) {
+        (ValueKind::Int | ValueKind::Duration, _) => Value::from(1),
+        (_, Completes::File) => folder.join("NOSUCH").display().to_string().into(),
         _ => Value::from("NOSUCH/private$/thing"),
     };
-    Value::Map(
-        required
-            .map(|p| (Value::from(p.name), value(p.kind)))
-            .collect(),
-    )
+    Value::Map(required.map(|p| (Value::from(p.name), value(p))).collect())
 }
 
 /// Commands that start or stop processes do so: they are tried with names that they refuse.
@@ -31,7 +31,9 @@ fn arguments(spec: &CommandSpec) -> Value {
 fn every_command_is_run_by_somebody() {
     let lab = Lab::new(PROGRAM).unwrap();
     for spec in COMMANDS.iter().filter(|spec| spec.name != "Stop-Cluster") {
-        let outcome = lab.client.invoke(spec.name, arguments(spec));
+        let outcome = lab
+            .client
+            .invoke(spec.name, arguments(spec, lab.folder.path()));
         if let Err(error) = outcome {
             let nobody = error.kind == ErrorKind::Internal
                 || error.message.contains("no command")
@@ -49,7 +51,9 @@ fn without_a_cluster_every_command_says_so_or_needs_none() {
         .iter()
         .filter(|spec| spec.runs_at != RunsAt::Client)
     {
-        let error = client.invoke(spec.name, arguments(spec)).unwrap_err();
+        let error = client
+            .invoke(spec.name, arguments(spec, folder.path()))
+            .unwrap_err();
         assert_eq!(
             error.kind,
             ErrorKind::ClusterNotFound,

@@ -40,6 +40,7 @@ pub mod group;
 mod log_subject;
 pub mod message;
 pub mod message_object;
+pub mod message_service;
 pub mod metrics;
 pub mod network;
 pub mod node;
@@ -119,6 +120,10 @@ pub const COMMANDS: &[&CommandSpec] = &[
     feature::InstallMsmqFeature::SPEC,
     feature::UninstallMsmqFeature::SPEC,
     feature::GetMsmqFeature::SPEC,
+    message_service::GetMsmqService::SPEC,
+    message_service::StartMsmqService::SPEC,
+    message_service::StopMsmqService::SPEC,
+    message_service::RestartMsmqService::SPEC,
     feature::GetMsmqMemoryPool::SPEC,
     feature::SetMsmqMemoryPool::SPEC,
     network::GetClusterNetwork::SPEC,

@@ -18,6 +18,7 @@ pub mod view;
 
 pub mod functional_level;
 pub mod group;
+pub mod messaging_address;
 pub mod network;
 pub mod node;
 pub mod resource;

@@ -12,6 +12,7 @@
 //!                                         /held/<g>       Held            not started by itself
 //!  /interfaces/<n>     NodeInterfaces     /network/<w>    NetworkConfig
 //!  /token/<id>         JoinToken          /checkpoint/<r>/<path>  Checkpoint; its images: checkpoint/<r>/<path>@<version>
+//!  /service/<n>        MessageService (leased)  the node's own queue manager   /uninstalled/<n>  Uninstalled
 //!  /level              Level              /version/<n>    Build
 //!  /access/<client>    ClientAccess       /expelled/<n>   Expelled        (leased) ended before its lease was over
 //!  decision/<time>…    Decision           not under `/`, so that a view does not read thousands of them
@@ -158,6 +159,25 @@ pub struct Expelled {
     /// The life.
     pub incarnation: String,
 }
+
+/// A node's own queue manager while it runs. The row lives by the lease of the node's session, and counts only with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageService {
+    /// The life of the agent that runs it.
+    pub incarnation: String,
+    /// Where it listens.
+    pub endpoint: String,
+    /// The rule that chose its address.
+    pub rule: String,
+    /// The address for multicast messages.
+    pub multicast: String,
+    /// Since when it runs, by the wall clock.
+    pub since_ms: u64,
+}
+
+/// Message Queuing was uninstalled from a node, which has not yet deleted the queues of its own queue manager.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uninstalled {}
 
 /// A node's pool of message memory, where it is not the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,9 +11,9 @@ use super::policy::ClusterPolicy;
 use super::quarantine::Departures;
 use super::record::{
     CLUSTER_KEY, ClientAccess, ClusterConfig, Drained, Expelled, FailRequest, Failures,
-    GroupConfig, Held, JoinToken, MemoryPool, MoveRequest, NetworkConfig, NodeConfig,
-    NodeInterfaces, Owner, POLICY_KEY, Pause, RETIRED_KEY, ResourceConfig, ResourceStatus, Retired,
-    Session, decode, fold, key,
+    GroupConfig, Held, JoinToken, MemoryPool, MessageService, MoveRequest, NetworkConfig,
+    NodeConfig, NodeInterfaces, Owner, POLICY_KEY, Pause, RETIRED_KEY, ResourceConfig,
+    ResourceStatus, Retired, Session, Uninstalled, decode, fold, key,
 };
 use crate::database::{Guard, Range, Transaction, Write};
 
@@ -47,6 +47,10 @@ pub struct View {
     pub nodes: Table<NodeConfig>,
     /// Pools of message memory of nodes that have not the default.
     pub memory_pools: Table<MemoryPool>,
+    /// Nodes' own queue managers: [`View::message_service`] knows which run.
+    pub services: Table<MessageService>,
+    /// Nodes that have yet to delete the queues of their own.
+    pub uninstalled: Table<Uninstalled>,
     /// Running agents.
     pub sessions: Table<Session>,
     /// Lives that were ended before their lease was over.
@@ -174,6 +178,8 @@ impl View {
         let known = match kind {
             "node" => insert(&mut self.nodes, name, value, version),
             "memorypool" => insert(&mut self.memory_pools, name, value, version),
+            "service" => insert(&mut self.services, name, value, version),
+            "uninstalled" => insert(&mut self.uninstalled, name, value, version),
             "session" => insert(&mut self.sessions, name, value, version),
             "expelled" => insert(&mut self.expelled, name, value, version),
             "group" => insert(&mut self.groups, name, value, version),
@@ -240,6 +246,8 @@ impl View {
         match kind {
             "node" => drop(self.nodes.remove(name)),
             "memorypool" => drop(self.memory_pools.remove(name)),
+            "service" => drop(self.services.remove(name)),
+            "uninstalled" => drop(self.uninstalled.remove(name)),
             "session" => drop(self.sessions.remove(name)),
             "expelled" => drop(self.expelled.remove(name)),
             "group" => drop(self.groups.remove(name)),
@@ -285,6 +293,13 @@ impl View {
         let from = self.checkpoints.range(prefix.clone()..);
         from.take_while(move |(key, _)| key.starts_with(&prefix))
             .map(|(_, row)| row)
+    }
+
+    /// The node's own queue manager, if it runs.
+    #[must_use]
+    pub fn message_service(&self, node: &str) -> Option<&MessageService> {
+        let row = self.services.get(&fold(node))?;
+        self.session_of(node, &row.incarnation).map(|_| &row.row)
     }
 
     /// The policy that holds.

@@ -109,13 +109,15 @@ impl MessageQueuing {
     fn spawn(&self, context: &Context, places: &Places) -> Result<Spawn> {
         let mut command: Vec<OsString> = context.program.iter().map(OsString::from).collect();
         let listen = format!("{}:{QUEUE_MANAGER_PORT}", bracketed(places.address));
-        let epoch = context.epoch.to_string();
         command.extend(["queue-manager", "--supervised", "--name"].map(OsString::from));
         command.push(places.name.clone().into());
         command.push("--store".into());
         command.push(places.store.clone().into());
-        command.extend(["--listen", &listen, "--epoch", &epoch, "--owner"].map(OsString::from));
+        command.extend(["--listen", &listen, "--owner"].map(OsString::from));
         command.push(context.node.clone().into());
+        if context.epoch != 0 {
+            command.extend(["--epoch".into(), context.epoch.to_string().into()]);
+        }
         if !places.address.is_loopback() {
             command.extend(["--tls".into(), context.data.join("tls").into()]);
         }

@@ -72,7 +72,8 @@ pub struct Context {
     pub resource: String,
     /// The group's name.
     pub group: String,
-    /// The group's epoch: the fencing token of everything the resource writes.
+    /// The group's epoch: the fencing token of everything the resource writes. 0 for what belongs to no group: it takes
+    /// the next one that its store has not seen.
     pub epoch: u64,
     /// The resource's private properties.
     pub parameters: BTreeMap<String, String>,

@@ -528,6 +528,38 @@ class MsmqFeatureInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MsmqServiceInfo:
+    """A node's own queue manager."""
+
+    node: str
+    """The node; it is also the computer name of its queues."""
+    status: str
+    """`Running`, `Stopped`, or `NotInstalled`."""
+    start_type: str
+    """`Manual`: it is not started by itself."""
+    address: str | None
+    """Where it accepts clients."""
+    rule: str | None
+    """Which rule chose the address: `OnlyAddress`, `BindInterfaceIP`, `NotPrivate` or `Private`."""
+    multicast_address: str | None
+    """The address that multicast messages are sent from: MulticastBindIP, or that for messaging."""
+    since: str | None
+    """Since when it runs."""
+
+    @classmethod
+    def _of(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            node=record["Node"],
+            status=record["Status"],
+            start_type=record["StartType"],
+            address=record["Address"],
+            rule=record["Rule"],
+            multicast_address=record["MulticastAddress"],
+            since=record["Since"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MsmqMemoryPoolInfo:
     """A node's pool of message memory."""
 
@@ -3715,6 +3747,90 @@ class Commands(QueueCommands):
         )
         return [MsmqFeatureInfo._of(record) for record in records]
 
+    def get_msmq_service(
+        self,
+        node: str | None = None,
+    ) -> list[MsmqServiceInfo]:
+        """Shows the nodes' own queue managers.
+
+        The shell's ``Get-MsmqService``.
+
+        Args:
+            node: A node, or a pattern with * and ?; by default all.
+        """
+        records = self._call(
+            "Get-MsmqService",
+            {
+                "Node": node,
+            },
+        )
+        return [MsmqServiceInfo._of(record) for record in records]
+
+    def start_msmq_service(
+        self,
+        node: str,
+    ) -> MsmqServiceInfo:
+        """Starts the node's own queue manager.
+
+        Its queues are those of the node (n1/private$/orders) and do not fail over. It is not
+        started by itself when the node starts again; virtual servers come back without it. The
+        address for messaging is the node's only one, else the setting BindInterfaceIP under
+        MSMQ/Parameters, else one in a network that is for clients, else any; where the node has
+        more than one, the cluster log tells which was chosen and why. MulticastBindIP is the
+        same for multicast messages.
+
+        The shell's ``Start-MsmqService``.
+
+        Args:
+            node: The node.
+        """
+        records = self._call(
+            "Start-MsmqService",
+            {
+                "Node": node,
+            },
+        )
+        return MsmqServiceInfo._of(records[0])
+
+    def stop_msmq_service(
+        self,
+        node: str,
+    ) -> MsmqServiceInfo:
+        """Stops the node's own queue manager in order; its queues and messages stay.
+
+        It interrupts service. The shell's ``Stop-MsmqService``.
+
+        Args:
+            node: The node.
+        """
+        records = self._call(
+            "Stop-MsmqService",
+            {
+                "Node": node,
+            },
+        )
+        return MsmqServiceInfo._of(records[0])
+
+    def restart_msmq_service(
+        self,
+        node: str,
+    ) -> MsmqServiceInfo:
+        """Stops the node's own queue manager and starts it again, so that changed settings take
+        effect.
+
+        It interrupts service. The shell's ``Restart-MsmqService``.
+
+        Args:
+            node: The node.
+        """
+        records = self._call(
+            "Restart-MsmqService",
+            {
+                "Node": node,
+            },
+        )
+        return MsmqServiceInfo._of(records[0])
+
     def get_msmq_memory_pool(
         self,
         node: str | None = None,
@@ -5050,6 +5166,7 @@ __all__ = [
     "MsmqQueueManagerInfo",
     "MsmqRepairedStoreInfo",
     "MsmqSentMessageInfo",
+    "MsmqServiceInfo",
     "MsmqSettledMessageInfo",
     "MsmqStoreInfo",
     "TransactionInfo",

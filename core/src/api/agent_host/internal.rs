@@ -16,7 +16,7 @@ use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::nearest;
 
-/// `Resolve-MsmqComputer`: where the queue manager of a virtual server listens.
+/// `Resolve-MsmqComputer`: where the queue manager of a virtual server, or of a node, listens.
 #[derive(Debug, Deserialize)]
 pub(super) struct Resolve {
     #[serde(rename = "Name")]
@@ -65,6 +65,9 @@ fn place(view: &View, name: &str) -> Result<Place> {
         }
         known.push(network_name);
     }
+    if let Some(node) = view.nodes.get(&fold(name)) {
+        return node_service(view, &node.name);
+    }
     let text = format!("no virtual server of this cluster is named {name}");
     Err(Error::new(ErrorKind::ResolveAddress, text).hint(
         match nearest(name, known.iter().map(String::as_str)) {
@@ -75,6 +78,20 @@ fn place(view: &View, name: &str) -> Result<Place> {
             None => format!("the virtual servers are {}", known.join(", ")),
         },
     ))
+}
+
+/// The node's own queue manager. It belongs to no group: its epoch is between it and its store.
+fn node_service(view: &View, node: &str) -> Result<Place> {
+    let running = view.message_service(node).ok_or_else(|| {
+        let text = format!("Message Queuing is not running on node {node}");
+        Error::new(ErrorKind::ResolveAddress, text).hint(format!(
+            "Start-MsmqService {node}: a node's own queue manager is started by hand"
+        ))
+    })?;
+    Ok(Place {
+        address: running.endpoint.clone(),
+        epoch: 0,
+    })
 }
 
 /// The name clients use: that of the Network Name below, which defaults to the group's.

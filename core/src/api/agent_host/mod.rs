@@ -5,7 +5,7 @@
 //! ```
 //!
 //! More are internal, for clients and other nodes: `Resolve-MsmqComputer`, `Read-ClusterLog`,
-//! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Restart-Agent`, `Read-AgentInstance`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
+//! `Read-ClusterFacts`, `Read-NodeFacts`, `Read-NodeSetting`, `Write-NodeSetting`, `Start-MessageService`, `Stop-MessageService`, `Restart-Agent`, `Read-AgentInstance`, `Stop-Agent`, `Join-Cluster`, `Remove-Node`, `Clear-Quarantine` and
 //! `Force-Quorum`, `What-If`; and `Get-Cluster` tells a client that knows only an address which cluster it found.
 
 mod access;
@@ -16,6 +16,7 @@ mod dependencies;
 mod group;
 mod internal;
 mod memory_pool;
+mod message_service;
 mod network;
 mod node;
 mod policy;
@@ -140,6 +141,7 @@ async fn dispatch(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         feature::InstallMsmqFeature,
         feature::UninstallMsmqFeature,
         feature::GetMsmqFeature,
+        super::message_service::GetMsmqService,
         feature::GetMsmqMemoryPool,
         feature::SetMsmqMemoryPool,
         explain::GetClusterWhy,
@@ -172,6 +174,8 @@ async fn unlisted(agent: &Agent, name: &str, arguments: Value) -> Result<Value> 
         "join-cluster" => write(&trust::join(agent, &read(&arguments)?).await?),
         "read-nodesetting" => checkpoint::read_settings(agent, &read(&arguments)?).await,
         "write-nodesetting" => checkpoint::write_setting(agent, &read(&arguments)?).await,
+        "start-messageservice" => write(&message_service::start(agent).await?),
+        "stop-messageservice" => write(&message_service::stop(agent).await?),
         "restart-agent" => write(&agent.restart().await?),
         "read-agentinstance" => write(&agent.instance()),
         "stop-agent" => internal::stop(agent, &read(&arguments)?).await,

@@ -5,6 +5,7 @@
 //!  Start-/Stop-/Remove-Cluster, Add-/Start-/Stop-ClusterNode ─ lifecycle ─ nodes (the processes)
 //!  Get-Cluster, Get-ClusterLog ─ inquiry        Get-, Set-ClusterQuorum ─ quorum (where the database lies)
 //!  Backup-, Restore-Cluster ─ backup            Get-, Set-ClusterNodeSetting ─ setting (asks the node)
+//!  Start-, Stop-, Restart-MsmqService ─ message_service (asks the node)
 //!  any of them with -WhatIf ─ what_if
 //! ```
 
@@ -15,6 +16,7 @@ mod dependency_report;
 mod inquiry;
 mod lifecycle;
 mod log_file;
+mod message_service;
 mod nodes;
 mod plan;
 mod quorum;
@@ -77,6 +79,11 @@ impl LocalClusters {
             }
             "Stop-ClusterNode" => record(&self.stop_node(&from_value(arguments)?, &agents?).await?),
             "Restart-ClusterNode" => self.restart_node(&from_value(arguments)?, &agents?).await,
+            "Start-MsmqService" => message_service::start(&from_value(arguments)?, &agents?).await,
+            "Stop-MsmqService" => message_service::stop(&from_value(arguments)?, &agents?).await,
+            "Restart-MsmqService" => {
+                message_service::restart(&from_value(arguments)?, &agents?).await
+            }
             "Remove-ClusterNode" => {
                 record(&self.remove_node(&from_value(arguments)?, &agents?).await?)
             }

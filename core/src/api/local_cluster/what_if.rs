@@ -1,7 +1,7 @@
 //! What commands on clusters of this machine would start, stop, write and remove; nothing is done.
 
 use super::lifecycle::{check_down, draft_node};
-use super::{LocalClusters, plan};
+use super::{LocalClusters, message_service, plan};
 use crate::api::agents::{Agents, Repeat};
 use crate::api::backup::{BackupCluster, RestoreCluster};
 use crate::api::checkpoint::SetClusterNodeSetting;
@@ -99,8 +99,11 @@ impl LocalClusters {
                     "Remove folder",
                     &path,
                     "",
-                    "logs, settings, certificates",
+                    "logs, settings, certificates, the queues of its own",
                 )]
+            }
+            "Start-MsmqService" | "Stop-MsmqService" | "Restart-MsmqService" => {
+                message_service::steps(name, arguments, &agents?)?
             }
             "Set-ClusterNodeSetting" => {
                 let command: SetClusterNodeSetting = from_value(arguments)?;

@@ -116,8 +116,11 @@ fn locate_again(link: &Arc<Link>) {
     let link = Arc::clone(link);
     tokio::spawn(async move {
         match link.options.locate.locate().await {
-            Ok(address) => *lock(&link.address) = Some(address),
-            Err(error) => link.note(error),
+            Ok(address) => {
+                *lock(&link.address) = Some(address);
+                *lock(&link.absent) = None;
+            }
+            Err(error) => *lock(&link.absent) = Some(error),
         }
         link.locating.store(false, Ordering::Release);
     });
@@ -254,7 +257,9 @@ fn gave_up(link: &Link) -> Error {
         (name, _) => name.to_owned(),
     };
     let seconds = link.options.failover_timeout.as_secs_f64();
+    // That a resource is offline explains more than that nobody listens at its address.
     let last = lock(&link.last_error).take();
+    let last = lock(&link.absent).take().or(last);
     let text = format!("{wants} did not come back within {seconds} s");
     let hint = "Get-ClusterWhy NAME says why a group is not online; what was sent may have arrived; a \
                 commit that is asked for once more says what became of it";

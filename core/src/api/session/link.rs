@@ -55,6 +55,8 @@ pub(super) struct Link {
     /// It is looked whether another queue manager answers.
     pub(super) doubting: AtomicBool,
     pub(super) last_error: Mutex<Option<Error>>,
+    /// What the cluster said when it was last asked where the queue manager is, if it was nowhere.
+    pub(super) absent: Mutex<Option<Error>>,
     /// Whether the present connection has answered anything.
     pub(super) progress: AtomicBool,
 }
@@ -162,6 +164,7 @@ impl Link {
             locating: AtomicBool::new(false),
             doubting: AtomicBool::new(false),
             last_error: Mutex::new(None),
+            absent: Mutex::new(None),
             progress: AtomicBool::new(false),
             options,
         }

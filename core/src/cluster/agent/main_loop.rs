@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use super::actor::{Order, Saying};
 use super::membership::{self, Registered};
 use super::resources::Running;
-use super::{Life, Shared};
+use super::{Life, Shared, message_service};
 use crate::cluster::engine::{Action, Engine, Event, Evidence, FenceOutcome, Now, Settings};
 use crate::cluster::record::{ClusterConfig, Session};
 use crate::resource_types::Provided;
@@ -31,8 +31,6 @@ pub(super) struct MainLoop {
     pub(super) lease_until: Option<Duration>,
     /// Resources whose tasks know that they are in maintenance.
     pub(super) maintained: BTreeSet<String>,
-    /// Megabytes of the node's pool of message memory, by who has them.
-    pub(super) message_memory: BTreeMap<String, u32>,
 }
 
 /// Runs until the agent is aborted.
@@ -59,7 +57,6 @@ pub(super) async fn run(
         decisions: 0,
         lease_until: None,
         maintained: BTreeSet::new(),
-        message_memory: BTreeMap::new(),
         shared,
         config,
         says,
@@ -107,6 +104,8 @@ impl MainLoop {
         let handle = tokio::spawn(task).abort_handle();
         self.shared.track(handle.clone());
         self.renewal = Some(handle);
+        self.shared
+            .spawn(message_service::tell_again(Arc::clone(&self.shared)));
         self.take(Event::SessionStarted {
             incarnation: session.incarnation,
             revision: session.revision,

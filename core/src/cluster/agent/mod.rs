@@ -20,6 +20,7 @@ mod main_loop;
 mod maintenance;
 mod membership;
 mod memory_pool;
+mod message_service;
 mod peers;
 mod rehearsal;
 mod resources;
@@ -144,6 +145,8 @@ pub(super) struct Shared {
     pub(super) life: watch::Sender<Life>,
     links: Links,
     pub(super) checkpoints: checkpoints::Checkpoints,
+    message_memory: memory_pool::MessageMemory,
+    message_service: message_service::Slot,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -202,6 +205,8 @@ impl Agent {
             life: watch::Sender::new(Life::Running),
             links: Links::default(),
             checkpoints: checkpoints::Checkpoints::default(),
+            message_memory: memory_pool::MessageMemory::default(),
+            message_service: message_service::Slot::default(),
             tasks: Mutex::default(),
             options,
         });
@@ -221,6 +226,7 @@ impl Agent {
         shared.spawn(membership::follow(Arc::clone(&shared)));
         shared.spawn(membership::tell_notices(Arc::clone(&shared)));
         shared.spawn(checkpoints::watch(Arc::clone(&shared)));
+        shared.spawn(message_service::watch(Arc::clone(&shared)));
         shared.spawn(main_loop::run(Arc::clone(&shared), inbox, config, session));
         Ok(Self {
             shared,
@@ -337,6 +343,7 @@ impl Agent {
         let _ = self.shared.events.send(Event::Stop { all }).await;
         let given = life.wait_for(|l| *l != Life::Running);
         let in_time = tokio::time::timeout(STOP_TIMEOUT, given).await.is_ok();
+        message_service::stop(&self.shared).await;
         membership::leave(&self.shared).await;
         self.shared.log("INFO", "NM", "the Cluster service stops");
         self.shared.abort();

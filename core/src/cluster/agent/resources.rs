@@ -46,7 +46,7 @@ impl MainLoop {
             ..
         } = &event
         {
-            self.free_message_memory(resource);
+            self.shared.free_message_memory(resource);
         }
         self.take(event);
     }
@@ -56,7 +56,11 @@ impl MainLoop {
         let Some(mut config) = found.map(|r| r.row.clone()) else {
             return self.refuse(name, serial, "its configuration is gone".to_owned());
         };
-        if let Err(text) = self.take_message_memory(name, &config.resource_type) {
+        let view = self.engine.view();
+        let share = self
+            .shared
+            .take_message_memory(view, name, &config.resource_type);
+        if let Err(text) = share {
             return self.refuse(name, serial, text);
         }
         if config.resource_type == "IP Address" {

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::Shared;
 use super::membership::{Registered, process};
+use super::{Shared, message_service};
 use crate::cluster::configuration::{check_keepable, is_settled};
 use crate::cluster::record::{ClusterConfig, STATE_PREFIX};
 use crate::cluster::view::View;
@@ -116,6 +116,7 @@ pub(super) async fn resume(
     shared.incarnation.send_replace(session.incarnation.clone());
     shared.lease.send_replace(Some(session.lease));
     shared.log("INFO", "NM", "the agent was restarted under its resources");
+    shared.spawn(message_service::adopt(Arc::clone(shared)));
     let ttl = Duration::from_millis(config.lease_ttl_ms);
     let waiting = Arc::clone(shared);
     shared.spawn(async move {

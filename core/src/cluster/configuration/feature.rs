@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::change::Change;
 use super::group::nodes;
 use super::lookup::find_node;
-use crate::cluster::record::{ResourceConfig, fold};
+use crate::cluster::record::{ResourceConfig, Uninstalled, fold};
 use crate::cluster::resource_type::{self, TypeRule};
 use crate::cluster::view::View;
 use crate::error::{Error, ErrorKind, Result};
@@ -139,7 +139,8 @@ fn known(feature: &str) -> Result<&'static str> {
 /// Removes Message Queuing from a node.
 ///
 /// # Errors
-/// `NodeNotFound`; `InvalidRequest` while a resource that needs it could come online there.
+/// `NodeNotFound`; `InvalidRequest` while a resource that needs it could come online there, and while the node's own queue
+/// manager runs.
 pub fn uninstall_feature(view: &View, node: &str) -> Result<Change> {
     let config = find_node(view, node)?;
     let needy = view.resources.values().find(|r| {
@@ -157,9 +158,16 @@ pub fn uninstall_feature(view: &View, node: &str) -> Result<Change> {
             resource.name
         )));
     }
+    if view.message_service(node).is_some() {
+        let text = format!("Message Queuing is running on {}", config.name);
+        return Err(Error::new(ErrorKind::InvalidRequest, text)
+            .hint(format!("Stop-MsmqService {}", config.name)));
+    }
     let mut row = config.row.clone();
     row.features.clear();
     Ok(Change::default()
         .guard(view, "node", &view.nodes, node)
-        .put("node", node, &row))
+        .guard(view, "service", &view.services, node)
+        .put("node", node, &row)
+        .put("uninstalled", node, &Uninstalled {}))
 }

@@ -125,6 +125,31 @@ const TABLE: &[(&str, &str, &str)] = &[
         "step_64_triggers_depend_on_message_queuing_and_name",
     ),
     (
+        "planning: the node's own service is started by hand",
+        "tests/tests/node_service.rs",
+        "a_node_has_queues_of_its_own_and_starts_its_service_by_hand_only",
+    ),
+    (
+        "step 56: uninstalling deletes the node's own queues",
+        "tests/tests/node_service.rs",
+        "uninstalling_stops_first_and_deletes_the_queues_of_the_node",
+    ),
+    (
+        "addresses: which one is used for messaging",
+        "core/src/cluster/messaging_address.rs",
+        "managing_addresses_each_rule_chooses_in_its_turn_and_says_so",
+    ),
+    (
+        "addresses: the same on a host with two networks",
+        "tests/tests/hosts.rs",
+        "as_root_a_node_chooses_its_address_for_messaging_by_the_rules_of_the_guide",
+    ),
+    (
+        "addresses: which one is used for multicast",
+        "core/src/cluster/messaging_address.rs",
+        "multicast_has_a_setting_of_its_own_and_follows_messaging_without",
+    ),
+    (
         "troubleshooting: private queues in their own context",
         "tests/tests/seed.rs",
         "private_queues_are_managed_in_the_context_of_their_own_virtual_server",

@@ -355,6 +355,11 @@ fn row_step(before: &View, rows: &BTreeMap<String, Vec<u8>>, write: &Write) -> O
         Write::Put { key, value, .. } => (key, Some(value)),
         Write::Delete { key } => (key, None),
     };
+    if let (Some(node), Some(_)) = (key.strip_prefix("/uninstalled/"), new) {
+        let node = before.node_name(node);
+        let note = "of its own queue manager, with their messages";
+        return Some(Step::new("Delete queues", &node, &node, note));
+    }
     let (kind, name) = match key.strip_prefix('/')?.split_once('/') {
         Some((kind, name)) => (KINDS.iter().find(|(k, _)| *k == kind)?.1, name),
         None => (key.strip_prefix('/')?, ""),
