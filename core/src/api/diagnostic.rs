@@ -51,7 +51,7 @@ command! {
 }
 
 /// What is asked of the cluster as a whole, with the file that holds it.
-const OF_THE_CLUSTER: [(&str, &str); 13] = [
+const OF_THE_CLUSTER: [(&str, &str); 14] = [
     ("cluster", "Get-Cluster"),
     ("quorum", "Get-ClusterQuorum"),
     ("nodes", "Get-ClusterNode"),
@@ -64,6 +64,7 @@ const OF_THE_CLUSTER: [(&str, &str); 13] = [
     ("interfaces", "Get-ClusterNetworkInterface"),
     ("access", "Get-ClusterAccess"),
     ("features", "Get-MsmqFeature"),
+    ("services", "Get-MsmqService"),
     ("memory-pools", "Get-MsmqMemoryPool"),
 ];
 /// What is asked of each queue manager that is online. No messages: they are nobody's business.

@@ -113,11 +113,11 @@ impl MessageQueuing {
         command.push(places.name.clone().into());
         command.push("--store".into());
         command.push(places.store.clone().into());
-        command.extend(["--listen", &listen, "--owner"].map(OsString::from));
-        command.push(context.node.clone().into());
+        command.extend(["--listen".into(), listen.into()]);
         if context.epoch != 0 {
             command.extend(["--epoch".into(), context.epoch.to_string().into()]);
         }
+        command.extend(["--owner".into(), context.node.clone().into()]);
         if !places.address.is_loopback() {
             command.extend(["--tls".into(), context.data.join("tls").into()]);
         }
